@@ -25,17 +25,6 @@ std::uint64_t load_word(const std::uint8_t* at, std::size_t octets = 8) {
   return word;
 }
 
-/// Equality of `size` octets without case. Length octets are below 'A', so this holds for labels and whole names.
-bool equal_without_case(const std::uint8_t* a, const std::uint8_t* b, std::size_t size) {
-  std::size_t i = 0;
-  for (; i + 8 <= size; i += 8) {
-    const std::uint64_t x = load_word(a + i);
-    const std::uint64_t y = load_word(b + i);
-    if (x != y && lower_word(x) != lower_word(y)) return false;
-  }
-  return i == size || lower_word(load_word(a + i, size - i)) == lower_word(load_word(b + i, size - i));
-}
-
 /// Order of two labels: octets in lower case, then length (RFC 4034 section 6.1).
 std::strong_ordering compare_labels(ByteView a, ByteView b) {
   const std::size_t common = std::min(a.size(), b.size());
@@ -87,7 +76,55 @@ void append_escaped(std::string& out, std::uint8_t octet) {
   out += static_cast<char>(octet);
 }
 
+/// Calls visit(octets) for every label of a possibly compressed name (RFC 1035 section 4.1.4), checked to be one that
+/// ends and fits in 255 octets. The reader stands behind the name afterwards.
+template <typename Visit>
+Result<void> walk_compressed(ByteReader& message, Visit visit) {
+  const ByteView data = message.data();
+  const auto failed = [&](Errc code) {
+    message.fail();
+    return fail(code);
+  };
+  if (!message.ok()) return fail(Errc::truncated);
+  std::size_t run_start = message.position();
+  std::size_t at = run_start;
+  std::size_t behind = 0;  // the octet after the first pointer, if there is one
+  std::size_t size = 1;    // of the name, with the root
+  unsigned pointers = 0;
+  while (true) {
+    if (at >= data.size()) return failed(Errc::truncated);
+    const std::uint8_t length = data[at];
+    if (length == 0) break;
+    if ((length & label_kind) == label_kind) {
+      if (at + 2 > data.size()) return failed(Errc::truncated);
+      if (behind == 0) behind = at + 2;
+      const std::size_t target = load_u16(&data[at]) & 0x3fffU;
+      if (target >= run_start || ++pointers > max_pointers) return failed(Errc::bad_pointer);
+      run_start = at = target;
+      continue;
+    }
+    if ((length & label_kind) != 0) return failed(Errc::bad_label);
+    if (at + 1 + length > data.size()) return failed(Errc::truncated);
+    size += length + 1U;
+    if (size > max_name_size) return failed(Errc::name_too_long);
+    visit(data.subspan(at + 1, length));
+    at += length + 1U;
+  }
+  message.seek(behind != 0 ? behind : at + 1);
+  return {};
+}
+
 }  // namespace
+
+bool equal_without_case(const std::uint8_t* a, const std::uint8_t* b, std::size_t size) {
+  std::size_t i = 0;
+  for (; i + 8 <= size; i += 8) {
+    const std::uint64_t x = load_word(a + i);
+    const std::uint64_t y = load_word(b + i);
+    if (x != y && lower_word(x) != lower_word(y)) return false;
+  }
+  return i == size || lower_word(load_word(a + i, size - i)) == lower_word(load_word(b + i, size - i));
+}
 
 /// Puts a name together from the front. After a failure the name is not usable.
 struct NameBuilder {
@@ -98,10 +135,14 @@ struct NameBuilder {
     if (octets.empty()) return fail(Errc::bad_label, "an empty label");
     if (octets.size() > max_label_size) return fail(Errc::bad_label, "a label over 63 octets");
     if (size + 1 + octets.size() + 1 > max_name_size) return fail(Errc::name_too_long);
+    add(octets);
+    return {};
+  }
+  /// A label that is known to fit.
+  void add(ByteView octets) {
     name.wire_[size] = static_cast<std::uint8_t>(octets.size());
     std::memcpy(&name.wire_[size + 1], octets.data(), octets.size());
     size += octets.size() + 1;
-    return {};
   }
   Result<Name> finish(NameView rest = {}) {
     if (size + rest.size() > max_name_size) return fail(Errc::name_too_long);
@@ -226,36 +267,13 @@ Result<Name> Name::prepend(ByteView label, NameView parent) {
 }
 
 Result<Name> Name::read_compressed(ByteReader& message) {
-  const ByteView data = message.data();
-  const auto failed = [&](Errc code) {
-    message.fail();
-    return fail(code);
-  };
-  if (!message.ok()) return fail(Errc::truncated);
   NameBuilder builder;
-  std::size_t run_start = message.position();
-  std::size_t at = run_start;
-  std::size_t behind = 0;  // the octet after the name where it stands: behind its first pointer, if it has one
-  unsigned pointers = 0;
-  while (true) {
-    if (at >= data.size()) return failed(Errc::truncated);
-    const std::uint8_t length = data[at];
-    if (length == 0) break;
-    if ((length & label_kind) == label_kind) {
-      if (at + 2 > data.size()) return failed(Errc::truncated);
-      if (behind == 0) behind = at + 2;
-      const std::size_t target = load_u16(&data[at]) & 0x3fffU;
-      if (target >= run_start || ++pointers > max_pointers) return failed(Errc::bad_pointer);
-      run_start = at = target;
-      continue;
-    }
-    if ((length & label_kind) != 0) return failed(Errc::bad_label);
-    if (at + 1 + length > data.size()) return failed(Errc::truncated);
-    if (auto added = builder.label(data.subspan(at + 1, length)); !added) return failed(added.error().code);
-    at += length + 1U;
-  }
-  message.seek(behind != 0 ? behind : at + 1);
+  US_TRY(walk_compressed(message, [&](ByteView label) { builder.add(label); }));
   return builder.finish();
+}
+
+Result<void> Name::check_compressed(ByteReader& message) {
+  return walk_compressed(message, [](ByteView) {});
 }
 
 Name Name::lowered() const {

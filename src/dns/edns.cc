@@ -1,0 +1,18 @@
+#include "dns/edns.h"
+
+namespace understudy {
+
+void append_edns_option(Bytes& options, std::uint16_t code, ByteView content) {
+  append_u16(options, code);
+  append_u16(options, static_cast<std::uint16_t>(content.size()));
+  append(options, content);
+}
+
+void append_extended_error(Bytes& options, ExtendedError code, std::string_view text) {
+  append_u16(options, edns_extended_error);
+  append_u16(options, static_cast<std::uint16_t>(2 + text.size()));
+  append_u16(options, static_cast<std::uint16_t>(code));
+  append(options, view_of(text));
+}
+
+}  // namespace understudy

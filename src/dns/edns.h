@@ -1,0 +1,25 @@
+// EDNS option codes and extended errors (RFC 6891, RFC 8914).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace understudy {
+
+inline constexpr std::uint16_t edns_nsid = 3, edns_expire = 9, edns_cookie = 10, edns_keepalive = 11,
+                               edns_padding = 12, edns_extended_error = 15;
+
+/// RFC 8914 section 4.
+enum class ExtendedError : std::uint16_t {
+  other = 0, stale_answer = 3, not_ready = 14, prohibited = 18, not_authoritative = 20, not_supported = 21,
+  no_reachable_authority = 22, network_error = 23, invalid_data = 24,
+};
+
+/// Appends one option: code, length, content.
+void append_edns_option(Bytes& options, std::uint16_t code, ByteView content);
+/// Appends an extended error option with optional text.
+void append_extended_error(Bytes& options, ExtendedError code, std::string_view text = {});
+
+}  // namespace understudy
