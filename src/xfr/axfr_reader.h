@@ -1,0 +1,70 @@
+// Interprets the response messages of a zone transfer (RFC 5936): bytes in, events out. No I/O, no clock.
+//
+//   START --SOA--> BODY --other records--> BODY --the same SOA--> DONE
+//
+// Any error ends the transfer; the caller throws away what it built. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "dns/message.h"
+#include "dns/name.h"
+#include "dns/serial.h"
+#include "dns/tsig.h"
+#include "xfr/zone_update.h"
+
+namespace understudy {
+
+struct TransferLimits {
+  std::uint64_t max_records = 50'000'000;
+  std::uint64_t max_octets = std::uint64_t{8} << 30;  // of messages received
+};
+
+/// Counts of one transfer, for its log line.
+struct TransferCounts {
+  std::uint64_t messages = 0;
+  std::uint64_t records = 0;       // as received, both SOAs included
+  std::uint64_t octets = 0;        // of messages, without length prefixes
+  std::uint64_t out_of_zone = 0;   // dropped
+  std::uint64_t wrong_class = 0;   // dropped
+  std::uint64_t duplicates = 0;    // dropped (those found while building)
+};
+
+class AxfrReader {
+ public:
+  /// `probed`: the serial that the primary announced before, if any: an older one is refused (Errc::serial_backwards).
+  AxfrReader(NameView zone, std::uint16_t id, TransferLimits limits, std::optional<Serial> probed,
+             std::optional<TsigStream> tsig, ZoneUpdateSink& sink);
+
+  enum class Progress : std::uint8_t { more, done };
+  /// Takes the next message (without length prefix). `now` in seconds since 1970 UTC, for TSIG.
+  Result<Progress> feed(ByteView message, std::uint64_t now);
+  /// The connection ended: an error that says why what came is not a whole transfer.
+  [[nodiscard]] Error closed_early() const;
+
+  [[nodiscard]] const TransferCounts& counts() const { return counts_; }
+  /// Valid once the opening SOA has come.
+  [[nodiscard]] Serial serial() const { return serial_; }
+
+ private:
+  enum class State : std::uint8_t { start, body, done };
+  Result<void> check_envelope(const MessageView& message);
+  Result<void> take(const RecordView& record);
+
+  const Name zone_;
+  const std::uint16_t id_;
+  const TransferLimits limits_;
+  const std::optional<Serial> probed_;
+  std::optional<TsigStream> tsig_;
+  ZoneUpdateSink& sink_;
+  State state_ = State::start;
+  Serial serial_;
+  Bytes opening_soa_;   // RDATA, uncompressed
+  Bytes rdata_;         // reused for every record
+  TransferCounts counts_;
+};
+
+}  // namespace understudy

@@ -1,0 +1,28 @@
+// Produces the messages of an outgoing AXFR (RFC 5936 section 2.2) of one version: well packed, compressed, signed.
+// Keeps the version alive, so a zone that changes meanwhile does not matter. Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/datagram.h"
+#include "dns/message.h"
+#include "dns/tsig.h"
+#include "zone/zone.h"
+
+namespace understudy {
+
+class AxfrWriter final : public ResponseSource {
+ public:
+  /// `question` as asked (its case is echoed). `clock` gives the time for TSIG. `answers_edns`: the query had an OPT, so the first message gets one.
+  AxfrWriter(std::shared_ptr<const Zone> zone, Header request, Question question, bool answers_edns,
+             std::optional<TsigSession> tsig, const Clock& clock);
+  Step next(Bytes& out) override;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace understudy

@@ -1,0 +1,69 @@
+// The refresh, retry and expire rules of a secondary (RFC 1034 section 4.3.5, RFC 1035 section 3.3.13) as a pure state
+// machine: facts and times in, times out. No I/O.
+//
+//   checks run at next_check(); a check ends in confirmed() (same serial), updated() (new version) or failed().
+//   failed: next check after retry; confirmed/updated: after refresh; expire counts from the last confirmation.
+//   expired: still checked every retry; confirmed() or updated() bring it back.
+//
+// While the process runs, time is monotonic (`mono`, seconds), so a clock that jumps moves nothing. Across a restart
+// absolute wall times are kept (timers()), bounded on restore() so that a clock set back cannot extend a lifetime past
+// the SOA's own values. Jitter only shortens. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "zone/timers.h"
+#include "zone/zone.h"
+
+namespace understudy {
+
+/// Bounds of the operator for what an SOA may ask for; seconds.
+struct TimerBounds {
+  std::uint32_t refresh_min = 2, refresh_max = 0xffff'ffff;
+  std::uint32_t retry_min = 1, retry_max = 0xffff'ffff;
+  std::uint32_t expire_min = 1, expire_max = 0xffff'ffff;
+};
+
+/// Monotonic and wall time of one moment, seconds.
+struct Moment {
+  double mono = 0;
+  WallSeconds wall = 0;
+};
+
+class RefreshSchedule {
+ public:
+  explicit RefreshSchedule(TimerBounds bounds) : bounds_(bounds) {}
+
+  /// A zone without any version yet: due at once, then after growing delays (1 s doubling to at most 1 h, jitter shortens).
+  void start_empty(Moment now);
+  /// After a restart: continues from stored wall times. `random` in [0,1).
+  void restore(const Zone::Soa& soa, const ZoneTimers& saved, Moment now);
+  void confirmed(const Zone::Soa& soa, Moment now, double random);
+  void updated(const Zone::Soa& soa, Moment now, double random) { confirmed(soa, now, random); }
+  void failed(Moment now, double random);
+  /// Other bounds after a reload; takes effect from the next outcome on, and at once where a wait is now too long.
+  void set_bounds(TimerBounds bounds, Moment now);
+
+  /// Monotonic second at which the next check is due.
+  [[nodiscard]] double next_check() const { return next_check_; }
+  /// Monotonic second of expiry; nullopt without a version or once expired.
+  [[nodiscard]] std::optional<double> expires() const;
+  /// True exactly when the zone may not be answered. Call with the current time; becomes sticky.
+  bool check_expired(Moment now);
+  [[nodiscard]] bool expired() const { return expired_; }
+  /// What to store now.
+  [[nodiscard]] ZoneTimers timers(Moment now) const;
+
+ private:
+  TimerBounds bounds_;
+  std::optional<Zone::Soa> soa_;
+  double next_check_ = 0;
+  double expires_ = 0;
+  double confirmed_ = 0;       // monotonic; may be negative after a restore
+  std::optional<double> checked_;
+  bool expired_ = false;
+  unsigned failures_ = 0;      // in a row, without a version
+};
+
+}  // namespace understudy

@@ -1,0 +1,58 @@
+// Makes a zone version out of records that come in any order, in one pass and in the version's own memory.
+//
+// Records of one owner that come together (as every primary sends them) are encoded straight into the new version;
+// records of an owner seen before wait in a side buffer and are merged by finish(). Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "dns/name.h"
+#include "dns/type.h"
+#include "zone/zone.h"
+
+namespace understudy {
+
+/// What the builder did with a record.
+enum class AddOutcome : std::uint8_t { added, duplicate, out_of_zone };
+
+struct BuilderHints {
+  std::uint64_t nodes = 0;   // expected owner names, e.g. of the version before; 0 = unknown
+  std::uint64_t octets = 0;  // expected memory
+};
+
+class ZoneBuilder {
+ public:
+  explicit ZoneBuilder(NameView apex, BuilderHints hints = {});
+  ~ZoneBuilder();
+  ZoneBuilder(ZoneBuilder&&) noexcept;
+  ZoneBuilder& operator=(ZoneBuilder&&) noexcept;
+
+  /// Takes one record of class IN; `rdata` uncompressed and checked, not a meta type. Duplicates (same owner, type,
+  /// RDATA) are found at once or by finish(); both are counted. Errc::record_limit if one name has over 64 MiB of data.
+  Result<AddOutcome> add(NameView owner, RRType type, std::uint32_t ttl, ByteView rdata);
+
+  /// Octets of memory in use so far.
+  [[nodiscard]] std::uint64_t memory_size() const;
+
+  struct Report {
+    std::uint64_t duplicates = 0;
+    std::uint64_t out_of_zone = 0;
+    std::vector<std::string> oddities;  // kept, but worth a warning: "NAME: CNAME beside other data", at most 8
+    std::uint64_t oddity_count = 0;
+  };
+
+  /// The finished version: Errc::no_apex_soa (also more than one SOA at the apex), no_apex_ns. The builder is empty afterwards.
+  Result<std::shared_ptr<const Zone>> finish();
+  [[nodiscard]] const Report& report() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace understudy

@@ -1,0 +1,96 @@
+// Keyed hashing of names without case, label by label from the right, so that one pass yields the hash of every
+// suffix. The key is drawn at random when the process starts: a stranger cannot choose names that collide.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "dns/name.h"
+
+namespace understudy {
+
+struct HashKey {
+  std::uint64_t a, b;
+};
+/// Drawn when the process starts; constant afterwards.
+extern const HashKey process_hash_key;
+
+namespace hash_detail {
+inline std::uint64_t fold(std::uint64_t x, std::uint64_t y) {
+  const unsigned __int128 product = static_cast<unsigned __int128>(x) * y;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+/// ASCII upper case letters in eight octets to lower case.
+inline std::uint64_t lower8(std::uint64_t w) {
+  constexpr std::uint64_t ones = 0x0101'0101'0101'0101;
+  const std::uint64_t heptets = w & 0x7f * ones;
+  const std::uint64_t above_z = heptets + (0x7f - 'Z') * ones;
+  const std::uint64_t from_a = heptets + (0x80 - 'A') * ones;
+  const std::uint64_t upper = ~w & (from_a ^ above_z) & 0x80 * ones;
+  return w | upper >> 2;
+}
+inline std::uint64_t load8(const std::uint8_t* p, std::size_t n) {
+  std::uint64_t w = 0;
+  if (n >= 8) {
+    std::memcpy(&w, p, 8);
+    return w;
+  }
+  if (n >= 4) {
+    std::uint32_t low = 0, high = 0;
+    std::memcpy(&low, p, 4);
+    std::memcpy(&high, p + n - 4, 4);
+    return low | static_cast<std::uint64_t>(high) << (8 * (n - 4));
+  }
+  for (std::size_t i = 0; i < n; ++i) w |= static_cast<std::uint64_t>(p[i]) << (8 * i);
+  return w;
+}
+}  // namespace hash_detail
+
+/// The hash of the root.
+inline std::uint64_t root_hash() { return process_hash_key.a; }
+
+/// The hash of `label` (1..63 octets, without its length octet) put in front of a name whose hash is `parent`.
+inline std::uint64_t child_hash(std::uint64_t parent, const std::uint8_t* label, std::size_t size) {
+  const HashKey key = process_hash_key;
+  std::uint64_t h = parent ^ (size * 0x9e37'79b9'7f4a'7c15U);
+  std::size_t at = 0;
+  do {
+    const std::size_t n = size - at < 8 ? size - at : 8;
+    h = hash_detail::fold(h ^ hash_detail::lower8(hash_detail::load8(label + at, n)), key.b ^ h);
+    at += 8;
+  } while (at < size);
+  return h;
+}
+
+/// A name taken apart: where its labels begin and the hash of each suffix. offsets[0] is the first label;
+/// hashes[i] is the hash of the suffix that begins at offsets[i]; hashes[labels] is the root's.
+struct HashedName {
+  NameView name;
+  std::uint8_t labels = 0;
+  std::uint8_t offsets[max_labels + 1];
+  std::uint64_t hashes[max_labels + 1];
+
+  explicit HashedName(NameView n) { assign(n); }
+  HashedName() = default;
+  void assign(NameView n) {
+    name = n;
+    const std::uint8_t* wire = n.wire().data();
+    std::size_t at = 0;
+    labels = 0;
+    while (wire[at] != 0) {
+      offsets[labels++] = static_cast<std::uint8_t>(at);
+      at += wire[at] + 1U;
+    }
+    offsets[labels] = static_cast<std::uint8_t>(at);
+    std::uint64_t h = root_hash();
+    hashes[labels] = h;
+    for (std::size_t i = labels; i-- > 0;) {
+      h = child_hash(h, wire + offsets[i] + 1, wire[offsets[i]]);
+      hashes[i] = h;
+    }
+  }
+  /// The suffix that begins at label `i`.
+  [[nodiscard]] NameView suffix(std::size_t i) const { return NameView::trusted(name.wire().subspan(offsets[i])); }
+};
+
+}  // namespace understudy

@@ -1,0 +1,198 @@
+// How a zone version lies in memory (doc/zone-layout.md). All blocks are position independent and 8-octet aligned.
+//
+//   node block:  Node | DirectoryEntry[rrset_count] | owner relative to the apex | chunk | chunk | ...
+//   chunk:       Chunk | records in wire form | RRSIG records in wire form | patches (u16[]) | targets (u16[])
+//
+// The records of a chunk are answer bytes: owner 0xC00C, names of RFC 1035 types compressed against the owner (as if
+// it were the question, at offset 12) or against earlier names of the same chunk (as if the chunk were the first
+// thing behind that question). A patch is the place of such a pointer; a target the place of an in-zone name whose
+// addresses belong into the additional section. A reader that knows only the header may copy, nothing more.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "base/bytes.h"
+#include "dns/name.h"
+#include "dns/type.h"
+
+namespace understudy {
+
+/// Octets from the heap (small) or mapped pages (large). Move-only.
+class ZoneMemory {
+ public:
+  ZoneMemory() = default;
+  ~ZoneMemory() { reset(); }
+  ZoneMemory(ZoneMemory&& other) noexcept { *this = std::move(other); }
+  ZoneMemory& operator=(ZoneMemory&& other) noexcept;
+
+  /// At least `size` octets, zeroed, aligned to 64; throws std::bad_alloc.
+  static ZoneMemory allocate(std::size_t size);
+  /// Makes room for `capacity` octets, keeping the content. Mapped memory does not move until it is over its reservation.
+  void grow(std::size_t capacity);
+  /// Gives back what lies behind `size`.
+  void shrink(std::size_t size);
+  void reset();
+
+  [[nodiscard]] std::uint8_t* data() const { return data_; }
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
+
+ private:
+  std::uint8_t* data_ = nullptr;
+  std::size_t capacity_ = 0;  // usable octets
+  std::size_t mapped_ = 0;    // octets of address space if mapped, else 0
+};
+
+struct Chunk {
+  static constexpr std::uint16_t extended = 0xffff;
+
+  std::uint16_t record_octets_;     // `extended`: the real sizes are in Extended behind this header
+  std::uint16_t signature_octets_;
+  std::uint8_t record_count_;
+  std::uint8_t signature_count_;
+  std::uint8_t patch_count_;
+  std::uint8_t target_count_;
+
+  /// For RRsets that no message can hold whole or with over 255 records; never compressed, no patches or targets.
+  struct Extended {
+    std::uint32_t record_octets, signature_octets, record_count, signature_count;
+  };
+
+  [[nodiscard]] bool is_extended() const { return record_octets_ == extended; }
+  [[nodiscard]] const Extended& ext() const { return *reinterpret_cast<const Extended*>(this + 1); }
+  [[nodiscard]] std::size_t record_octets() const { return is_extended() ? ext().record_octets : record_octets_; }
+  [[nodiscard]] std::size_t signature_octets() const {
+    return is_extended() ? ext().signature_octets : signature_octets_;
+  }
+  [[nodiscard]] std::size_t record_count() const { return is_extended() ? ext().record_count : record_count_; }
+  [[nodiscard]] std::size_t signature_count() const { return is_extended() ? ext().signature_count : signature_count_; }
+  [[nodiscard]] const std::uint8_t* records() const {
+    return reinterpret_cast<const std::uint8_t*>(this + 1) + (is_extended() ? sizeof(Extended) : 0);
+  }
+  [[nodiscard]] const std::uint8_t* signatures() const { return records() + record_octets(); }
+
+  /// Bit 15 set: the pointer aims into the chunk; clear: into the question.
+  static constexpr std::uint16_t patch_in_chunk = 0x8000;
+  [[nodiscard]] std::uint16_t patch(std::size_t i) const { return trailer(i); }
+  [[nodiscard]] std::uint16_t target(std::size_t i) const { return trailer(patch_count_ + i); }
+
+ private:
+  [[nodiscard]] std::uint16_t trailer(std::size_t i) const {
+    std::uint16_t value;
+    std::memcpy(&value, signatures() + signature_octets() + 2 * i, 2);
+    return value;
+  }
+};
+static_assert(sizeof(Chunk) == 8);
+
+struct Node {
+  enum Flag : std::uint16_t {
+    cut = 1,             // has NS and is not the apex
+    below_cut = 2,       // a name above it is a zone cut: glue or occluded
+    dname = 4,           // has DNAME
+    below_dname = 8,     // a name above it has DNAME: occluded
+    cname = 16,          // has CNAME
+    wildcard_child = 32, // "*" exists directly below it
+    wildcard = 64,       // its first label is "*"
+    wide = 128,          // WideEntry directory
+    dead = 256,          // replaced while building; not reachable through the table
+    nsec3_only = 512,    // holds only NSEC3 and its signatures: not a name of the zone (RFC 5155 section 7.2.8)
+  };
+
+  struct Entry {
+    std::uint16_t type;
+    std::uint16_t offset;  // of the chunk from the node's start, in units of 8 octets
+  };
+  struct WideEntry {
+    std::uint16_t type;
+    std::uint16_t unused;
+    std::uint32_t offset;
+  };
+
+  std::uint32_t size_and_name;  // block size in units of 8 octets << 8 | octets of the relative owner name
+  std::uint16_t flags;
+  std::uint16_t rrset_count;
+
+  [[nodiscard]] std::size_t block_size() const { return std::size_t{size_and_name >> 8} * 8; }
+  [[nodiscard]] std::size_t name_size() const { return size_and_name & 0xff; }
+  [[nodiscard]] bool has(unsigned flag) const { return (flags & flag) != 0; }
+  [[nodiscard]] std::size_t directory_size() const {
+    return rrset_count * (has(wide) ? sizeof(WideEntry) : sizeof(Entry));
+  }
+  [[nodiscard]] const std::uint8_t* bytes() const { return reinterpret_cast<const std::uint8_t*>(this); }
+  /// Labels of the owner without the apex's; empty for the apex.
+  [[nodiscard]] ByteView relative_name() const { return {bytes() + sizeof(Node) + directory_size(), name_size()}; }
+  [[nodiscard]] RRType type_at(std::size_t i) const {
+    return static_cast<RRType>(has(wide) ? wide_entries()[i].type : entries()[i].type);
+  }
+  [[nodiscard]] const Chunk* chunk_at(std::size_t i) const {
+    const std::size_t units = has(wide) ? wide_entries()[i].offset : entries()[i].offset;
+    return reinterpret_cast<const Chunk*>(bytes() + units * 8);
+  }
+  /// The chunk of `type`, also if it holds only signatures; null if there is none. Types are in ascending order.
+  [[nodiscard]] const Chunk* chunk(RRType type) const {
+    for (std::size_t i = 0; i < rrset_count; ++i) {
+      if (type_at(i) == type) return chunk_at(i);
+    }
+    return nullptr;
+  }
+  /// The chunk of `type` if it has at least one record.
+  [[nodiscard]] const Chunk* rrset_chunk(RRType type) const {
+    const Chunk* found = chunk(type);
+    return found != nullptr && found->record_octets_ != 0 ? found : nullptr;
+  }
+
+ private:
+  [[nodiscard]] const Entry* entries() const { return reinterpret_cast<const Entry*>(bytes() + sizeof(Node)); }
+  [[nodiscard]] const WideEntry* wide_entries() const {
+    return reinterpret_cast<const WideEntry*>(bytes() + sizeof(Node));
+  }
+};
+static_assert(sizeof(Node) == 8);
+
+/// Up to twelve names whose hashes fall here; the thirteenth goes to the next bucket and marks `overflow`.
+struct alignas(64) NodeBucket {
+  static constexpr std::size_t slots = 12;
+  std::uint32_t refs[slots];   // offset of the node in units of 8 octets
+  std::uint8_t tags[slots];    // low 8 bits of the hash
+  std::uint8_t count;
+  std::uint8_t overflow;       // a name that belongs here was put into a later bucket
+  std::uint8_t unused[2];
+};
+static_assert(sizeof(NodeBucket) == 64);
+
+inline std::uint32_t bucket_index(std::uint64_t hash, std::uint32_t bucket_count) {
+  return static_cast<std::uint32_t>((hash >> 32) * bucket_count >> 32);
+}
+inline std::uint8_t bucket_tag(std::uint64_t hash) { return static_cast<std::uint8_t>(hash); }
+
+/// Equality of octets without ASCII case, for parts of names.
+bool equal_nocase(const std::uint8_t* a, const std::uint8_t* b, std::size_t n);
+
+/// Where names lie in the RDATA of types whose names may be compressed (RFC 1035): `names` of them behind `prefix`
+/// octets. names == 0: never compressed.
+struct CompressedLayout {
+  std::uint8_t prefix, names;
+};
+constexpr CompressedLayout compressed_layout(RRType type) {
+  switch (number(type)) {
+    case 2: case 3: case 4: case 5: case 7: case 8: case 9: case 12: return {0, 1};  // NS MD MF CNAME MB MG MR PTR
+    case 6: case 14: return {0, 2};                                                  // SOA MINFO
+    case 15: return {2, 1};                                                          // MX
+    default: return {0, 0};
+  }
+}
+
+inline constexpr std::size_t header_octets = 12;  // of a message, in front of the question
+
+/// Octets from the start of a message to the first record of its answer section, for a question of this size.
+constexpr std::size_t answer_offset(std::size_t qname_size) { return 12 + qname_size + 4; }
+
+/// Appends the name at `offset` of a chunk's records, decompressed, to `out` (room for 255 octets); returns its size.
+/// `after` gets the offset behind the name. `owner` is the node's absolute owner.
+std::size_t expand_chunk_name(const std::uint8_t* records, std::size_t offset, NameView owner, std::uint8_t* out,
+                              std::size_t* after);
+
+}  // namespace understudy

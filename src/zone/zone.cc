@@ -1,0 +1,109 @@
+#include "zone/zone.h"
+
+#include <cstring>
+
+namespace understudy {
+
+Name node_owner(const Node* node, NameView apex) {
+  std::uint8_t wire[max_name_size];
+  const ByteView relative = node->relative_name();
+  if (!relative.empty()) std::memcpy(wire, relative.data(), relative.size());
+  std::memcpy(wire + relative.size(), apex.wire().data(), apex.size());
+  return Name(NameView::trusted({wire, relative.size() + apex.size()}));
+}
+
+Zone::~Zone() = default;
+
+std::uint64_t Zone::memory_size() const { return sizeof(Zone) + nodes_.capacity() + table_.capacity(); }
+
+namespace {
+
+// Bit i: tags[i] equals `tag`. The count and overflow octets behind the tags are masked off.
+inline std::uint32_t matching_tags(const NodeBucket& bucket, std::uint8_t tag) {
+  std::uint32_t matches = 0;
+  for (std::size_t i = 0; i < 16; ++i) matches |= std::uint32_t{bucket.tags[i] == tag} << i;
+  return matches & ((1U << bucket.count) - 1);
+}
+
+}  // namespace
+
+const Node* Zone::find(const HashedName& name, std::size_t label) const {
+  const std::size_t begin = name.offsets[label];
+  const std::size_t size = name.offsets[name.labels - apex_labels_] - begin;
+  if (size == 0) return apex_node_;
+  const std::uint8_t* wanted = name.name.wire().data() + begin;
+  const std::uint64_t hash = name.hashes[label];
+  const auto* buckets = reinterpret_cast<const NodeBucket*>(table_.data());
+  for (std::uint32_t index = bucket_index(hash, bucket_count_);;) {
+    const NodeBucket& bucket = buckets[index];
+    for (std::uint32_t matches = matching_tags(bucket, bucket_tag(hash)); matches != 0; matches &= matches - 1) {
+      const auto slot = static_cast<std::size_t>(__builtin_ctz(matches));
+      const auto* node = reinterpret_cast<const Node*>(nodes_.data() + std::size_t{bucket.refs[slot]} * 8);
+      if (node->name_size() == size && equal_nocase(node->relative_name().data(), wanted, size)) return node;
+    }
+    if (bucket.overflow == 0) return nullptr;
+    index = index + 1 == bucket_count_ ? 0 : index + 1;
+  }
+}
+
+void Zone::prefetch(std::uint64_t hash) const {
+  __builtin_prefetch(table_.data() + std::size_t{bucket_index(hash, bucket_count_)} * sizeof(NodeBucket));
+}
+
+void Zone::prefetch_node(std::uint64_t hash) const {
+  const auto& bucket = reinterpret_cast<const NodeBucket*>(table_.data())[bucket_index(hash, bucket_count_)];
+  const std::uint32_t matches = matching_tags(bucket, bucket_tag(hash));
+  if (matches == 0) return;
+  const std::uint8_t* node = nodes_.data() + std::size_t{bucket.refs[__builtin_ctz(matches)]} * 8;
+  __builtin_prefetch(node);
+  __builtin_prefetch(node + 64);
+}
+
+std::optional<RRsetView> Zone::rrset(const Node* node, RRType type) const {
+  const Chunk* chunk = node->rrset_chunk(type);
+  if (chunk == nullptr) return std::nullopt;
+  return RRsetView(node, type, chunk, apex_);
+}
+
+ZoneCursor::ZoneCursor(std::shared_ptr<const Zone> zone) : zone_(std::move(zone)) {}
+
+bool ZoneCursor::next_node() {
+  const std::uint8_t* base = zone_->nodes_.data();
+  if (!started_) {
+    started_ = true;
+    at_ = zone_->first_block_;
+    node_ = zone_->apex_node_;
+    owner_ = zone_->apex();
+    index_ = 0;
+    return true;
+  }
+  while (at_ < zone_->end_of_blocks_) {
+    const auto* node = reinterpret_cast<const Node*>(base + at_);
+    at_ += node->block_size();
+    if (node->has(Node::dead) || node->rrset_count == 0 || node == zone_->apex_node_) continue;
+    node_ = node;
+    owner_ = zone_->owner_of(node);
+    index_ = 0;
+    return true;
+  }
+  return false;
+}
+
+// At the apex, the SOA comes first and its own place in the directory is passed over. index_ is 1-based there:
+// 0 stands for the SOA, i for entry i - 1.
+bool ZoneCursor::next() {
+  if (!started_) return next_node();
+  const bool apex = node_ == zone_->apex_node_;
+  ++index_;
+  if (apex && index_ <= node_->rrset_count && node_->type_at(index_ - 1) == RRType::SOA) ++index_;
+  if (index_ < node_->rrset_count + std::size_t{apex}) return true;
+  return next_node();
+}
+
+RRsetView ZoneCursor::rrset() const {
+  if (node_ != zone_->apex_node_) return {node_, node_->type_at(index_), node_->chunk_at(index_), zone_->apex()};
+  if (index_ == 0) return {node_, RRType::SOA, node_->chunk(RRType::SOA), zone_->apex()};
+  return {node_, node_->type_at(index_ - 1), node_->chunk_at(index_ - 1), zone_->apex()};
+}
+
+}  // namespace understudy

@@ -1,0 +1,130 @@
+// One immutable version of a zone, laid out for answering (doc/zone-layout.md).
+//
+// A version is made by ZoneBuilder and never changes afterwards; readers use it without locks for as long as they hold
+// it (a shared_ptr, or a raw pointer between two quiescent states). Per owner name there is one block: node header,
+// directory of types, owner name relative to the apex, then one chunk per RRset whose bytes are copied into answers.
+// Blocks are found through a hash table of 64-byte buckets. Every name that exists has a node, empty non-terminals
+// included. What the builder's input had is what is there: nothing is invented, RDATA keeps its octets.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/bytes.h"
+#include "dns/name.h"
+#include "dns/serial.h"
+#include "dns/type.h"
+#include "zone/hash.h"
+#include "zone/layout.h"
+
+namespace understudy {
+
+/// The absolute owner name of a node of the zone at `apex`.
+Name node_owner(const Node* node, NameView apex);
+
+/// One RRset of a zone version with the signatures that cover it. Refers into the zone.
+class RRsetView {
+ public:
+  RRsetView(const Node* node, RRType type, const Chunk* chunk, NameView apex)
+      : node_(node), type_(type), chunk_(chunk), apex_(apex) {}
+
+  [[nodiscard]] RRType type() const { return type_; }
+  [[nodiscard]] std::uint32_t ttl() const;
+  /// Records without the signatures; 0 if only signatures are there.
+  [[nodiscard]] std::size_t size() const { return chunk_->record_count(); }
+  [[nodiscard]] std::size_t signature_count() const { return chunk_->signature_count(); }
+  [[nodiscard]] const Chunk* chunk() const { return chunk_; }
+  /// Calls f(ByteView rdata) with each record's uncompressed RDATA, in the order received. The bytes are valid during the call.
+  template <typename F>
+  void for_each_rdata(F&& f) const;
+  /// Calls f(std::uint32_t ttl, ByteView rdata) for each RRSIG that covers this RRset.
+  template <typename F>
+  void for_each_signature(F&& f) const;
+
+ private:
+  const Node* node_;
+  RRType type_;
+  const Chunk* chunk_;
+  NameView apex_;
+};
+
+class Zone : public std::enable_shared_from_this<Zone> {
+ public:
+  ~Zone();
+  Zone(const Zone&) = delete;
+  Zone& operator=(const Zone&) = delete;
+
+  [[nodiscard]] NameView apex() const { return apex_; }
+  [[nodiscard]] Serial serial() const { return {soa_.serial}; }
+  struct Soa {
+    std::uint32_t ttl, serial, refresh, retry, expire, minimum;
+  };
+  [[nodiscard]] const Soa& soa() const { return soa_; }
+  /// Records, RRSIGs included, each once.
+  [[nodiscard]] std::uint64_t record_count() const { return record_count_; }
+  /// Owner names, empty non-terminals included.
+  [[nodiscard]] std::uint64_t node_count() const { return node_count_; }
+  /// Octets of memory this version holds.
+  [[nodiscard]] std::uint64_t memory_size() const;
+
+  // Lookup. `name` must be at or below the apex; `label` counts its labels from the left.
+  /// The node of the suffix of `name` that begins at `label`, or null. Empty non-terminals are found.
+  [[nodiscard]] const Node* find(const HashedName& name, std::size_t label = 0) const;
+  [[nodiscard]] const Node* apex_node() const { return apex_node_; }
+  /// Asks the processor for what find() will read first.
+  void prefetch(std::uint64_t hash) const;
+  /// Asks for the block of the first candidate of `hash`.
+  void prefetch_node(std::uint64_t hash) const;
+  [[nodiscard]] std::size_t apex_labels() const { return apex_labels_; }
+  /// Some name of the zone is `depth` labels below the apex (saturates at 63).
+  [[nodiscard]] bool has_depth(std::size_t depth) const { return (depths_ >> (depth < 63 ? depth : 63) & 1) != 0; }
+  /// SOA record and its signatures with the TTL of negative answers (RFC 2308 section 3).
+  [[nodiscard]] const Chunk* negative_soa() const { return negative_soa_; }
+  [[nodiscard]] Name owner_of(const Node* node) const { return node_owner(node, apex_); }
+  [[nodiscard]] std::optional<RRsetView> rrset(const Node* node, RRType type) const;
+
+ private:
+  friend class ZoneBuilder;
+  friend class ZoneCursor;
+  Zone() = default;
+
+  NameView apex_;       // refers to the start of nodes_
+  std::uint8_t apex_labels_ = 0;
+  Soa soa_{};
+  std::uint64_t record_count_ = 0;
+  std::uint64_t node_count_ = 0;
+  std::uint64_t depths_ = 0;
+  ZoneMemory nodes_;    // the apex's name, then blocks one behind the other, the negative SOA's chunk behind them
+  std::size_t first_block_ = 0, end_of_blocks_ = 0;  // octets into nodes_
+  ZoneMemory table_;    // NodeBucket[bucket_count_]
+  std::uint32_t bucket_count_ = 0;
+  const Node* apex_node_ = nullptr;
+  const Chunk* negative_soa_ = nullptr;
+};
+
+/// Walks all RRsets of a version: the apex first, its SOA first, then the names in the order they were received.
+/// Keeps the version alive.
+class ZoneCursor {
+ public:
+  explicit ZoneCursor(std::shared_ptr<const Zone> zone);
+  /// Moves to the next (or first) RRset; false at the end. RRsets that have only signatures are included.
+  bool next();
+  [[nodiscard]] const Name& owner() const { return owner_; }
+  [[nodiscard]] RRsetView rrset() const;
+  [[nodiscard]] const Zone& zone() const { return *zone_; }
+
+ private:
+  bool next_node();
+
+  std::shared_ptr<const Zone> zone_;
+  const Node* node_ = nullptr;
+  Name owner_;
+  std::uint64_t at_ = 0;     // offset of the next block
+  std::size_t index_ = 0;    // next directory entry
+  bool started_ = false;
+};
+
+}  // namespace understudy
+
+#include "zone/rrset_inline.h"

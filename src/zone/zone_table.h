@@ -1,0 +1,88 @@
+// Which zones this server has: qname -> the closest zone at or above it.
+//
+// A ZoneSlot is the place where versions of one zone are published; it lives as long as the zone is configured. The
+// ZoneTable over all slots is immutable and replaced as a whole when zones come or go. Readers hold raw pointers
+// between two quiescent states (base/qsbr.h); one thread at a time writes a slot.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dns/access.h"
+#include "dns/name.h"
+#include "zone/hash.h"
+#include "zone/zone.h"
+
+namespace understudy {
+
+/// Who may do what with a zone.
+struct ZoneAccess {
+  std::vector<AccessRule> transfer;  // may take the zone by AXFR; empty: nobody
+  std::vector<AccessRule> notify;    // may announce changes (primaries' own addresses are included by who builds this)
+};
+
+class ZoneSlot {
+ public:
+  ZoneSlot(NameView name, std::shared_ptr<const ZoneAccess> access);
+  ~ZoneSlot();
+  ZoneSlot(const ZoneSlot&) = delete;
+  ZoneSlot& operator=(const ZoneSlot&) = delete;
+
+  [[nodiscard]] const Name& name() const { return name_; }
+
+  // Readers, between two quiescent states.
+  /// The version to answer from; null if none is loaded or the zone has expired.
+  [[nodiscard]] const Zone* zone() const { return served_.load(std::memory_order_acquire); }
+  /// Meaningful when zone() is null: the zone had data once, but too long ago (RFC 8914: EDE 24, not 14).
+  [[nodiscard]] bool expired() const { return expired_.load(std::memory_order_acquire); }
+  [[nodiscard]] const ZoneAccess& access() const { return *access_.load(std::memory_order_acquire); }
+
+  // The one writer.
+  /// Makes `version` what is answered. The version before is let go after a grace period.
+  void publish(std::shared_ptr<const Zone> version);
+  /// Stops answering (SERVFAIL). The version is kept for current().
+  void set_expired();
+  void set_access(std::shared_ptr<const ZoneAccess> access);
+  /// The last version published, answered or not. For the writer only.
+  [[nodiscard]] const std::shared_ptr<const Zone>& current() const { return current_; }
+
+ private:
+  const Name name_;
+  std::atomic<const Zone*> served_{nullptr};
+  std::atomic<bool> expired_{false};
+  std::atomic<const ZoneAccess*> access_;
+  std::shared_ptr<const Zone> current_;            // written by the owning agent
+  std::shared_ptr<const ZoneAccess> access_owner_; // written by the owning agent
+};
+
+class ZoneTable {
+ public:
+  explicit ZoneTable(std::span<const std::shared_ptr<ZoneSlot>> slots);
+
+  /// The slot of the longest zone name at or above `name`; null if there is none. `label` gets the index of the zone's
+  /// first label in `name`.
+  [[nodiscard]] ZoneSlot* find_closest(const HashedName& name, std::size_t* label) const;
+  /// The slot of exactly this name.
+  [[nodiscard]] ZoneSlot* find_exact(const HashedName& name) const;
+  /// The same, starting at an ancestor: for DS at a zone cut, which the parent answers (RFC 4035 section 3.1.4.1).
+  [[nodiscard]] ZoneSlot* find_closest_from(const HashedName& name, std::size_t first_label, std::size_t* label) const;
+  void prefetch(const HashedName& name) const;
+  [[nodiscard]] std::size_t size() const { return slots_.size(); }
+  [[nodiscard]] std::span<const std::shared_ptr<ZoneSlot>> slots() const { return slots_; }
+
+ private:
+  struct Entry {
+    std::uint32_t tag;   // high half of the hash
+    std::uint32_t slot;  // index + 1; 0 = free
+  };
+  [[nodiscard]] ZoneSlot* find_suffix(const HashedName& name, std::size_t label) const;
+
+  std::vector<std::shared_ptr<ZoneSlot>> slots_;
+  std::vector<Entry> entries_;        // open addressing, a power of two, at most half full
+  std::uint64_t label_counts_[2] = {0, 0};  // bit n: some zone's name has n labels
+};
+
+}  // namespace understudy
