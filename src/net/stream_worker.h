@@ -1,0 +1,96 @@
+// One thread that answers DNS over TCP (RFC 7766): connections in, StreamHandler, messages out.
+//
+// A server has one StreamWorker per core, each with its own SO_REUSEPORT listeners and its own Asio io_context, all
+// sharing one ConnectionLimits. Queries may arrive pipelined and split anywhere; what one read brought is answered with
+// one write. A long response (ResponseSource) is sent message by message, interleaved with the answers to later queries
+// of its connection. An idle connection holds no buffer. The thread is a QsbrReader that is online only inside
+// StreamHandler::answer and ResponseSource::next, and ResponseSources are destroyed on it. create(), start() and stop()
+// belong to the owner's thread; counters() may be read by any.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/address.h"
+#include "base/datagram.h"
+#include "base/mutex.h"
+#include "base/result.h"
+
+namespace understudy {
+
+/// Counts the connections of all workers, in total and per client. Thread-safe.
+/// A client is an IPv4 address or an IPv6 /64, which is what one site has.
+class ConnectionLimits {
+ public:
+  ConnectionLimits(std::size_t total, std::size_t per_client) : total_(total), per_client_(per_client) {}
+
+  enum class Verdict { admitted, full, client_full };
+  /// `admitted` counts the connection until release().
+  Verdict admit(const IpAddress& client) US_EXCLUDES(mutex_);
+  void release(const IpAddress& client) US_EXCLUDES(mutex_);
+  [[nodiscard]] std::size_t open() const { return open_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::size_t total_;
+  const std::size_t per_client_;
+  std::atomic<std::size_t> open_{0};
+  Mutex mutex_;
+  std::unordered_map<IpAddress, std::size_t> clients_ US_GUARDED_BY(mutex_);
+};
+
+struct StreamOptions {
+  /// Closed when no whole query came and nothing was under way for this long.
+  std::chrono::milliseconds idle_timeout{10'000};
+  /// Closed when the peer has not taken what was ready for it (at most about 128 KiB at a time) for this long.
+  std::chrono::milliseconds write_timeout{30'000};
+  /// Not read from while so many responses wait for the peer to take them.
+  std::size_t max_queued = 100;
+  /// Long responses under way at once on one connection; it is not read from while there are so many.
+  std::size_t max_sources = 8;
+};
+
+/// Written by one worker, read by anyone; on cache lines of its own.
+struct alignas(64) StreamCounters {
+  std::atomic<std::uint64_t> accepted{0};
+  std::atomic<std::uint64_t> refused{0};  // closed at once: a limit is reached
+  std::atomic<std::uint64_t> evicted{0};  // idle longest, closed to make room
+  std::atomic<std::uint64_t> idle_closed{0};
+  std::atomic<std::uint64_t> write_timeouts{0};
+  std::atomic<std::uint64_t> received{0};  // queries
+  std::atomic<std::uint64_t> answered{0};  // messages handed to the connection
+  std::atomic<std::uint64_t> open{0};      // connections now
+};
+
+class StreamWorker {
+ public:
+  /// Binds all addresses and listens; nothing is accepted before start().
+  static Result<std::unique_ptr<StreamWorker>> create(std::span<const Endpoint> listen,
+                                                      std::unique_ptr<StreamHandler> handler,
+                                                      std::shared_ptr<ConnectionLimits> limits,
+                                                      const StreamOptions& options = {});
+  /// Stops.
+  ~StreamWorker();
+  StreamWorker(const StreamWorker&) = delete;
+  StreamWorker& operator=(const StreamWorker&) = delete;
+
+  /// Starts the thread. Once.
+  void start();
+  /// Closes the listeners and all connections, and waits for the thread. May be called twice.
+  void stop();
+
+  [[nodiscard]] const StreamCounters& counters() const;
+  /// The bound addresses, in the order given to create().
+  [[nodiscard]] std::vector<Endpoint> local_endpoints() const;
+
+ private:
+  struct Impl;
+  explicit StreamWorker(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace understudy
