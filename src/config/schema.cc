@@ -1,0 +1,485 @@
+#include "config/schema.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "config/value.h"
+
+namespace understudy::config {
+namespace {
+
+constexpr std::uint64_t second = 1'000;  // options of time count milliseconds
+constexpr std::uint64_t hour = 3'600 * second;
+constexpr std::uint64_t longest_period = 0xffff'ffffULL * second;  // what an SOA field can hold
+constexpr std::uint64_t most_octets = 1ULL << 44;
+
+// The order is that of LogLevel, TsigAlgorithm and PeerTransport.
+constexpr std::array<std::string_view, 4> log_levels = {"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 6> algorithms = {"hmac-md5",    "hmac-sha1",   "hmac-sha224",
+                                                        "hmac-sha256", "hmac-sha384", "hmac-sha512"};
+constexpr std::array<std::string_view, 1> transports = {"tcp"};
+
+constexpr std::array server_options = {
+    Option{.key = "listen",
+           .type = ValueType::endpoints,
+           .help = "Addresses to answer on, by UDP and TCP.",
+           .binding = bind<&ServerConfig::listen>,
+           .reloadable = false},
+    Option{.key = "workers",
+           .type = ValueType::number,
+           .help = "Threads that answer; `auto` is one per core that this process may use.",
+           .binding = bind<&ServerConfig::workers>,
+           .unit = "threads",
+           .min = 1,
+           .max = 1'024,
+           .word = "auto",
+           .word_value = 0,
+           .reloadable = false},
+    Option{.key = "user",
+           .type = ValueType::text,
+           .help = "User to become once the sockets are bound; nothing is dropped where it is not set.",
+           .binding = bind<&ServerConfig::user>,
+           .reloadable = false},
+    Option{.key = "log-level",
+           .type = ValueType::choice,
+           .help = "Least important lines that are logged.",
+           .binding = bind<&ServerConfig::log_level>,
+           .choices = log_levels},
+    Option{.key = "udp-max-size",
+           .type = ValueType::number,
+           .help = "Largest UDP response; what does not fit is truncated and asked for again by TCP.",
+           .binding = bind<&ServerConfig::udp_max_size>,
+           .unit = "octets",
+           .min = 512,
+           .max = 4'096,
+           .reloadable = false},
+    Option{.key = "tcp-max-clients",
+           .type = ValueType::number,
+           .help = "TCP connections at once.",
+           .binding = bind<&ServerConfig::tcp_max_clients>,
+           .unit = "connections",
+           .min = 1,
+           .max = 1'000'000,
+           .reloadable = false},
+    Option{.key = "tcp-max-clients-per-address",
+           .type = ValueType::number,
+           .help = "TCP connections at once from one address.",
+           .binding = bind<&ServerConfig::tcp_max_clients_per_address>,
+           .unit = "connections",
+           .min = 1,
+           .max = 1'000'000,
+           .reloadable = false},
+    Option{.key = "tcp-idle-timeout",
+           .type = ValueType::timeout,
+           .help = "Silence after which a TCP connection is closed.",
+           .binding = bind<&ServerConfig::tcp_idle_timeout>,
+           .min = 100,
+           .max = hour,
+           .reloadable = false},
+    Option{.key = "tcp-write-timeout",
+           .type = ValueType::timeout,
+           .help = "Time for which a TCP client may take nothing of what is sent to it.",
+           .binding = bind<&ServerConfig::tcp_write_timeout>,
+           .min = 100,
+           .max = hour,
+           .reloadable = false},
+    Option{.key = "tcp-max-pipelined",
+           .type = ValueType::number,
+           .help = "Unanswered queries of one TCP connection; reading pauses there.",
+           .binding = bind<&ServerConfig::tcp_max_pipelined>,
+           .unit = "queries",
+           .min = 1,
+           .max = 10'000,
+           .reloadable = false},
+};
+
+constexpr std::array storage_options = {
+    Option{.key = "directory",
+           .type = ValueType::path,
+           .help = "Where zones and their timers are kept; one server a directory.",
+           .binding = bind<&StorageConfig::directory>,
+           .reloadable = false},
+};
+
+constexpr std::array control_options = {
+    Option{.key = "socket",
+           .type = ValueType::path,
+           .help = "UNIX socket on which the command `understudy` talks to the server.",
+           .binding = bind<&ControlConfig::socket>,
+           .reloadable = false},
+};
+
+constexpr std::array http_options = {
+    Option{.key = "listen",
+           .type = ValueType::endpoints,
+           .help = "Addresses for metrics and health by HTTP.",
+           .binding = bind<&HttpConfig::listen>,
+           .reloadable = false},
+    Option{.key = "zone-metrics",
+           .type = ValueType::boolean,
+           .help = "Whether the metrics have lines for every zone beside the totals.",
+           .binding = bind<&HttpConfig::zone_metrics>},
+};
+
+constexpr std::array transfer_options = {
+    Option{.key = "max-concurrent",
+           .type = ValueType::number,
+           .help = "Zones that are checked or transferred at once.",
+           .binding = bind<&TransferConfig::max_concurrent>,
+           .unit = "zones",
+           .min = 1,
+           .max = 100'000},
+    Option{.key = "max-concurrent-per-primary",
+           .type = ValueType::number,
+           .help = "TCP connections at once to one primary's address.",
+           .binding = bind<&TransferConfig::max_concurrent_per_primary>,
+           .unit = "connections",
+           .min = 1,
+           .max = 100'000},
+    Option{.key = "probe-timeout",
+           .type = ValueType::timeout,
+           .help = "What a primary that does not answer costs at most before the next one is tried.",
+           .binding = bind<&TransferConfig::probe_timeout>,
+           .min = 100,
+           .max = hour},
+    Option{.key = "stall-timeout",
+           .type = ValueType::timeout,
+           .help = "Time without an octet after which a transfer is given up.",
+           .binding = bind<&TransferConfig::stall_timeout>,
+           .min = 100,
+           .max = hour},
+    Option{.key = "min-rate",
+           .type = ValueType::size,
+           .help = "Slowest transfer that is waited for, averaged over 30 s; `off` waits for any.",
+           .binding = bind<&TransferConfig::min_rate>,
+           .unit = "octets a second",
+           .min = 1,
+           .max = most_octets,
+           .word = "off",
+           .word_value = 0},
+    Option{.key = "max-records",
+           .type = ValueType::number,
+           .help = "Records of one zone; a transfer with more is refused.",
+           .binding = bind<&TransferConfig::max_records>,
+           .unit = "records",
+           .min = 1,
+           .max = 4'000'000'000},
+    Option{.key = "max-size",
+           .type = ValueType::size,
+           .help = "Octets of one transfer; a larger one is refused.",
+           .binding = bind<&TransferConfig::max_size>,
+           .unit = "octets",
+           .min = 1'024,
+           .max = most_octets},
+    Option{.key = "notify-retries",
+           .type = ValueType::number,
+           .help = "How often a NOTIFY without an answer is sent again.",
+           .binding = bind<&TransferConfig::notify_retries>,
+           .unit = "times",
+           .min = 0,
+           .max = 100},
+    Option{.key = "notify-timeout",
+           .type = ValueType::timeout,
+           .help = "Wait for the answer to a NOTIFY before it is sent again; doubles each time.",
+           .binding = bind<&TransferConfig::notify_timeout>,
+           .min = 100,
+           .max = hour},
+};
+
+constexpr std::array key_options = {
+    Option{.key = "name",
+           .type = ValueType::name,
+           .help = "Name of the key; both sides must use the same.",
+           .binding = bind<&TsigKey::name>,
+           .required = true},
+    Option{.key = "algorithm",
+           .type = ValueType::choice,
+           .help = "HMAC of the signatures; hmac-md5 is there for old primaries only.",
+           .binding = bind<&TsigKey::algorithm>,
+           .choices = algorithms},
+    Option{.key = "secret",
+           .type = ValueType::secret,
+           .help = "The shared secret in base64.",
+           .binding = bind<&TsigKey::secret>,
+           .required = true},
+};
+
+constexpr std::array peer_options = {
+    Option{.key = "name",
+           .type = ValueType::text,
+           .help = "What zones and templates call it.",
+           .binding = bind<&PeerConfig::name>,
+           .required = true},
+    Option{.key = "address",
+           .type = ValueType::endpoint,
+           .help = "Its address; port 53 where none is given.",
+           .binding = bind<&PeerConfig::endpoint>,
+           .required = true},
+    Option{.key = "key",
+           .type = ValueType::key_name,
+           .help = "Key that signs what is said to it and checks what it says.",
+           .binding = bind<&PeerConfig::key>},
+    Option{.key = "transport",
+           .type = ValueType::choice,
+           .help = "How zones are transferred.",
+           .binding = bind<&PeerConfig::transport>,
+           .choices = transports},
+};
+
+template <auto Member>
+constexpr Option period_option(std::string_view key, std::string_view help, std::string_view word = {}) {
+  return {.key = key,
+          .type = ValueType::period,
+          .help = help,
+          .binding = bind<Member>,
+          .min = second,
+          .max = longest_period,
+          .word = word,
+          .word_value = word.empty() ? 0 : longest_period};
+}
+
+constexpr std::array policy_options = {
+    Option{.key = "primaries",
+           .type = ValueType::peers,
+           .help = "Servers to take the zone from, in the order to try them.",
+           .binding = bind<&ZonePolicy::primaries>},
+    Option{.key = "allow-notify",
+           .type = ValueType::access_rules,
+           .help = "Who may announce a change, beside the primaries' own addresses.",
+           .binding = bind<&ZonePolicy::allow_notify>},
+    Option{.key = "allow-transfer",
+           .type = ValueType::access_rules,
+           .help = "Who may transfer the zone from this server.",
+           .binding = bind<&ZonePolicy::allow_transfer>},
+    Option{.key = "notify",
+           .type = ValueType::peers,
+           .help = "Servers that are told of each new version.",
+           .binding = bind<&ZonePolicy::notify>},
+    period_option<&ZonePolicy::refresh_min>("refresh-min", "Shortest refresh interval, whatever the SOA says."),
+    period_option<&ZonePolicy::refresh_max>("refresh-max", "Longest refresh interval, whatever the SOA says.", "none"),
+    period_option<&ZonePolicy::retry_min>("retry-min", "Shortest retry interval, whatever the SOA says."),
+    period_option<&ZonePolicy::retry_max>("retry-max", "Longest retry interval, whatever the SOA says.", "none"),
+    period_option<&ZonePolicy::expire_min>("expire-min", "Shortest time to expiry, whatever the SOA says."),
+    period_option<&ZonePolicy::expire_max>("expire-max", "Longest time to expiry, whatever the SOA says.", "none"),
+    Option{.key = "max-records",
+           .type = ValueType::number,
+           .help = "Records of the zone; a transfer with more is refused.",
+           .binding = bind<&ZonePolicy::max_records>,
+           .unit = "records",
+           .min = 1,
+           .max = 4'000'000'000,
+           .default_note = "transfer.max-records"},
+    Option{.key = "max-size",
+           .type = ValueType::size,
+           .help = "Octets of one transfer of the zone; a larger one is refused.",
+           .binding = bind<&ZonePolicy::max_size>,
+           .unit = "octets",
+           .min = 1'024,
+           .max = most_octets,
+           .default_note = "transfer.max-size"},
+};
+
+constexpr std::array template_options = {
+    Option{.key = "name",
+           .type = ValueType::text,
+           .help = "What zones call it; `default` is for zones that name none.",
+           .binding = bind<&TemplateEntry::name>,
+           .required = true},
+};
+
+constexpr std::array zone_options = {
+    Option{.key = "name",
+           .type = ValueType::name,
+           .help = "Name of the zone.",
+           .binding = bind<&ZoneEntry::name>,
+           .required = true},
+    Option{.key = "template",
+           .type = ValueType::template_name,
+           .help = "Template that the zone begins with.",
+           .binding = bind<&ZoneEntry::template_name>},
+    Option{.key = "file",
+           .type = ValueType::path,
+           .help = "Zone file to serve the zone from; this server is then its primary.",
+           .binding = bind<&ZoneEntry::file>},
+};
+
+constexpr std::array unsupported_things = {
+    Unsupported{"", "catalogs", "", "catalog zones are not supported by this version"},
+    Unsupported{"primaries", "transport", "tls",
+                "transport tls is not supported by this version, expected tcp (protect the transfer by a key)"},
+    Unsupported{"primaries", "transport", "quic",
+                "transport quic is not supported by this version, expected tcp (protect the transfer by a key)"},
+    Unsupported{"primaries", "tls-name", "", "transport tls, and with it tls-name, is not supported by this version"},
+};
+
+}  // namespace
+
+const ZonePolicy& default_policy() {
+  static const ZonePolicy policy;
+  return policy;
+}
+
+std::span<const Section> schema() {
+  static const ServerConfig server;
+  static const StorageConfig storage;
+  static const ControlConfig control;
+  static const HttpConfig http;
+  static const TransferConfig transfer;
+  static const TsigKey key;
+  static const PeerConfig peer;
+  static const TemplateEntry template_entry;
+  static const ZoneEntry zone;
+  static const std::array sections = {
+      Section{"server", "", "The process and how it answers.", server_options, {}, &server},
+      Section{"storage", "", "Where zones are kept.", storage_options, {}, &storage},
+      Section{"control", "", "How the command line reaches the server.", control_options, {}, &control},
+      Section{"http", "", "Metrics and health.", http_options, {}, &http},
+      Section{"transfer", "", "Limits of taking zones and of telling others.", transfer_options, {}, &transfer},
+      Section{"keys",
+              "a key",
+              "Shared secrets that sign transfers and notifications (TSIG, RFC 8945).",
+              key_options,
+              {},
+              &key,
+              "{name: transfer.example., algorithm: hmac-sha256, secret: c2VjcmV0LW9mLTI0LW9jdGV0cy0h}"},
+      Section{"primaries",
+              "a primary",
+              "Servers that zones are taken from, or that are to be notified.",
+              peer_options,
+              {},
+              &peer,
+              "{name: hidden1, address: 192.0.2.1@53, key: transfer.example.}"},
+      Section{"templates", "a template", "Settings that zones share.", template_options, policy_options,
+              &template_entry,
+              "{name: default, primaries: [hidden1], allow-transfer: [192.0.2.0/24 key transfer.example.]}"},
+      Section{
+          "zones", "a zone",
+          "The zones of this server. An entry is a mapping, or just the zone's name. What a zone does not say comes "
+          "from its template.",
+          zone_options, policy_options, &zone, "{name: example.com., primaries: [hidden1]}"},
+  };
+  return sections;
+}
+
+const Section& section(std::string_view key) {
+  return *std::ranges::find(schema(), key, &Section::key);
+}
+
+std::span<const Unsupported> unsupported() {
+  return unsupported_things;
+}
+
+std::string Section::path_of(const Option& option) const {
+  return fmt::format("{}{}.{}", key, is_list() ? "[]" : "", option.key);
+}
+
+const Option* Section::find(std::string_view option_key) const {
+  for (const auto group : {options, policy}) {
+    const auto found = std::ranges::find(group, option_key, &Option::key);
+    if (found != group.end()) return &*found;
+  }
+  return nullptr;
+}
+
+namespace {
+
+std::string number_text(const Option& option, std::uint64_t value) {
+  switch (option.type) {
+    case ValueType::size:
+      return size_text(value);
+    case ValueType::timeout:
+    case ValueType::period:
+      return duration_text(value);
+    case ValueType::choice:
+      return std::string(option.choices[value]);
+    default:
+      return fmt::format("{}", value);
+  }
+}
+
+template <typename T, typename ToText>
+std::string list_text(const std::vector<T>& items, ToText to_text) {
+  std::string out = "[";
+  for (const auto& item : items) out += (out.size() > 1 ? ", " : "") + to_text(item);
+  return out + "]";
+}
+
+struct ValueToText {
+  const Option& option;
+
+  std::string operator()(std::monostate) const { return ""; }
+  std::string operator()(bool value) const { return value ? "true" : "false"; }
+  std::string operator()(std::uint64_t value) const {
+    return !option.word.empty() && value == option.word_value ? std::string(option.word) : number_text(option, value);
+  }
+  std::string operator()(const std::string& value) const { return value; }
+  std::string operator()(const Name& value) const { return value.text(); }
+  std::string operator()(const Bytes&) const { return "(secret)"; }
+  std::string operator()(const Endpoint& value) const { return value.text(); }
+  std::string operator()(const std::shared_ptr<const TsigKey>& value) const { return value ? value->name.text() : ""; }
+  std::string operator()(const std::vector<Endpoint>& value) const {
+    return list_text(value, [](const Endpoint& endpoint) { return endpoint.text(); });
+  }
+  std::string operator()(const std::vector<AccessRule>& value) const {
+    return list_text(value, [](const AccessRule& rule) { return rule.text(); });
+  }
+  std::string operator()(const std::vector<PeerConfig>& value) const {
+    return list_text(value, [](const PeerConfig& peer) { return peer.name; });
+  }
+};
+
+std::string type_expectation(const Option& option) {
+  switch (option.type) {
+    case ValueType::text:
+      return "text";
+    case ValueType::path:
+      return "a path";
+    case ValueType::boolean:
+      return "true or false";
+    case ValueType::number:
+      return fmt::format("a number from {} to {}", option.min, option.max);
+    case ValueType::size:
+      return fmt::format("a size from {} to {}, such as 4096, 64KiB or 2GiB", size_text(option.min),
+                         size_text(option.max));
+    case ValueType::timeout:
+      return fmt::format("a time from {} to {}, such as 500ms, 10s or 2m", duration_text(option.min),
+                         duration_text(option.max));
+    case ValueType::period:
+      return fmt::format("a time in whole seconds from {} to {}, such as 30s, 5m, 1h or 2d", duration_text(option.min),
+                         duration_text(option.max));
+    case ValueType::choice:
+      return fmt::format("one of {}", fmt::join(option.choices, ", "));
+    case ValueType::name:
+      return "a domain name";
+    case ValueType::secret:
+      return "base64";
+    case ValueType::key_name:
+      return "the name of a key";
+    case ValueType::template_name:
+      return "the name of a template";
+    case ValueType::endpoint:
+      return "ADDRESS or ADDRESS@PORT";
+    case ValueType::endpoints:
+      return "a list of ADDRESS@PORT";
+    case ValueType::access_rules:
+      return "a list of access rules (ADDRESS, ADDRESS/LENGTH, key NAME, or both)";
+    case ValueType::peers:
+      return "a list of names under primaries, of ADDRESS@PORT, or of mappings";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string expectation(const Option& option) {
+  const auto text = type_expectation(option);
+  return option.word.empty() ? text : fmt::format("{} or {}", option.word, text);
+}
+
+std::string value_text(const Option& option, const OptionValue& value) {
+  return std::visit(ValueToText{option}, value);
+}
+
+}  // namespace understudy::config
