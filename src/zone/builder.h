@@ -46,7 +46,8 @@ class ZoneBuilder {
     std::uint64_t oddity_count = 0;
   };
 
-  /// The finished version: Errc::no_apex_soa (also more than one SOA at the apex), no_apex_ns. The builder is empty afterwards.
+  /// The finished version: Errc::no_apex_soa (also more than one SOA at the apex), no_apex_ns. The builder is empty
+  /// afterwards.
   Result<std::shared_ptr<const Zone>> finish();
   [[nodiscard]] const Report& report() const;
 

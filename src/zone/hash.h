@@ -47,7 +47,9 @@ inline std::uint64_t load8(const std::uint8_t* p, std::size_t n) {
 }  // namespace hash_detail
 
 /// The hash of the root.
-inline std::uint64_t root_hash() { return process_hash_key.a; }
+inline std::uint64_t root_hash() {
+  return process_hash_key.a;
+}
 
 /// The hash of `label` (1..63 octets, without its length octet) put in front of a name whose hash is `parent`.
 inline std::uint64_t child_hash(std::uint64_t parent, const std::uint8_t* label, std::size_t size) {

@@ -12,16 +12,19 @@
 namespace understudy {
 namespace {
 
-constexpr std::size_t heap_limit = std::size_t{1} << 20;     // larger memory is mapped
+constexpr std::size_t heap_limit = std::size_t{1} << 20;  // larger memory is mapped
 constexpr std::size_t huge_page = std::size_t{2} << 20;
-constexpr std::size_t reservation = std::size_t{32} << 30;   // what 32-bit references in units of 8 octets can reach
+constexpr std::size_t reservation = std::size_t{32} << 30;  // what 32-bit references in units of 8 octets can reach
 
-constexpr std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
+constexpr std::size_t round_up(std::size_t n, std::size_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
 
 // Address space for growth in place; pages cost memory only once touched. Smaller where the system limits it.
 std::uint8_t* reserve(std::size_t wanted, std::size_t& got) {
   for (std::size_t size = std::max(reservation, round_up(wanted, huge_page)); size >= wanted; size /= 2) {
-    void* at = ::mmap(nullptr, size + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* at =
+        ::mmap(nullptr, size + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) continue;
     auto begin = reinterpret_cast<std::uintptr_t>(at);
     const std::uintptr_t aligned = round_up(begin, huge_page);

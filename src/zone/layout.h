@@ -30,7 +30,8 @@ class ZoneMemory {
 
   /// At least `size` octets, zeroed, aligned to 64; throws std::bad_alloc.
   static ZoneMemory allocate(std::size_t size);
-  /// Makes room for `capacity` octets, keeping the content. Mapped memory does not move until it is over its reservation.
+  /// Makes room for `capacity` octets, keeping the content. Mapped memory does not move until it is over its
+  /// reservation.
   void grow(std::size_t capacity);
   /// Gives back what lies behind `size`.
   void shrink(std::size_t size);
@@ -48,7 +49,7 @@ class ZoneMemory {
 struct Chunk {
   static constexpr std::uint16_t extended = 0xffff;
 
-  std::uint16_t record_octets_;     // `extended`: the real sizes are in Extended behind this header
+  std::uint16_t record_octets_;  // `extended`: the real sizes are in Extended behind this header
   std::uint16_t signature_octets_;
   std::uint8_t record_count_;
   std::uint8_t signature_count_;
@@ -89,16 +90,16 @@ static_assert(sizeof(Chunk) == 8);
 
 struct Node {
   enum Flag : std::uint16_t {
-    cut = 1,             // has NS and is not the apex
-    below_cut = 2,       // a name above it is a zone cut: glue or occluded
-    dname = 4,           // has DNAME
-    below_dname = 8,     // a name above it has DNAME: occluded
-    cname = 16,          // has CNAME
-    wildcard_child = 32, // "*" exists directly below it
-    wildcard = 64,       // its first label is "*"
-    wide = 128,          // WideEntry directory
-    dead = 256,          // replaced while building; not reachable through the table
-    nsec3_only = 512,    // holds only NSEC3 and its signatures: not a name of the zone (RFC 5155 section 7.2.8)
+    cut = 1,              // has NS and is not the apex
+    below_cut = 2,        // a name above it is a zone cut: glue or occluded
+    dname = 4,            // has DNAME
+    below_dname = 8,      // a name above it has DNAME: occluded
+    cname = 16,           // has CNAME
+    wildcard_child = 32,  // "*" exists directly below it
+    wildcard = 64,        // its first label is "*"
+    wide = 128,           // WideEntry directory
+    dead = 256,           // replaced while building; not reachable through the table
+    nsec3_only = 512,     // holds only NSEC3 and its signatures: not a name of the zone (RFC 5155 section 7.2.8)
   };
 
   struct Entry {
@@ -141,7 +142,7 @@ struct Node {
   /// The chunk of `type` if it has at least one record.
   [[nodiscard]] const Chunk* rrset_chunk(RRType type) const {
     const Chunk* found = chunk(type);
-    return found != nullptr && found->record_octets_ != 0 ? found : nullptr;
+    return found != nullptr && found->record_count() != 0 ? found : nullptr;
   }
 
  private:
@@ -155,10 +156,10 @@ static_assert(sizeof(Node) == 8);
 /// Up to twelve names whose hashes fall here; the thirteenth goes to the next bucket and marks `overflow`.
 struct alignas(64) NodeBucket {
   static constexpr std::size_t slots = 12;
-  std::uint32_t refs[slots];   // offset of the node in units of 8 octets
-  std::uint8_t tags[slots];    // low 8 bits of the hash
+  std::uint32_t refs[slots];  // offset of the node in units of 8 octets
+  std::uint8_t tags[slots];   // low 8 bits of the hash
   std::uint8_t count;
-  std::uint8_t overflow;       // a name that belongs here was put into a later bucket
+  std::uint8_t overflow;  // a name that belongs here was put into a later bucket
   std::uint8_t unused[2];
 };
 static_assert(sizeof(NodeBucket) == 64);
@@ -166,7 +167,9 @@ static_assert(sizeof(NodeBucket) == 64);
 inline std::uint32_t bucket_index(std::uint64_t hash, std::uint32_t bucket_count) {
   return static_cast<std::uint32_t>((hash >> 32) * bucket_count >> 32);
 }
-inline std::uint8_t bucket_tag(std::uint64_t hash) { return static_cast<std::uint8_t>(hash); }
+inline std::uint8_t bucket_tag(std::uint64_t hash) {
+  return static_cast<std::uint8_t>(hash);
+}
 
 /// Equality of octets without ASCII case, for parts of names.
 bool equal_nocase(const std::uint8_t* a, const std::uint8_t* b, std::size_t n);
@@ -178,17 +181,31 @@ struct CompressedLayout {
 };
 constexpr CompressedLayout compressed_layout(RRType type) {
   switch (number(type)) {
-    case 2: case 3: case 4: case 5: case 7: case 8: case 9: case 12: return {0, 1};  // NS MD MF CNAME MB MG MR PTR
-    case 6: case 14: return {0, 2};                                                  // SOA MINFO
-    case 15: return {2, 1};                                                          // MX
-    default: return {0, 0};
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+    case 7:
+    case 8:
+    case 9:
+    case 12:
+      return {0, 1};  // NS MD MF CNAME MB MG MR PTR
+    case 6:
+    case 14:
+      return {0, 2};  // SOA MINFO
+    case 15:
+      return {2, 1};  // MX
+    default:
+      return {0, 0};
   }
 }
 
 inline constexpr std::size_t header_octets = 12;  // of a message, in front of the question
 
 /// Octets from the start of a message to the first record of its answer section, for a question of this size.
-constexpr std::size_t answer_offset(std::size_t qname_size) { return 12 + qname_size + 4; }
+constexpr std::size_t answer_offset(std::size_t qname_size) {
+  return 12 + qname_size + 4;
+}
 
 /// Appends the name at `offset` of a chunk's records, decompressed, to `out` (room for 255 octets); returns its size.
 /// `after` gets the offset behind the name. `owner` is the node's absolute owner.

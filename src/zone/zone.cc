@@ -14,7 +14,9 @@ Name node_owner(const Node* node, NameView apex) {
 
 Zone::~Zone() = default;
 
-std::uint64_t Zone::memory_size() const { return sizeof(Zone) + nodes_.capacity() + table_.capacity(); }
+std::uint64_t Zone::memory_size() const {
+  return sizeof(Zone) + nodes_.capacity() + table_.capacity();
+}
 
 namespace {
 

@@ -35,7 +35,8 @@ class RRsetView {
   [[nodiscard]] std::size_t size() const { return chunk_->record_count(); }
   [[nodiscard]] std::size_t signature_count() const { return chunk_->signature_count(); }
   [[nodiscard]] const Chunk* chunk() const { return chunk_; }
-  /// Calls f(ByteView rdata) with each record's uncompressed RDATA, in the order received. The bytes are valid during the call.
+  /// Calls f(ByteView rdata) with each record's uncompressed RDATA, in the order received. The bytes are valid during
+  /// the call.
   template <typename F>
   void for_each_rdata(F&& f) const;
   /// Calls f(std::uint32_t ttl, ByteView rdata) for each RRSIG that covers this RRset.
@@ -89,15 +90,15 @@ class Zone : public std::enable_shared_from_this<Zone> {
   friend class ZoneCursor;
   Zone() = default;
 
-  NameView apex_;       // refers to the start of nodes_
+  NameView apex_;  // refers to the start of nodes_
   std::uint8_t apex_labels_ = 0;
   Soa soa_{};
   std::uint64_t record_count_ = 0;
   std::uint64_t node_count_ = 0;
   std::uint64_t depths_ = 0;
-  ZoneMemory nodes_;    // the apex's name, then blocks one behind the other, the negative SOA's chunk behind them
+  ZoneMemory nodes_;  // the apex's name, then blocks one behind the other, the negative SOA's chunk behind them
   std::size_t first_block_ = 0, end_of_blocks_ = 0;  // octets into nodes_
-  ZoneMemory table_;    // NodeBucket[bucket_count_]
+  ZoneMemory table_;                                 // NodeBucket[bucket_count_]
   std::uint32_t bucket_count_ = 0;
   const Node* apex_node_ = nullptr;
   const Chunk* negative_soa_ = nullptr;
@@ -120,8 +121,8 @@ class ZoneCursor {
   std::shared_ptr<const Zone> zone_;
   const Node* node_ = nullptr;
   Name owner_;
-  std::uint64_t at_ = 0;     // offset of the next block
-  std::size_t index_ = 0;    // next directory entry
+  std::uint64_t at_ = 0;   // offset of the next block
+  std::size_t index_ = 0;  // next directory entry
   bool started_ = false;
 };
 

@@ -68,7 +68,9 @@ ZoneSlot* ZoneTable::find_closest(const HashedName& name, std::size_t* label) co
   return find_closest_from(name, 0, label);
 }
 
-ZoneSlot* ZoneTable::find_exact(const HashedName& name) const { return find_suffix(name, 0); }
+ZoneSlot* ZoneTable::find_exact(const HashedName& name) const {
+  return find_suffix(name, 0);
+}
 
 void ZoneTable::prefetch(const HashedName& name) const {
   for (std::size_t i = 0; i <= name.labels; ++i) {

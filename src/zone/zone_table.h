@@ -54,8 +54,8 @@ class ZoneSlot {
   std::atomic<const Zone*> served_{nullptr};
   std::atomic<bool> expired_{false};
   std::atomic<const ZoneAccess*> access_;
-  std::shared_ptr<const Zone> current_;            // written by the owning agent
-  std::shared_ptr<const ZoneAccess> access_owner_; // written by the owning agent
+  std::shared_ptr<const Zone> current_;             // written by the owning agent
+  std::shared_ptr<const ZoneAccess> access_owner_;  // written by the owning agent
 };
 
 class ZoneTable {
@@ -81,7 +81,7 @@ class ZoneTable {
   [[nodiscard]] ZoneSlot* find_suffix(const HashedName& name, std::size_t label) const;
 
   std::vector<std::shared_ptr<ZoneSlot>> slots_;
-  std::vector<Entry> entries_;        // open addressing, a power of two, at most half full
+  std::vector<Entry> entries_;              // open addressing, a power of two, at most half full
   std::uint64_t label_counts_[2] = {0, 0};  // bit n: some zone's name has n labels
 };
 

@@ -1,0 +1,564 @@
+#include "zone/builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "dns/rdata.h"
+#include "zone/chunk_encoder.h"
+#include "zone/node_index.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::size_t most_octets_of_a_name = std::size_t{64} << 20;
+constexpr std::size_t most_oddities = 8;
+constexpr std::size_t most_blocks_octets = (std::size_t{32} << 30) - (std::size_t{256} << 20);
+
+constexpr std::size_t round_up8(std::size_t n) {
+  return (n + 7) & ~std::size_t{7};
+}
+
+// Whether two records of one type hold the same data (RFC 2181 section 5: names compare without case).
+Bytes canonical(const StagedRecord& record) {
+  Bytes out;
+  append_canonical_rdata(record.type, record.rdata, out);
+  return out;
+}
+
+int compare_octets(ByteView a, ByteView b) {
+  const std::size_t n = std::min(a.size(), b.size());
+  const int difference = n == 0 ? 0 : std::memcmp(a.data(), b.data(), n);
+  if (difference != 0 || a.size() == b.size()) return difference;
+  return a.size() < b.size() ? -1 : 1;
+}
+
+bool same_rdata(const StagedRecord& a, const StagedRecord& b) {
+  if (a.rdata.size() != b.rdata.size()) return false;
+  if (a.rdata.empty() || std::memcmp(a.rdata.data(), b.rdata.data(), a.rdata.size()) == 0) return true;
+  return rdata_names(a.type, a.rdata).count != 0 && canonical(a) == canonical(b);
+}
+
+// The places in `records` of later copies of the same data, without comparing each with each.
+std::vector<std::uint32_t> find_duplicates(std::span<const StagedRecord> records) {
+  std::vector<std::uint32_t> order(records.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::vector<Bytes> keys;  // only where octets do not decide
+  if (rdata_names(records[0].type, records[0].rdata).count != 0) {
+    keys.reserve(records.size());
+    for (const auto& r : records) keys.push_back(canonical(r));
+  }
+  const auto key = [&](std::uint32_t i) { return keys.empty() ? records[i].rdata : ByteView(keys[i]); };
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const int difference = compare_octets(key(a), key(b));
+    return difference != 0 ? difference < 0 : a < b;
+  });
+  std::vector<std::uint32_t> duplicates;
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    if (compare_octets(key(order[i - 1]), key(order[i])) == 0) duplicates.push_back(order[i]);
+  }
+  std::sort(duplicates.begin(), duplicates.end());
+  return duplicates;
+}
+
+// Moves the records that stay to the front, in their order; returns how many they are.
+std::size_t drop_duplicates(std::span<StagedRecord> records) {
+  std::size_t kept = std::min<std::size_t>(records.size(), 1);
+  if (records.size() <= 16) {
+    for (std::size_t i = 1; i < records.size(); ++i) {
+      const auto same = [&](const StagedRecord& r) { return same_rdata(r, records[i]); };
+      const auto front = records.first(kept);
+      if (std::none_of(front.begin(), front.end(), same)) records[kept++] = records[i];
+    }
+    return kept;
+  }
+  const std::vector<std::uint32_t> duplicates = find_duplicates(records);
+  kept = 0;
+  auto next = duplicates.begin();
+  for (std::uint32_t i = 0; i < records.size(); ++i) {
+    if (next != duplicates.end() && *next == i) {
+      ++next;
+    } else {
+      records[kept++] = records[i];
+    }
+  }
+  return kept;
+}
+
+// Records of one name, their RDATA in one buffer.
+struct Staging {
+  struct Item {
+    RRType type;
+    std::uint32_t ttl;
+    std::size_t offset, size;
+  };
+  std::vector<Item> items;
+  Bytes octets;
+
+  void add(RRType type, std::uint32_t ttl, ByteView rdata) {
+    items.push_back({type, ttl, octets.size(), rdata.size()});
+    append(octets, rdata);
+  }
+  void clear() {
+    items.clear();
+    octets.clear();
+  }
+  /// Octets of this data in wire form, about.
+  [[nodiscard]] std::size_t wire_size() const { return octets.size() + 12 * items.size(); }
+  void records(std::vector<StagedRecord>& out) const {
+    out.clear();
+    for (const auto& i : items) out.push_back({i.type, i.ttl, ByteView(octets).subspan(i.offset, i.size)});
+  }
+};
+
+}  // namespace
+
+struct ZoneBuilder::State {
+  State(NameView zone, BuilderHints hints);
+
+  Result<void> flush();
+  void group_records();
+  Result<std::uint32_t> encode(NameView owner);
+  unsigned flags_of(NameView owner);
+  void oddity(NameView owner, std::string_view what);
+  std::uint32_t find(const HashedName& name, std::size_t label) const;
+  std::uint32_t add_empty_node(NameView owner);
+  void insert(std::uint64_t hash, std::uint32_t ref);
+  [[nodiscard]] std::uint64_t hash_of(const Node* of) const;
+  void rebuild_index(std::uint64_t names, std::size_t until);
+  Result<void> merge_fragments();
+  Result<void> merge_one(std::uint32_t ref, Staging& fragment);
+  void add_missing_parents();
+  void mark_occluded();
+  void compact();
+  Result<std::shared_ptr<Zone>> assemble();
+
+  [[nodiscard]] Node* node(std::uint32_t ref) const {
+    return reinterpret_cast<Node*>(blocks.data() + std::size_t{ref} * 8);
+  }
+  [[nodiscard]] std::uint32_t end_ref() const { return static_cast<std::uint32_t>(end / 8); }
+  Result<void> make_room(std::size_t octets);
+  template <typename F>
+  void for_each_node(std::size_t until, F&& f);
+
+  const Name apex;
+  const std::size_t apex_labels;
+  const std::uint64_t apex_hash;
+  ZoneMemory blocks;
+  std::size_t first_block;
+  std::size_t end;          // octets used of blocks
+  std::size_t garbage = 0;  // octets of dead nodes
+  NodeIndex index;
+  Name owner;  // of what is staged
+  bool owner_is_inside = false;
+  bool has_owner = false;
+  Staging staged;
+  std::vector<StagedRecord> records;  // of the name being encoded
+  struct Group {
+    RRType type;
+    std::span<const StagedRecord> data, signatures;
+  };
+  std::vector<Group> groups;  // of the name being encoded
+  // Records of names that were encoded before: the node's block and the record, in order of arrival.
+  struct Fragment {
+    std::uint32_t ref;
+    std::uint32_t ttl;
+    RRType type;
+    std::uint32_t size;
+    std::size_t offset;
+  };
+  std::vector<Fragment> fragments;
+  Bytes fragment_octets;
+  std::uint64_t record_count = 0;
+  std::uint64_t apex_soa_count = 0;
+  bool has_occluders = false;  // some name has NS below the apex, or DNAME
+  Report report;
+};
+
+ZoneBuilder::State::State(NameView zone, BuilderHints hints)
+    : apex(zone),
+      apex_labels(zone.label_count()),
+      apex_hash(HashedName(zone).hashes[0]),
+      first_block(round_up8(zone.size())),
+      end(first_block),
+      index(hints.nodes) {
+  blocks = ZoneMemory::allocate(std::max<std::size_t>(hints.octets, 1024));
+  std::memcpy(blocks.data(), apex.wire().data(), apex.size());
+}
+
+template <typename F>
+void ZoneBuilder::State::for_each_node(std::size_t until, F&& f) {
+  for (std::size_t at = first_block; at < until;) {
+    const auto ref = static_cast<std::uint32_t>(at / 8);
+    at += node(ref)->block_size();
+    if (!node(ref)->has(Node::dead)) f(ref);
+  }
+}
+
+Result<void> ZoneBuilder::State::make_room(std::size_t octets) {
+  if (end + octets <= blocks.capacity()) return {};
+  if (end + octets > most_blocks_octets) return fail(Errc::record_limit, "a zone of over 31 GiB");
+  try {
+    blocks.grow(std::max(end + octets, blocks.capacity() * 2));
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::record_limit, "out of memory");
+  }
+  return {};
+}
+
+std::uint32_t ZoneBuilder::State::find(const HashedName& name, std::size_t label) const {
+  const std::size_t begin = name.offsets[label];
+  const std::size_t size = name.offsets[name.labels - apex_labels] - begin;
+  const std::uint8_t* wanted = name.name.wire().data() + begin;
+  return index.find(name.hashes[label], [&](std::uint32_t ref) {
+    return node(ref)->name_size() == size && equal_nocase(node(ref)->relative_name().data(), wanted, size);
+  });
+}
+
+void ZoneBuilder::State::insert(std::uint64_t hash, std::uint32_t ref) {
+  if (index.is_full()) rebuild_index(index.size() * 2, std::size_t{ref} * 8);
+  index.insert(hash, ref);
+}
+
+// The same value as HashedName::hashes[0] of the absolute name.
+std::uint64_t ZoneBuilder::State::hash_of(const Node* of) const {
+  const ByteView name = of->relative_name();
+  std::uint8_t offsets[max_labels];
+  std::size_t labels = 0;
+  for (std::size_t at = 0; at < name.size(); at += name[at] + 1U) offsets[labels++] = static_cast<std::uint8_t>(at);
+  std::uint64_t hash = apex_hash;
+  while (labels-- > 0) hash = child_hash(hash, &name[offsets[labels]] + 1, name[offsets[labels]]);
+  return hash;
+}
+
+// A table of the right size for `names` with the live nodes that begin before `until`.
+void ZoneBuilder::State::rebuild_index(std::uint64_t names, std::size_t until) {
+  index = NodeIndex(names);
+  for_each_node(until, [&](std::uint32_t ref) { index.insert(hash_of(node(ref)), ref); });
+}
+
+Result<void> ZoneBuilder::State::flush() {
+  if (staged.items.empty()) return {};
+  const HashedName name(owner);
+  if (const std::uint32_t known = find(name, 0); known != 0) {
+    for (const auto& item : staged.items) {
+      fragments.push_back({known, item.ttl, item.type, static_cast<std::uint32_t>(item.size), fragment_octets.size()});
+      append(fragment_octets, ByteView(staged.octets).subspan(item.offset, item.size));
+    }
+  } else {
+    staged.records(records);
+    US_ASSIGN(const std::uint32_t ref, encode(owner));
+    insert(name.hashes[0], ref);
+  }
+  staged.clear();
+  return {};
+}
+
+void ZoneBuilder::State::oddity(NameView name, std::string_view what) {
+  ++report.oddity_count;
+  if (report.oddities.size() < most_oddities) report.oddities.push_back(fmt::format("{}: {}", name.text(), what));
+}
+
+// Sorts the records of one name by type, data before signatures, otherwise as they came, and drops duplicates.
+void ZoneBuilder::State::group_records() {
+  std::sort(records.begin(), records.end(), [](const StagedRecord& a, const StagedRecord& b) {
+    if (a.chunk_type() != b.chunk_type()) return a.chunk_type() < b.chunk_type();
+    const bool a_signs = a.type == RRType::RRSIG, b_signs = b.type == RRType::RRSIG;
+    if (a_signs != b_signs) return b_signs;
+    return a.rdata.data() < b.rdata.data();  // all in one buffer, in order of arrival
+  });
+  groups.clear();
+  for (std::size_t begin = 0; begin < records.size();) {
+    const RRType type = records[begin].chunk_type();
+    std::size_t signatures = begin;
+    while (signatures < records.size() && records[signatures].chunk_type() == type &&
+           records[signatures].type != RRType::RRSIG) {
+      ++signatures;
+    }
+    std::size_t end_of_group = signatures;
+    while (end_of_group < records.size() && records[end_of_group].chunk_type() == type) ++end_of_group;
+    const std::span<StagedRecord> data(&records[begin], signatures - begin);
+    const std::span<StagedRecord> signing(records.data() + signatures, end_of_group - signatures);
+    groups.push_back({type, data.first(drop_duplicates(data)), signing.first(drop_duplicates(signing))});
+    report.duplicates += end_of_group - begin - groups.back().data.size() - groups.back().signatures.size();
+    begin = end_of_group;
+  }
+}
+
+// Writes the block of one name from `records` behind the others and returns its place.
+Result<std::uint32_t> ZoneBuilder::State::encode(NameView name) {
+  group_records();
+  const std::size_t name_size = name.size() - apex.size();
+  std::size_t most = sizeof(Node) + groups.size() * sizeof(Node::WideEntry) + name_size + 8;
+  for (const auto& g : groups) most += max_chunk_size(g.data, g.signatures);
+  US_TRY(make_room(most));
+  const bool wide = most > std::size_t{0xffff} * 8;
+  Node* made = node(end_ref());
+  auto* bytes = reinterpret_cast<std::uint8_t*>(made);
+  const std::size_t directory = groups.size() * (wide ? sizeof(Node::WideEntry) : sizeof(Node::Entry));
+  if (name_size != 0) std::memcpy(bytes + sizeof(Node) + directory, name.wire().data(), name_size);
+  std::size_t at = round_up8(sizeof(Node) + directory + name_size);
+  std::uint8_t* entry_at = bytes + sizeof(Node);
+  for (const auto& g : groups) {
+    if (wide) {
+      const Node::WideEntry entry{number(g.type), 0, static_cast<std::uint32_t>(at / 8)};
+      std::memcpy(entry_at, &entry, sizeof entry);
+      entry_at += sizeof entry;
+    } else {
+      const Node::Entry entry{number(g.type), static_cast<std::uint16_t>(at / 8)};
+      std::memcpy(entry_at, &entry, sizeof entry);
+      entry_at += sizeof entry;
+    }
+    at += encode_chunk(bytes + at, name, apex, g.type, g.data, g.signatures);
+    record_count += g.data.size() + g.signatures.size();
+  }
+  const unsigned flags = flags_of(name) | (wide ? Node::wide : 0U);
+  if ((flags & (Node::cut | Node::dname)) != 0) has_occluders = true;
+  made->size_and_name = static_cast<std::uint32_t>(at / 8 << 8 | name_size);
+  made->flags = static_cast<std::uint16_t>(flags);
+  made->rrset_count = static_cast<std::uint16_t>(groups.size());
+  const std::uint32_t ref = end_ref();
+  end += at;
+  return ref;
+}
+
+// What the types at a name say about it; oddities are noted.
+unsigned ZoneBuilder::State::flags_of(NameView name) {
+  const bool at_apex = name.size() == apex.size();
+  unsigned flags = name.is_wildcard() && !at_apex ? Node::wildcard : 0U;
+  bool others = false, only_nsec3 = true;
+  for (const auto& g : groups) {
+    if (g.data.empty()) continue;
+    only_nsec3 = only_nsec3 && g.type == RRType::NSEC3;
+    if (g.type == RRType::NS && !at_apex) flags |= Node::cut;
+    if (g.type == RRType::DNAME) flags |= Node::dname;
+    if (g.type == RRType::CNAME) flags |= Node::cname;
+    if (g.type != RRType::CNAME && g.type != RRType::NSEC) others = true;
+    if (g.type == RRType::CNAME && g.data.size() > 1) oddity(name, "more than one CNAME");
+    if (g.type == RRType::DNAME && g.data.size() > 1) oddity(name, "more than one DNAME");
+    if (g.type == RRType::SOA && at_apex) apex_soa_count = g.data.size();
+    if (g.type == RRType::SOA && !at_apex) oddity(name, "SOA below the apex");
+  }
+  if ((flags & Node::cname) != 0 && others) oddity(name, "CNAME beside other data");
+  return flags | (only_nsec3 ? Node::nsec3_only : 0U);
+}
+
+std::uint32_t ZoneBuilder::State::add_empty_node(NameView name) {
+  const std::size_t name_size = name.size() - apex.size();
+  const std::size_t size = round_up8(sizeof(Node) + name_size);
+  if (!make_room(size)) return 0;
+  Node* made = node(end_ref());
+  made->size_and_name = static_cast<std::uint32_t>(size / 8 << 8 | name_size);
+  made->flags = static_cast<std::uint16_t>(name.is_wildcard() ? Node::wildcard : 0);
+  made->rrset_count = 0;
+  std::memcpy(reinterpret_cast<std::uint8_t*>(made) + sizeof(Node), name.wire().data(), name_size);
+  const std::uint32_t ref = end_ref();
+  end += size;
+  return ref;
+}
+
+Result<void> ZoneBuilder::State::merge_fragments() {
+  std::sort(fragments.begin(), fragments.end(),
+            [](const Fragment& a, const Fragment& b) { return a.ref != b.ref ? a.ref < b.ref : a.offset < b.offset; });
+  Staging all;
+  for (std::size_t i = 0; i < fragments.size();) {
+    const std::uint32_t ref = fragments[i].ref;
+    all.clear();
+    for (; i < fragments.size() && fragments[i].ref == ref; ++i) {
+      const Fragment& f = fragments[i];
+      all.add(f.type, f.ttl, ByteView(fragment_octets).subspan(f.offset, f.size));
+    }
+    US_TRY(merge_one(ref, all));
+  }
+  fragments = {};
+  fragment_octets = {};
+  return {};
+}
+
+// Encodes a name anew from its block and what came later, and points the table to the new block.
+Result<void> ZoneBuilder::State::merge_one(std::uint32_t ref, Staging& fragment) {
+  const Name name = node_owner(node(ref), apex);
+  Staging all;
+  const Node* old = node(ref);
+  for (std::size_t i = 0; i < old->rrset_count; ++i) {
+    const RRsetView rrset(old, old->type_at(i), old->chunk_at(i), apex);
+    const std::uint32_t ttl = rrset.ttl();
+    rrset.for_each_rdata([&](ByteView rdata) { all.add(rrset.type(), ttl, rdata); });
+    rrset.for_each_signature([&](std::uint32_t own_ttl, ByteView rdata) { all.add(RRType::RRSIG, own_ttl, rdata); });
+  }
+  record_count -= all.items.size();
+  for (const auto& item : fragment.items) {
+    all.add(item.type, item.ttl, ByteView(fragment.octets).subspan(item.offset, item.size));
+  }
+  if (all.wire_size() > most_octets_of_a_name)
+    return fail(Errc::record_limit, fmt::format("over 64 MiB of data at {}", name.text()));
+  all.records(records);
+  US_ASSIGN(const std::uint32_t fresh, encode(name));
+  node(ref)->flags |= Node::dead;
+  garbage += node(ref)->block_size();
+  index.replace(HashedName(name).hashes[0], ref, fresh);
+  return {};
+}
+
+// Every name between a name and the apex exists too (RFC 4592 section 2.2.2, empty non-terminals); parents of
+// wildcards learn that they have one.
+void ZoneBuilder::State::add_missing_parents() {
+  HashedName name;
+  for_each_node(end, [&](std::uint32_t ref) {
+    const ByteView relative = node(ref)->relative_name();
+    const bool wildcard = node(ref)->has(Node::wildcard);
+    if (relative.empty() || (!wildcard && relative[0] + 1U == relative.size())) return;  // directly below the apex
+    const Name absolute = node_owner(node(ref), apex);
+    name.assign(absolute);
+    const std::size_t depth = name.labels - apex_labels;
+    for (std::size_t label = 1; label <= depth; ++label) {
+      std::uint32_t parent = find(name, label);
+      const bool existed = parent != 0;
+      if (!existed) {
+        parent = add_empty_node(name.suffix(label));
+        if (parent == 0) return;
+        insert(name.hashes[label], parent);
+      }
+      if (wildcard && label == 1) node(parent)->flags |= Node::wildcard_child;
+      if (existed) break;
+    }
+  });
+}
+
+void ZoneBuilder::State::mark_occluded() {
+  HashedName name;
+  for_each_node(end, [&](std::uint32_t ref) {
+    const Name absolute = node_owner(node(ref), apex);
+    name.assign(absolute);
+    unsigned flags = 0;
+    for (std::size_t label = 1; label <= name.labels - apex_labels; ++label) {
+      const Node* ancestor = node(find(name, label));
+      if (ancestor->has(Node::cut)) flags |= Node::below_cut;
+      if (ancestor->has(Node::dname)) flags |= Node::below_dname;
+    }
+    node(ref)->flags |= static_cast<std::uint16_t>(flags);
+  });
+}
+
+// Copies the live blocks together: after a transfer whose order made many names be encoded twice.
+void ZoneBuilder::State::compact() {
+  ZoneMemory fresh = ZoneMemory::allocate(end - garbage);
+  std::memcpy(fresh.data(), blocks.data(), first_block);
+  std::size_t to = first_block;
+  for_each_node(end, [&](std::uint32_t ref) {
+    const std::size_t size = node(ref)->block_size();
+    std::memcpy(fresh.data() + to, node(ref), size);
+    to += size;
+  });
+  blocks = std::move(fresh);
+  end = to;
+  garbage = 0;
+}
+
+Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
+  const HashedName apex_name(apex);
+  const std::uint32_t apex_ref = find(apex_name, 0);
+  const Chunk* soa_chunk = apex_ref == 0 ? nullptr : node(apex_ref)->rrset_chunk(RRType::SOA);
+  if (soa_chunk == nullptr || apex_soa_count != 1) {
+    return fail(Errc::no_apex_soa,
+                apex_soa_count > 1 ? fmt::format("{} has {} SOA records", apex.text(), apex_soa_count) : apex.text());
+  }
+  if (node(apex_ref)->rrset_chunk(RRType::NS) == nullptr) return fail(Errc::no_apex_ns, apex.text());
+
+  // The SOA as negative answers carry it: its TTL is the lesser of its own and MINIMUM (RFC 2308 section 3).
+  Staging soa;
+  const RRsetView view(node(apex_ref), RRType::SOA, soa_chunk, apex);
+  SoaView fields{};
+  view.for_each_rdata([&](ByteView rdata) {
+    soa.add(RRType::SOA, view.ttl(), rdata);
+    fields = soa_view(soa.octets);
+  });
+  fields = soa_view(soa.octets);
+  const std::uint32_t negative_ttl = std::min(view.ttl(), fields.minimum);
+  soa.items[0].ttl = negative_ttl;
+  view.for_each_signature(
+      [&](std::uint32_t ttl, ByteView rdata) { soa.add(RRType::RRSIG, std::min(ttl, negative_ttl), rdata); });
+  soa.records(records);
+  const std::span<const StagedRecord> all(records);
+  US_TRY(make_room(max_chunk_size(all.first(1), all.subspan(1))));
+  const std::size_t negative_at = end;
+  const std::size_t total =
+      end + encode_chunk(blocks.data() + end, apex, apex, RRType::SOA, all.first(1), all.subspan(1));
+
+  std::shared_ptr<Zone> zone(new Zone());
+  zone->soa_ = {view.ttl(), fields.serial, fields.refresh, fields.retry, fields.expire, fields.minimum};
+  zone->apex_labels_ = static_cast<std::uint8_t>(apex_labels);
+  zone->record_count_ = record_count;
+  zone->node_count_ = index.size();
+  for_each_node(end, [&](std::uint32_t ref) {
+    const ByteView relative = node(ref)->relative_name();
+    std::size_t depth = 0;
+    for (std::size_t at = 0; at < relative.size(); at += relative[at] + 1U) ++depth;
+    zone->depths_ |= std::uint64_t{1} << std::min<std::size_t>(depth, 63);
+  });
+  blocks.shrink(total);
+  zone->nodes_ = std::move(blocks);
+  zone->first_block_ = first_block;
+  zone->end_of_blocks_ = end;
+  zone->bucket_count_ = index.bucket_count();
+  zone->table_ = index.release();
+  zone->apex_ = NameView::trusted({zone->nodes_.data(), apex.size()});
+  zone->apex_node_ = reinterpret_cast<const Node*>(zone->nodes_.data() + std::size_t{apex_ref} * 8);
+  zone->negative_soa_ = reinterpret_cast<const Chunk*>(zone->nodes_.data() + negative_at);
+  return zone;
+}
+
+ZoneBuilder::ZoneBuilder(NameView apex, BuilderHints hints) : state_(std::make_unique<State>(apex, hints)) {}
+ZoneBuilder::~ZoneBuilder() = default;
+ZoneBuilder::ZoneBuilder(ZoneBuilder&&) noexcept = default;
+ZoneBuilder& ZoneBuilder::operator=(ZoneBuilder&&) noexcept = default;
+
+Result<AddOutcome> ZoneBuilder::add(NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) {
+  State& s = *state_;
+  if (!s.has_owner || !owner.identical(s.owner)) {
+    // Another spelling of the same name is the same name; its case is the first one's.
+    if (!s.has_owner || !owner.equals(s.owner)) {
+      US_TRY(s.flush());
+      s.owner = Name(owner);
+      s.has_owner = true;
+      s.owner_is_inside = owner.is_at_or_below(s.apex);
+    }
+  }
+  if (!s.owner_is_inside) {
+    ++s.report.out_of_zone;
+    return AddOutcome::out_of_zone;
+  }
+  if (s.staged.wire_size() + rdata.size() > most_octets_of_a_name) {
+    return fail(Errc::record_limit, fmt::format("over 64 MiB of data at {}", owner.text()));
+  }
+  s.staged.add(type, ttl, rdata);
+  return AddOutcome::added;
+}
+
+std::uint64_t ZoneBuilder::memory_size() const {
+  return state_->end + state_->index.memory_size() + state_->fragment_octets.capacity() +
+         state_->fragments.capacity() * sizeof(State::Fragment) + state_->staged.octets.capacity();
+}
+
+const ZoneBuilder::Report& ZoneBuilder::report() const {
+  return state_->report;
+}
+
+Result<std::shared_ptr<const Zone>> ZoneBuilder::finish() {
+  State& s = *state_;
+  US_TRY(s.flush());
+  US_TRY(s.merge_fragments());
+  s.add_missing_parents();
+  if (s.has_occluders) s.mark_occluded();
+  const bool compacts = s.garbage > (std::size_t{1} << 20) && s.garbage > s.end / 5;
+  if (compacts) s.compact();
+  if (compacts || !s.index.is_well_sized()) s.rebuild_index(s.index.size(), s.end);
+  return s.assemble();
+}
+
+}  // namespace understudy
