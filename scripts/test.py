@@ -139,17 +139,10 @@ class Runner:
         with self._lock:
             if self._stopping:
                 return Outcome(job)
-            process = subprocess.Popen(
-                job.command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env=self._env,
-                cwd=ROOT,
-                start_new_session=True,
-            )
+            try:
+                process = self._start(job.command)
+            except OSError as error:  # the program was not built
+                return Outcome(job, failed=1, notes=[str(error)])
             self._groups.add(process.pid)
         timed_out = False
         try:
@@ -164,6 +157,19 @@ class Runner:
         judge(outcome, process.returncode, timed_out)
         outcome.seconds = time.monotonic() - started
         return outcome
+
+    def _start(self, command):
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=self._env,
+            cwd=ROOT,
+            start_new_session=True,
+        )
 
     def stop(self):
         with self._lock:
