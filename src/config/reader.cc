@@ -1,0 +1,319 @@
+#include "config/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/encoding.h"
+#include "config/value.h"
+
+namespace understudy::config {
+namespace {
+
+constexpr std::uint16_t dns_port = 53;
+
+std::vector<std::string_view> keys_of(const Section& section) {
+  std::vector<std::string_view> keys;
+  for (const auto group : {section.options, section.policy}) {
+    for (const auto& option : group) keys.push_back(option.key);
+  }
+  return keys;
+}
+
+const Unsupported* find_unsupported(std::string_view section, std::string_view key, std::string_view value) {
+  for (const auto& entry : unsupported()) {
+    if (entry.section == section && entry.key == key && entry.value == value) return &entry;
+  }
+  return nullptr;
+}
+
+bool same_without_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, {}, [](char c) { return ascii_lower(static_cast<std::uint8_t>(c)); },
+      [](char c) { return ascii_lower(static_cast<std::uint8_t>(c)); });
+}
+
+}  // namespace
+
+bool ValueReader::expected(const std::string& where, std::string_view what, Node node) {
+  out_.error(node.at(), Errc::bad_value, fmt::format("{}: expected {}, not {}", where, what, node.describe()));
+  return false;
+}
+
+bool ValueReader::no_such(Node node, std::string text, std::string_view name,
+                          const std::vector<std::string_view>& known) {
+  if (const auto near = nearest(name, known); !near.empty()) text += fmt::format(", nearest is '{}'", near);
+  out_.error(node.at(), Errc::unknown_key, std::move(text));
+  return false;
+}
+
+bool ValueReader::unknown_key(Node key, const Section& section) {
+  if (const auto* known = find_unsupported(section.key, key.text(), ""); known != nullptr) {
+    out_.error(key.at(), Errc::unsupported, std::string(known->message));
+    return false;
+  }
+  const auto keys = keys_of(section);
+  const auto near = nearest(key.text(), keys);
+  out_.error(key.at(), Errc::unknown_key,
+             fmt::format("unknown key {} in {}{}; expected one of {}", key.describe(), section.key,
+                         near.empty() ? "" : fmt::format(", nearest is '{}'", near), fmt::join(keys, ", ")));
+  return false;
+}
+
+std::vector<Setting> ValueReader::settings(Node mapping, const Section& section, bool name_required) {
+  std::vector<Setting> found;
+  std::vector<std::pair<const Option*, Position>> seen;
+  for (Node key = mapping.first(); key && !out_.full(); key = key.next().next()) {
+    const auto* option = section.find(key.text());
+    if (option == nullptr) {
+      unknown_key(key, section);
+      continue;
+    }
+    const auto earlier = std::ranges::find(seen, option, &std::pair<const Option*, Position>::first);
+    if (earlier != seen.end()) {
+      out_.error(key.at(), Errc::syntax,
+                 fmt::format("{} stands twice, first in line {}", section.path_of(*option), earlier->second.line));
+      continue;
+    }
+    seen.emplace_back(option, key.at());
+    found.push_back({option, key.next()});
+  }
+  for (const auto& option : section.options) {
+    if (!option.required || (!name_required && option.key == "name")) continue;
+    if (std::ranges::find(found, &option, &Setting::option) == found.end()) {
+      out_.error(mapping.at(), Errc::bad_value,
+                 fmt::format("{} is missing, expected {}", section.path_of(option), expectation(option)));
+    }
+  }
+  return found;
+}
+
+bool ValueReader::apply(const Section& section, const Setting& setting, void* object) {
+  const auto where = section.path_of(*setting.option);
+  if (setting.value.is_scalar()) {
+    const auto* known = find_unsupported(section.key, setting.option->key, setting.value.text());
+    if (known != nullptr && !known->value.empty()) {
+      out_.error(setting.value.at(), Errc::unsupported, fmt::format("{}: {}", where, known->message));
+      return false;
+    }
+  }
+  OptionValue value;
+  if (!read(where, *setting.option, setting.value, value)) return false;
+  setting.option->binding.store(object, std::move(value));
+  return true;
+}
+
+bool ValueReader::read(const std::string& where, const Option& option, Node node, OptionValue& value) {
+  switch (option.type) {
+    case ValueType::endpoints:
+    case ValueType::access_rules:
+    case ValueType::peers:
+      if (node.kind() != NodeKind::sequence) return expected(where, expectation(option), node);
+      if (option.type == ValueType::endpoints) return read_endpoints(where, node, value);
+      return option.type == ValueType::peers ? read_peers(where, node, value) : read_access_rules(where, node, value);
+    default:
+      if (!node.is_scalar() || node.text().empty()) return expected(where, expectation(option), node);
+      return read_scalar(where, option, node, value);
+  }
+}
+
+bool ValueReader::read_scalar(const std::string& where, const Option& option, Node node, OptionValue& value) {
+  switch (option.type) {
+    case ValueType::number:
+    case ValueType::size:
+    case ValueType::timeout:
+    case ValueType::period:
+    case ValueType::choice:
+      return read_integer(where, option, node, value);
+    case ValueType::key_name:
+      return read_key_name(where, node, value);
+    case ValueType::boolean: {
+      const auto flag = parse_boolean(node.text());
+      if (flag) value = *flag;
+      return flag || expected(where, expectation(option), node);
+    }
+    case ValueType::name: {
+      const auto name = Name::parse(node.text());
+      if (name) value = *name;
+      return name || expected(where, fmt::format("{} ({})", expectation(option), name.error().text()), node);
+    }
+    case ValueType::secret: {
+      auto secret = base64_decode(node.text());
+      if (!secret || secret->empty()) {
+        // The text is not repeated: it may be a secret with a slip in it, and messages go to logs.
+        out_.error(node.at(), Errc::bad_value, fmt::format("{}: expected base64 with its padding", where));
+        return false;
+      }
+      value = std::move(*secret);
+      return true;
+    }
+    case ValueType::endpoint: {
+      const auto endpoint = Endpoint::parse(node.text(), dns_port);
+      if (endpoint) {
+        value = *endpoint;
+        return true;
+      }
+      out_.error(node.at(), Errc::bad_value, fmt::format("{}: {}", where, endpoint.error().detail));
+      return false;
+    }
+    default:
+      return read_text(where, option, node, value);
+  }
+}
+
+bool ValueReader::read_integer(const std::string& where, const Option& option, Node node, OptionValue& value) {
+  const auto text = node.text();
+  if (!option.word.empty() && text == option.word) {
+    value = option.word_value;
+    return true;
+  }
+  if (option.type == ValueType::choice) {
+    const auto found =
+        std::ranges::find_if(option.choices, [&](auto choice) { return same_without_case(choice, text); });
+    if (found == option.choices.end()) return expected(where, expectation(option), node);
+    value = static_cast<std::uint64_t>(found - option.choices.begin());
+    return true;
+  }
+  const bool time = option.type == ValueType::timeout || option.type == ValueType::period;
+  const auto number = option.type == ValueType::size ? parse_size(text)
+                      : time                         ? parse_duration(text)
+                                                     : parse_number(text);
+  if (!number || *number < option.min || *number > option.max ||
+      (option.type == ValueType::period && *number % 1'000 != 0)) {
+    return expected(where, expectation(option), node);
+  }
+  value = *number;
+  return true;
+}
+
+std::string ValueReader::path(std::string_view text) const {
+  if (text.find('\0') != std::string_view::npos) return {};
+  return (std::filesystem::path(config_.directory) / text).lexically_normal().string();
+}
+
+bool ValueReader::read_text(const std::string& where, const Option& option, Node node, OptionValue& value) {
+  if (node.text().find('\0') != std::string_view::npos) return expected(where, expectation(option), node);
+  if (option.type == ValueType::path) {
+    value = path(node.text());
+    return true;
+  }
+  if (option.type == ValueType::template_name && !config_.templates.contains(node.text())) {
+    std::vector<std::string_view> known;
+    for (const auto& [name, policy] : config_.templates) known.push_back(name);
+    return no_such(node, fmt::format("{}: there is no template {}", where, node.describe()), node.text(), known);
+  }
+  value = std::string(node.text());
+  return true;
+}
+
+bool ValueReader::read_key_name(const std::string& where, Node node, OptionValue& value) {
+  const auto name = Name::parse(node.text());
+  if (const auto key = name ? config_.find_key(*name) : nullptr) {
+    value = key;
+    return true;
+  }
+  std::vector<std::string> names;
+  for (const auto& [known, key] : config_.keys) names.push_back(known.text());
+  return no_such(node, fmt::format("{}: there is no key {}", where, node.describe()), node.text(),
+                 {names.begin(), names.end()});
+}
+
+bool ValueReader::read_endpoints(const std::string& where, Node node, OptionValue& value) {
+  std::vector<Endpoint> endpoints;
+  bool good = true;
+  for (Node item = node.first(); item && !out_.full(); item = item.next()) {
+    if (!item.is_scalar()) {
+      good = expected(where, "ADDRESS@PORT", item);
+      continue;
+    }
+    const auto endpoint = Endpoint::parse(item.text());
+    if (!endpoint) {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {}", where, endpoint.error().detail));
+      good = false;
+    } else if (std::ranges::find(endpoints, *endpoint) != endpoints.end()) {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {} stands twice", where, endpoint->text()));
+      good = false;
+    } else {
+      endpoints.push_back(*endpoint);
+    }
+  }
+  value = std::move(endpoints);
+  return good;
+}
+
+bool ValueReader::read_access_rules(const std::string& where, Node node, OptionValue& value) {
+  std::vector<AccessRule> rules;
+  bool good = true;
+  for (Node item = node.first(); item && !out_.full(); item = item.next()) {
+    if (!item.is_scalar()) {
+      good = expected(where, "an access rule (ADDRESS, ADDRESS/LENGTH, key NAME, or both)", item);
+      continue;
+    }
+    auto rule = AccessRule::parse(item.text());
+    if (!rule) {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {}", where, rule.error().detail));
+      good = false;
+    } else if (rule->key && !config_.find_key(*rule->key)) {
+      std::vector<std::string> names;
+      for (const auto& [known, key] : config_.keys) names.push_back(known.text());
+      const auto name = rule->key->text();
+      good = no_such(item, fmt::format("{}: there is no key '{}'", where, name), name, {names.begin(), names.end()});
+    } else {
+      rules.push_back(std::move(*rule));
+    }
+  }
+  value = std::move(rules);
+  return good;
+}
+
+bool ValueReader::read_peers(const std::string& where, Node node, OptionValue& value) {
+  std::vector<PeerConfig> peers;
+  bool good = true;
+  for (Node item = node.first(); item && !out_.full(); item = item.next()) {
+    auto peer = peer_reference(where, item);
+    if (!peer) {
+      good = false;
+    } else if (std::ranges::find(peers, *peer) != peers.end()) {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {} stands twice", where, peer->name));
+      good = false;
+    } else {
+      peers.push_back(std::move(*peer));
+    }
+  }
+  value = std::move(peers);
+  return good;
+}
+
+std::optional<PeerConfig> ValueReader::peer_reference(const std::string& where, Node node) {
+  if (node.kind() == NodeKind::mapping) return peer(node, false);
+  if (!node.is_scalar() || node.text().empty()) {
+    expected(where, "a name under primaries, ADDRESS@PORT, or a mapping", node);
+    return std::nullopt;
+  }
+  if (const auto named = config_.primaries.find(node.text()); named != config_.primaries.end()) return named->second;
+  const auto endpoint = Endpoint::parse(node.text(), dns_port);
+  if (endpoint) return PeerConfig{.name = endpoint->text(), .endpoint = *endpoint};
+  if (node.text().find('@') != std::string_view::npos) {
+    out_.error(node.at(), Errc::bad_value, fmt::format("{}: {}", where, endpoint.error().detail));
+    return std::nullopt;
+  }
+  std::vector<std::string_view> known;
+  for (const auto& [name, entry] : config_.primaries) known.push_back(name);
+  no_such(node, fmt::format("{}: {} is neither the name of a primary nor an address", where, node.describe()),
+          node.text(), known);
+  return std::nullopt;
+}
+
+std::optional<PeerConfig> ValueReader::peer(Node mapping, bool name_required) {
+  const auto& peers = section("primaries");
+  PeerConfig peer;
+  bool good = true;
+  for (const auto& setting : settings(mapping, peers, name_required)) good = apply(peers, setting, &peer) && good;
+  // One with a name is kept in spite of a mistake, so that those who refer to it do not add to the list of mistakes.
+  if (peer.name.empty() && (!good || name_required)) return std::nullopt;
+  if (peer.name.empty()) peer.name = peer.endpoint.text();
+  return peer;
+}
+
+}  // namespace understudy::config

@@ -1,0 +1,216 @@
+#include "config/reference.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "config/schema.h"
+
+namespace understudy {
+namespace {
+
+using config::Option;
+using config::Section;
+using config::ValueType;
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view introduction =
+    R"(# Configuration reference
+
+Generated from the declaration of the options; `configuration.md` explains how they work together.
+
+## Values
+
+| form | meaning |
+|---|---|
+| time | a number with `ms`, `s`, `m`, `h`, `d` or `w`; without a unit it is seconds |
+| size | a number with `KiB`, `MiB`, `GiB` or `TiB`; without a unit it is octets |
+| `ADDRESS@PORT` | an IPv4 or IPv6 address and a port; quote an address that begins with a colon: `"::1@53"` |
+| path | relative paths begin at the directory of the configuration file |
+| access rule | an address or prefix, a key, or both: `192.0.2.0/24`, `key transfer.example.`, `192.0.2.0/24 key transfer.example.` |
+| server | the name of an entry under `primaries`, `ADDRESS@PORT` (port 53 if none is given), or a mapping as under `primaries`, where `name` may be left out |
+
+The file is one YAML document in UTF-8 without anchors, aliases and tags. Every mistake is reported with its line and
+column (`understudy conf check FILE`). "Reload" says whether `understudy conf reload` applies a change; otherwise the
+server keeps the old value until it is started again, and says so.
+)";
+
+std::string type_name(const Option& option) {
+  switch (option.type) {
+    case ValueType::text:
+      return "text";
+    case ValueType::path:
+      return "path";
+    case ValueType::boolean:
+      return "`true` or `false`";
+    case ValueType::number:
+      return fmt::format("number, {} to {}", option.min, option.max);
+    case ValueType::size:
+      return "size";
+    case ValueType::timeout:
+      return "time";
+    case ValueType::period:
+      return "time, whole seconds";
+    case ValueType::choice:
+      return fmt::format("`{}`", fmt::join(option.choices, "`, `"));
+    case ValueType::name:
+      return "domain name";
+    case ValueType::secret:
+      return "base64";
+    case ValueType::key_name:
+      return "name of a key";
+    case ValueType::template_name:
+      return "name of a template";
+    case ValueType::endpoint:
+      return "`ADDRESS` or `ADDRESS@PORT`";
+    case ValueType::endpoints:
+      return "list of `ADDRESS@PORT`";
+    case ValueType::access_rules:
+      return "list of access rules";
+    case ValueType::peers:
+      return "list of servers";
+  }
+  return "";
+}
+
+std::string default_text(const Option& option, const void* defaults) {
+  if (option.required) return "required";
+  if (!option.default_note.empty()) return fmt::format("`{}`", option.default_note);
+  const auto text = config::value_text(option, option.binding.load(defaults));
+  return text.empty() ? "none" : fmt::format("`{}`", text);
+}
+
+void append_table(std::string& out, std::span<const Option> options, const void* defaults) {
+  out += "| option | value | default | reload | |\n|---|---|---|---|---|\n";
+  for (const auto& option : options) {
+    const auto word = option.word.empty() ? "" : fmt::format("`{}` or ", option.word);
+    const auto unit = option.unit.empty() ? "" : fmt::format(" ({})", option.unit);
+    out += fmt::format("| `{}` | {}{}{} | {} | {} | {} |\n", option.key, word, type_name(option), unit,
+                       default_text(option, defaults), option.reloadable ? "yes" : "restart", option.help);
+  }
+}
+
+// --- JSON Schema
+
+Json pattern(std::string_view regex) {
+  return {{"type", "string"}, {"pattern", regex}};
+}
+
+Json with_word(const Option& option, Json json) {
+  if (option.word.empty()) return json;
+  return {{"anyOf", Json::array({Json{{"const", option.word}}, std::move(json)})}};
+}
+
+Json text_json() {
+  return {{"type", "string"}, {"minLength", 1}};
+}
+
+/// Numbers may be written with or without quotes, units need text.
+Json number_with_unit(std::string_view units) {
+  return {{"anyOf",
+           Json::array({Json{{"type", "integer"}, {"minimum", 0}}, pattern(fmt::format("^[0-9]+({})?$", units))})}};
+}
+
+Json value_json(const Option& option) {
+  const auto list_of = [](Json items) { return Json{{"type", "array"}, {"items", std::move(items)}}; };
+  switch (option.type) {
+    case ValueType::boolean:
+      return {{"type", "boolean"}};
+    case ValueType::number:
+      return {{"type", "integer"}, {"minimum", option.min}, {"maximum", option.max}};
+    case ValueType::size:
+      return number_with_unit("KiB|MiB|GiB|TiB");
+    case ValueType::timeout:
+    case ValueType::period:
+      return number_with_unit("ms|s|m|h|d|w");
+    case ValueType::choice: {
+      Json choices = Json::array();
+      for (const auto choice : option.choices) choices.push_back(choice);
+      return {{"enum", std::move(choices)}};
+    }
+    case ValueType::secret:
+      return pattern("^[A-Za-z0-9+/]+={0,2}$");
+    case ValueType::endpoint:
+      return pattern("^[0-9A-Fa-f.:]+(@[0-9]+)?$");
+    case ValueType::endpoints:
+      return list_of(pattern("^[0-9A-Fa-f.:]+@[0-9]+$"));
+    case ValueType::access_rules:
+      return list_of(text_json());
+    case ValueType::peers:
+      return list_of({{"$ref", "#/$defs/server"}});
+    default:
+      return text_json();
+  }
+}
+
+void add_properties(Json& properties, std::span<const Option> options, const void* defaults) {
+  for (const auto& option : options) {
+    Json json = with_word(option, value_json(option));
+    json["description"] = option.help;
+    if (!option.required && option.default_note.empty()) {
+      const auto text = config::value_text(option, option.binding.load(defaults));
+      if (!text.empty() && text.front() != '[') json["default"] = text;
+    }
+    properties[std::string(option.key)] = std::move(json);
+  }
+}
+
+Json mapping_json(const Section& part, bool name_required = true) {
+  Json properties = Json::object();
+  add_properties(properties, part.options, part.defaults);
+  add_properties(properties, part.policy, &config::default_policy());
+  Json json = {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+  for (const auto& option : part.options) {
+    if (option.required && (name_required || option.key != "name")) json["required"].push_back(option.key);
+  }
+  return json;
+}
+
+Json section_json(const Section& part) {
+  if (!part.is_list()) {
+    Json json = mapping_json(part);
+    json["description"] = part.help;
+    return json;
+  }
+  Json items = mapping_json(part);
+  if (part.key == "zones") items = {{"anyOf", Json::array({text_json(), std::move(items)})}};
+  return {{"type", "array"}, {"description", part.help}, {"items", std::move(items)}};
+}
+
+}  // namespace
+
+std::string reference_manual() {
+  std::string out(introduction);
+  bool policy_shown = false;
+  for (const auto& part : config::schema()) {
+    out += fmt::format("\n## {}\n\n{}", part.key, part.help);
+    out += part.is_list() ? fmt::format(" A list; {} is written as\n`{}`.\n\n", part.entry, part.example) : "\n\n";
+    append_table(out, part.options, part.defaults);
+    if (part.policy.empty()) continue;
+    if (policy_shown) {
+      out +=
+          "\nAnd every setting of a template except its name. What is said here counts, not what the template says.\n";
+      continue;
+    }
+    policy_shown = true;
+    out += "\nThe settings themselves, which may stand in a zone as well:\n\n";
+    append_table(out, part.policy, &config::default_policy());
+  }
+  return out;
+}
+
+std::string configuration_json_schema() {
+  Json properties = Json::object();
+  for (const auto& part : config::schema()) properties[std::string(part.key)] = section_json(part);
+  const Json schema = {
+      {"$schema", "https://json-schema.org/draft/2020-12/schema"},
+      {"title", "Understudy configuration"},
+      {"type", "object"},
+      {"properties", std::move(properties)},
+      {"additionalProperties", false},
+      {"$defs",
+       {{"server", {{"anyOf", Json::array({text_json(), mapping_json(config::section("primaries"), false)})}}}}}};
+  return schema.dump(2) + "\n";
+}
+
+}  // namespace understudy
