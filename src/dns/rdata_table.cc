@@ -72,7 +72,7 @@ constexpr auto rows = std::to_array<RdataLayout>({
     row(22, {nsap}),                                                                      // NSAP
     row(23, {name_plain}),                                                                // NSAP-PTR
     row(24, {Field::type, algorithm, u8, u32, time, time, u16, name_tolerated, base64}),  // SIG
-    row(25, {u16, u8, algorithm, base64}),                                                // KEY
+    row(25, {u16, u8, algorithm, base64_optional}),                                       // KEY
     row(26, {u16, name_tolerated, name_tolerated}),                                       // PX
     row(27, {string, string, string}),                                                    // GPOS
     row(28, {ipv6}),                                                                      // AAAA
@@ -86,7 +86,7 @@ constexpr auto rows = std::to_array<RdataLayout>({
     row(42, {apl}),                                                                       // APL
     row(43, {u16, algorithm, u8, hex}),                                                   // DS
     row(44, {u8, u8, hex}),                                                               // SSHFP
-    row(45, {u8, ipsec_gateway, base64}),                                                 // IPSECKEY
+    row(45, {u8, ipsec_gateway, base64_optional}),                                        // IPSECKEY
     row(46, {Field::type, algorithm, u8, u32, time, time, u16, name_lowered, base64}),    // RRSIG
     row(47, {name_plain, bitmap}),                                                        // NSEC
     row(48, {u16, u8, algorithm, base64}),                                                // DNSKEY

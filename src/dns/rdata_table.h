@@ -41,13 +41,13 @@ enum class Field : std::uint8_t {
   long_string,      // rest: octets without a length, written between quotes
   tag,              // one string of letters and digits, written without quotes (RFC 8659 section 4.1)
   // Octets
-  hex,             // rest, in text at least one octet
-  hex_some,        // rest, at least one octet
-  hex_counted,     // length octet and octets; "-" if there are none (RFC 5155 section 3.3)
-  base32_counted,  // length octet and octets, as base32hex
-  base64,          // rest, in text at least one octet
-  base64_some,     // rest, at least one octet
-  nsap,            // rest, at least one octet, as 0x and hex with optional dots (RFC 1706 section 5)
+  hex,              // rest, in text at least one octet
+  hex_counted,      // length octet and octets; "-" if there are none (RFC 5155 section 3.3)
+  base32_counted,   // length octet and octets, as base32hex
+  base64,           // rest, in text at least one octet
+  base64_some,      // rest, at least one octet
+  base64_optional,  // rest, may be left out in text too
+  nsap,             // rest, at least one octet, as 0x and hex with optional dots (RFC 1706 section 5)
   // Others
   bitmap,         // rest: type bit maps by window (RFC 4034 section 4.1.2)
   nxt_bitmap,     // rest: one bit map of the first 128 types (RFC 2535 section 5.2)

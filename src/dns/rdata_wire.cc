@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <optional>
 
 #include "dns/rdata.h"
 #include "dns/rdata_table.h"
@@ -48,7 +47,7 @@ bool skip_svc_params(ByteReader& r) {
 bool skip_gateway(unsigned kind, ByteReader& r) {
   switch (kind) {
     case 0:
-      return true;
+      return r.ok();
     case 1:
       r.skip(4);
       return r.ok();
@@ -59,7 +58,7 @@ bool skip_gateway(unsigned kind, ByteReader& r) {
       return skip_plain_name(r);
     default:
       (void)r.rest();
-      return true;
+      return r.ok();
   }
 }
 
@@ -144,9 +143,9 @@ bool skip_field(Field field, ByteReader& r) {
     case Field::long_string:
     case Field::hex:
     case Field::base64:
+    case Field::base64_optional:
       (void)r.rest();
       break;
-    case Field::hex_some:
     case Field::base64_some:
     case Field::nsap:
     case Field::nxt_bitmap:
@@ -218,6 +217,26 @@ void add_plain_names(RdataNames& names, ByteView rdata, std::size_t offset, std:
   }
 }
 
+Result<void> expand_names(const RdataLayout& layout, ByteView message, std::size_t start, std::uint16_t length,
+                          Bytes& out) {
+  // A reader that ends with the RDATA: a name cannot run out of it, and pointers only aim backwards.
+  ByteReader r(message.first(start + length), start);
+  const std::size_t out_start = out.size();
+  for (const Field field : layout.fields()) {
+    if (is_expanded(field)) {
+      auto name = Name::read_compressed(r);
+      if (!name) return fail(Errc::bad_rdata, type_text(layout.type) + ": " + name.error().text());
+      append(out, name->wire());
+    } else {
+      const std::size_t field_start = r.position();
+      if (!skip_field(field, r)) return bad_rdata(layout.type);
+      append(out, message.subspan(field_start, r.position() - field_start));
+    }
+  }
+  if (!r.at_end() || out.size() - out_start > max_rdata_size) return bad_rdata(layout.type);
+  return {};
+}
+
 }  // namespace
 
 RdataNames rdata_names(RRType type, ByteView rdata) {
@@ -267,22 +286,10 @@ Result<void> read_rdata(RRType type, ByteReader& message, std::uint16_t length, 
     append(out, raw);
     return {};
   }
-  // A reader that ends with the RDATA: a name cannot run out of it, and pointers only aim backwards.
-  ByteReader r(message.data().first(start + length), start);
   const std::size_t out_start = out.size();
-  for (const Field field : layout->fields()) {
-    if (is_expanded(field)) {
-      auto name = Name::read_compressed(r);
-      if (!name) return fail(Errc::bad_rdata, type_text(type) + ": " + name.error().text());
-      append(out, name->wire());
-    } else {
-      const std::size_t field_start = r.position();
-      if (!skip_field(field, r)) return bad_rdata(type);
-      append(out, r.data().subspan(field_start, r.position() - field_start));
-    }
-  }
-  if (!r.at_end() || out.size() - out_start > max_rdata_size) return bad_rdata(type);
-  return {};
+  auto expanded = expand_names(*layout, message.data(), start, length, out);
+  if (!expanded) out.resize(out_start);
+  return expanded;
 }
 
 void append_canonical_rdata(RRType type, ByteView rdata, Bytes& out) {
