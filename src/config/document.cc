@@ -105,7 +105,16 @@ class DocumentBuilder {
         text += fmt::format(" (from line {})", state.context_mark.line + 1);
       }
     }
+    if (problem == "did not find expected node content" && line_holds(state.problem_mark.line, "::")) {
+      text += "; quote an address that begins with a colon";
+    }
     out_.error(position_of(state.problem_mark), Errc::syntax, std::move(text));
+  }
+
+  [[nodiscard]] bool line_holds(std::size_t line, std::string_view what) const {
+    auto rest = text_;
+    for (; line > 0 && rest.find('\n') != std::string_view::npos; --line) rest.remove_prefix(rest.find('\n') + 1);
+    return rest.substr(0, rest.find('\n')).find(what) != std::string_view::npos;
   }
 
   /// False ends the reading.

@@ -96,17 +96,16 @@ Json pattern(std::string_view regex) {
   return {{"type", "string"}, {"pattern", regex}};
 }
 
-Json with_word(const Option& option, Json json) {
-  if (option.word.empty()) return json;
-  return {{"anyOf", Json::array({Json{{"const", option.word}}, std::move(json)})}};
-}
-
 Json text_json() {
   return {{"type", "string"}, {"minLength", 1}};
 }
 
-/// Numbers may be written with or without quotes, units need text.
-Json number_with_unit(std::string_view units) {
+Json shared(std::string_view definition) {
+  return {{"$ref", fmt::format("#/$defs/{}", definition)}};
+}
+
+/// Without a unit it may be written as a number.
+Json with_unit(std::string_view units) {
   return {{"anyOf",
            Json::array({Json{{"type", "integer"}, {"minimum", 0}}, pattern(fmt::format("^[0-9]+({})?$", units))})}};
 }
@@ -119,10 +118,10 @@ Json value_json(const Option& option) {
     case ValueType::number:
       return {{"type", "integer"}, {"minimum", option.min}, {"maximum", option.max}};
     case ValueType::size:
-      return number_with_unit("KiB|MiB|GiB|TiB");
+      return shared("size");
     case ValueType::timeout:
     case ValueType::period:
-      return number_with_unit("ms|s|m|h|d|w");
+      return shared("time");
     case ValueType::choice: {
       Json choices = Json::array();
       for (const auto choice : option.choices) choices.push_back(choice);
@@ -137,22 +136,31 @@ Json value_json(const Option& option) {
     case ValueType::access_rules:
       return list_of(text_json());
     case ValueType::peers:
-      return list_of({{"$ref", "#/$defs/server"}});
+      return list_of(shared("server"));
     default:
       return text_json();
   }
 }
 
-void add_properties(Json& properties, std::span<const Option> options, const void* defaults) {
-  for (const auto& option : options) {
-    Json json = with_word(option, value_json(option));
-    json["description"] = option.help;
-    if (!option.required && option.default_note.empty()) {
-      const auto text = config::value_text(option, option.binding.load(defaults));
-      if (!text.empty() && text.front() != '[') json["default"] = text;
-    }
-    properties[std::string(option.key)] = std::move(json);
+Json option_json(const Option& option, const void* defaults) {
+  Json json = value_json(option);
+  if (!option.word.empty()) json = {{"anyOf", Json::array({Json{{"const", option.word}}, std::move(json)})}};
+  json["description"] = option.help;
+  if (option.required || !option.default_note.empty()) return json;
+  const auto value = option.binding.load(defaults);
+  const auto text = config::value_text(option, value);
+  if (const auto* flag = std::get_if<bool>(&value)) {
+    json["default"] = *flag;
+  } else if (option.type == ValueType::number && text != option.word) {
+    json["default"] = std::get<std::uint64_t>(value);
+  } else if (!text.empty() && text.front() != '[') {
+    json["default"] = text;
   }
+  return json;
+}
+
+void add_properties(Json& properties, std::span<const Option> options, const void* defaults) {
+  for (const auto& option : options) properties[std::string(option.key)] = option_json(option, defaults);
 }
 
 Json mapping_json(const Section& part, bool name_required = true) {
@@ -166,15 +174,14 @@ Json mapping_json(const Section& part, bool name_required = true) {
   return json;
 }
 
+/// A section may be left empty: `zones:` alone.
 Json section_json(const Section& part) {
-  if (!part.is_list()) {
-    Json json = mapping_json(part);
-    json["description"] = part.help;
-    return json;
-  }
-  Json items = mapping_json(part);
-  if (part.key == "zones") items = {{"anyOf", Json::array({text_json(), std::move(items)})}};
-  return {{"type", "array"}, {"description", part.help}, {"items", std::move(items)}};
+  Json json = mapping_json(part);
+  if (part.key == "zones") json = {{"anyOf", Json::array({text_json(), std::move(json)})}};
+  if (part.is_list()) json = {{"type", "array"}, {"items", std::move(json)}};
+  json["type"] = Json::array({part.is_list() ? "array" : "object", "null"});
+  json["description"] = part.help;
+  return json;
 }
 
 }  // namespace
@@ -184,7 +191,7 @@ std::string reference_manual() {
   bool policy_shown = false;
   for (const auto& part : config::schema()) {
     out += fmt::format("\n## {}\n\n{}", part.key, part.help);
-    out += part.is_list() ? fmt::format(" A list; {} is written as\n`{}`.\n\n", part.entry, part.example) : "\n\n";
+    out += part.is_list() ? fmt::format("\n\nA list; {} is written as `{}`.\n\n", part.entry, part.example) : "\n\n";
     append_table(out, part.options, part.defaults);
     if (part.policy.empty()) continue;
     if (policy_shown) {
@@ -202,14 +209,15 @@ std::string reference_manual() {
 std::string configuration_json_schema() {
   Json properties = Json::object();
   for (const auto& part : config::schema()) properties[std::string(part.key)] = section_json(part);
-  const Json schema = {
-      {"$schema", "https://json-schema.org/draft/2020-12/schema"},
-      {"title", "Understudy configuration"},
-      {"type", "object"},
-      {"properties", std::move(properties)},
-      {"additionalProperties", false},
-      {"$defs",
-       {{"server", {{"anyOf", Json::array({text_json(), mapping_json(config::section("primaries"), false)})}}}}}};
+  Json server = {{"anyOf", Json::array({text_json(), mapping_json(config::section("primaries"), false)})}};
+  Json definitions = {
+      {"time", with_unit("ms|s|m|h|d|w")}, {"size", with_unit("KiB|MiB|GiB|TiB")}, {"server", std::move(server)}};
+  const Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                       {"title", "Understudy configuration"},
+                       {"type", "object"},
+                       {"properties", std::move(properties)},
+                       {"additionalProperties", false},
+                       {"$defs", std::move(definitions)}};
   return schema.dump(2) + "\n";
 }
 
