@@ -1,12 +1,12 @@
 // Outgoing exchanges with other servers, as coroutines on the caller's executor.
 //
 // udp_exchange() is one query and its answer over UDP; TcpExchange is one TCP connection that carries messages both
-// ways. Nothing throws: every failure is a Result. An asio cancellation of the coroutine (terminal, partial or total),
-// or TcpExchange::close() from elsewhere on the same executor, ends the pending operation with Errc::cancelled. (By
-// asio's rule a coroutine that is already cancelled throws at its next co_await; set
-// `this_coro::throw_if_cancelled(false)` in the outermost one to see values only.) The executor must run one handler at
-// a time (a strand or a one-thread io_context). Arguments that are views must stay valid until the awaited operation is
-// complete. Details name the peer.
+// ways. Nothing throws: every failure is a Result. An asio cancellation of the coroutine (what its cancellation state
+// lets through: by default `terminal`), or TcpExchange::close() from elsewhere on the same executor, ends the pending
+// operation with Errc::cancelled. By asio's rule a coroutine that is cancelled throws at its own next co_await, unless
+// it has set `this_coro::throw_if_cancelled(false)`: do so in the outermost one to see values only. The executor must
+// run one handler at a time (a strand or a one-thread io_context). Arguments that are views must stay valid until the
+// awaited operation is complete. Details of errors name the peer.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
