@@ -1,6 +1,7 @@
 #include "dns/name.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace understudy {
@@ -19,19 +20,36 @@ std::uint64_t lower_word(std::uint64_t word) {
   return word | upper >> 2;
 }
 
-std::uint64_t load_word(const std::uint8_t* at, std::size_t octets = 8) {
+static_assert(std::endian::native == std::endian::little, "the words below have their first octet lowest");
+
+std::uint64_t load_word(const std::uint8_t* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+/// Fewer than eight octets, zeros behind them. Two loads that overlap cost less than a copy of unknown size.
+std::uint64_t load_short_word(const std::uint8_t* at, std::size_t octets) {
+  if (octets >= 4) {
+    std::uint32_t low;
+    std::uint32_t high;
+    std::memcpy(&low, at, sizeof low);
+    std::memcpy(&high, at + octets - 4, sizeof high);
+    return low | std::uint64_t{high} << 8 * (octets - 4);
+  }
   std::uint64_t word = 0;
-  std::memcpy(&word, at, octets);
+  for (std::size_t i = 0; i < octets; ++i) word |= std::uint64_t{at[i]} << 8 * i;
   return word;
 }
 
 /// Order of two labels: octets in lower case, then length (RFC 4034 section 6.1).
 std::strong_ordering compare_labels(ByteView a, ByteView b) {
   const std::size_t common = std::min(a.size(), b.size());
-  for (std::size_t i = 0; i < common; ++i) {
-    const std::uint8_t x = ascii_lower(a[i]);
-    const std::uint8_t y = ascii_lower(b[i]);
-    if (x != y) return x <=> y;
+  for (std::size_t i = 0; i < common; i += 8) {
+    const std::size_t left = common - i;
+    const std::uint64_t x = lower_word(left >= 8 ? load_word(&a[i]) : load_short_word(&a[i], left));
+    const std::uint64_t y = lower_word(left >= 8 ? load_word(&b[i]) : load_short_word(&b[i], left));
+    if (x != y) return std::byteswap(x) <=> std::byteswap(y);
   }
   return a.size() <=> b.size();
 }
@@ -123,7 +141,7 @@ bool equal_without_case(const std::uint8_t* a, const std::uint8_t* b, std::size_
     const std::uint64_t y = load_word(b + i);
     if (x != y && lower_word(x) != lower_word(y)) return false;
   }
-  return i == size || lower_word(load_word(a + i, size - i)) == lower_word(load_word(b + i, size - i));
+  return lower_word(load_short_word(a + i, size - i)) == lower_word(load_short_word(b + i, size - i));
 }
 
 /// Puts a name together from the front. After a failure the name is not usable.
@@ -284,14 +302,13 @@ std::size_t NameHash::operator()(NameView name) const {
   // Multiply and fold eight octets a step; the constants are odd fractions of the golden ratio and of pi.
   std::uint64_t hash = name.size() * 0x9e37'79b9'7f4a'7c15U;
   const std::uint8_t* at = name.wire().data();
-  for (std::size_t left = name.size(); left > 0;) {
-    const std::size_t step = std::min<std::size_t>(left, 8);
-    const auto product =
-        static_cast<unsigned __int128>(hash ^ lower_word(load_word(at, step))) * 0x243f'6a88'85a3'08d3U;
+  const auto mix = [&](std::uint64_t word) {
+    const auto product = static_cast<unsigned __int128>(hash ^ lower_word(word)) * 0x243f'6a88'85a3'08d3U;
     hash = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-    at += step;
-    left -= step;
-  }
+  };
+  std::size_t left = name.size();
+  for (; left >= 8; left -= 8, at += 8) mix(load_word(at));
+  mix(load_short_word(at, left));
   return hash;
 }
 
