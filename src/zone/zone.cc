@@ -33,8 +33,18 @@ const Node* Zone::find(const HashedName& name, std::size_t label) const {
   const std::size_t begin = name.offsets[label];
   const std::size_t size = name.offsets[name.labels - apex_labels_] - begin;
   if (size == 0) return apex_node_;
-  const std::uint8_t* wanted = name.name.wire().data() + begin;
-  const std::uint64_t hash = name.hashes[label];
+  return find_relative(name.hashes[label], name.name.wire().data() + begin, size);
+}
+
+const Node* Zone::find_wildcard(const HashedName& name, std::size_t label) const {
+  std::uint8_t wanted[max_name_size + 2] = {1, '*'};
+  const std::size_t begin = name.offsets[label];
+  const std::size_t size = name.offsets[name.labels - apex_labels_] - begin;
+  std::memcpy(wanted + 2, name.name.wire().data() + begin, size);
+  return find_relative(child_hash(name.hashes[label], wanted + 1, 1), wanted, size + 2);
+}
+
+const Node* Zone::find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const {
   const auto* buckets = reinterpret_cast<const NodeBucket*>(table_.data());
   for (std::uint32_t index = bucket_index(hash, bucket_count_);;) {
     const NodeBucket& bucket = buckets[index];

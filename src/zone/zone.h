@@ -72,6 +72,8 @@ class Zone : public std::enable_shared_from_this<Zone> {
   // Lookup. `name` must be at or below the apex; `label` counts its labels from the left.
   /// The node of the suffix of `name` that begins at `label`, or null. Empty non-terminals are found.
   [[nodiscard]] const Node* find(const HashedName& name, std::size_t label = 0) const;
+  /// The node of "*" directly below the suffix of `name` that begins at `label`, or null.
+  [[nodiscard]] const Node* find_wildcard(const HashedName& name, std::size_t label) const;
   [[nodiscard]] const Node* apex_node() const { return apex_node_; }
   /// Asks the processor for what find() will read first.
   void prefetch(std::uint64_t hash) const;
@@ -89,6 +91,7 @@ class Zone : public std::enable_shared_from_this<Zone> {
   friend class ZoneBuilder;
   friend class ZoneCursor;
   Zone() = default;
+  [[nodiscard]] const Node* find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const;
 
   NameView apex_;  // refers to the start of nodes_
   std::uint8_t apex_labels_ = 0;

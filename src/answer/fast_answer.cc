@@ -1,0 +1,265 @@
+#include "answer/fast_answer.h"
+
+#include <cstring>
+
+namespace understudy {
+namespace {
+
+constexpr std::uint16_t question_pointer = 0xc000 | header_octets;
+constexpr std::size_t pointer_reach = 0x4000;
+constexpr std::size_t record_header = 12;
+constexpr std::size_t opt_size = 11;
+constexpr std::size_t most_additional = 64;  // name servers or exchanges whose addresses are added
+
+// What an owner that is the name at `at` of the message points to: a pointer there is taken over.
+std::uint16_t pointer_to(const std::uint8_t* message, std::size_t at) {
+  return message[at] >= 0xc0 ? load_u16(message + at) : static_cast<std::uint16_t>(0xc000 | at);
+}
+
+// Replaces the owner pointers of the records in `size` octets at `records`.
+void set_owners(std::uint8_t* records, std::size_t size, std::uint16_t owner) {
+  for (std::size_t at = 0; at < size; at += record_header + load_u16(records + at + 10)) store_u16(records + at, owner);
+}
+
+class Composer {
+ public:
+  Composer(const Zone& zone, ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit)
+      : zone_(zone), plain_(plain), out_(response), limit_(limit - (plain.has_edns ? opt_size : 0)) {
+    at_ = plain.question_end;
+    std::memcpy(out_, query.data(), at_);
+    std::memset(out_ + 4, 0, 8);
+    out_[5] = 1;
+    flags_ = Header::qr | (load_u16(out_ + 2) & Header::rd);
+  }
+
+  bool answer(const Lookup& found);
+  std::size_t finish(std::uint16_t our_udp_size, Rcode rcode);
+  [[nodiscard]] bool truncated() const { return (flags_ & Header::tc) != 0; }
+
+ private:
+  enum Count { answers = 6, authorities = 8, additionals = 10 };
+  enum class Put { done, full, impossible };
+
+  Put put(const Chunk& chunk, Count section, std::uint16_t owner, int shift, std::size_t owner_size);
+  bool positive(const Lookup& found);
+  bool alias(const Lookup& found);
+  bool referral(const Lookup& found);
+  bool negative();
+  void add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label);
+  bool add_address(const Node* node, RRType type, std::uint16_t owner);
+  void truncate(std::size_t position);
+  void bump(Count section, std::size_t by) {
+    store_u16(out_ + section, static_cast<std::uint16_t>(load_u16(out_ + section) + by));
+  }
+  [[nodiscard]] std::size_t question_size() const { return plain_.name.name.size(); }
+
+  const Zone& zone_;
+  const PlainQuery& plain_;
+  std::uint8_t* const out_;
+  const std::size_t limit_;
+  std::size_t at_ = 0;
+  unsigned flags_ = 0;
+};
+
+Composer::Put Composer::put(const Chunk& chunk, Count section, std::uint16_t owner, int shift, std::size_t owner_size) {
+  if (chunk.is_extended()) return Put::impossible;
+  const std::size_t size = chunk_size(chunk, plain_.dnssec_ok);
+  if (at_ + size > limit_) return Put::full;
+  if (!copy_chunk(out_, chunk, {at_, owner, shift, owner_size, plain_.dnssec_ok})) return Put::impossible;
+  bump(section, chunk.record_count_ + (plain_.dnssec_ok ? chunk.signature_count_ : 0U));
+  at_ += size;
+  return Put::done;
+}
+
+// RRsets that must be there and do not fit: nothing of them, and TC (RFC 2181 section 9).
+void Composer::truncate(std::size_t position) {
+  flags_ |= Header::tc;
+  at_ = position;
+}
+
+bool Composer::answer(const Lookup& found) {
+  flags_ |= Header::aa;
+  switch (found.found) {
+    case Found::answer:
+      return positive(found);
+    case Found::cname:
+      return alias(found);
+    case Found::referral:
+      return referral(found);
+    case Found::nodata:
+    case Found::name_error:
+      return negative();
+    case Found::dname:
+      return false;
+  }
+  return false;
+}
+
+bool Composer::positive(const Lookup& found) {
+  const std::size_t owner_size = zone_.apex().size() + found.node->name_size();
+  const std::size_t at = at_;
+  const int shift = found.wildcard ? static_cast<int>(question_size()) - static_cast<int>(owner_size) : 0;
+  const Put put_it = put(*found.chunk, answers, question_pointer, shift, owner_size);
+  if (put_it == Put::impossible) return false;
+  if (put_it == Put::full) {
+    truncate(at);
+  } else if (found.chunk->target_count_ != 0) {
+    add_addresses(*found.chunk, at, plain_.name.labels + 1U);
+  }
+  return true;
+}
+
+// One CNAME and, in the same zone, the RRset it leads to. Longer chains are composed.
+bool Composer::alias(const Lookup& found) {
+  const Chunk& chunk = *found.chunk;
+  if (found.wildcard || chunk.is_extended() || chunk.record_count_ != 1) return false;
+  const std::size_t owner_size = question_size();
+  std::uint8_t wire[max_name_size + 1];
+  std::size_t after = 0;
+  const std::size_t size = expand_chunk_name(chunk.records(), record_header, plain_.name.name, wire, &after);
+  const NameView target = NameView::trusted({wire, size});
+  if (!target.is_at_or_below(zone_.apex())) return false;  // maybe in another zone of ours
+  const HashedName name(target);
+  const Lookup next = look_up(zone_, name, plain_.type);
+  if (next.found != Found::answer || next.wildcard || next.chunk->is_extended() || next.chunk->patch_count_ != 0 ||
+      next.chunk->target_count_ != 0) {
+    return false;
+  }
+  const std::size_t at = at_;
+  const std::size_t target_at = at + record_header;
+  if (target_at >= pointer_reach) return false;
+  const Put first = put(chunk, answers, question_pointer, 0, owner_size);
+  if (first == Put::impossible) return false;
+  if (first == Put::full) {
+    truncate(at);
+    return true;
+  }
+  const std::size_t second_at = at_;
+  const Put second = put(*next.chunk, answers, pointer_to(out_, target_at), 0, size);
+  if (second == Put::full) truncate(second_at);
+  return second != Put::impossible;
+}
+
+bool Composer::referral(const Lookup& found) {
+  flags_ &= ~static_cast<unsigned>(Header::aa);
+  const std::size_t owner_size = zone_.apex().size() + found.node->name_size();
+  const int shift = static_cast<int>(question_size()) - static_cast<int>(owner_size);
+  const auto owner = static_cast<std::uint16_t>(question_pointer + shift);
+  const std::size_t at = at_;
+  const Put put_it = put(*found.chunk, authorities, owner, shift, owner_size);
+  if (put_it == Put::impossible) return false;
+  if (put_it == Put::full) {
+    truncate(at);
+    return true;
+  }
+  if (const Chunk* ds = found.node->rrset_chunk(RRType::DS); ds != nullptr && plain_.dnssec_ok) {
+    const Put secure = put(*ds, authorities, owner, shift, owner_size);
+    if (secure == Put::impossible) return false;
+    if (secure == Put::full) flags_ |= Header::tc;  // RFC 4035 section 3.1.4.1: DS belongs to the referral
+  }
+  if (found.chunk->target_count_ != 0) add_addresses(*found.chunk, at, found.label);
+  return true;
+}
+
+bool Composer::negative() {
+  const std::size_t owner_size = zone_.apex().size();
+  const int shift = static_cast<int>(question_size()) - static_cast<int>(owner_size);
+  const std::size_t at = at_;
+  const Put put_it =
+      put(*zone_.negative_soa(), authorities, static_cast<std::uint16_t>(question_pointer + shift), shift, owner_size);
+  if (put_it == Put::full) truncate(at);
+  return put_it != Put::impossible;
+}
+
+bool Composer::add_address(const Node* node, RRType type, std::uint16_t owner) {
+  const Chunk* chunk = node->rrset_chunk(type);
+  return chunk == nullptr || put(*chunk, additionals, owner, 0, 0) == Put::done;
+}
+
+// Addresses of the names in `chunk`, which was copied to `chunk_at`. `cut_label`: for a referral, the label of the
+// question's name where the cut is: glue from below it is required (RFC 9471 section 3). What is not required is left
+// out where it does not fit.
+void Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label) {
+  const bool is_referral = cut_label <= plain_.name.labels;
+  const Node* seen[most_additional];
+  std::size_t seen_count = 0;
+  for (std::size_t i = 0; i < chunk.target_count_ && seen_count < most_additional; ++i) {
+    const std::size_t target_at = chunk_at + chunk.target(i);
+    if (target_at >= pointer_reach) return;
+    // Read from the message: there the pointers are already right.
+    std::uint8_t wire[max_name_size + 1];
+    std::size_t size = 0;
+    for (std::size_t at = target_at;;) {
+      const std::uint8_t octet = out_[at];
+      if (octet >= 0xc0) {
+        at = load_u16(out_ + at) & 0x3fffU;
+        continue;
+      }
+      std::memcpy(wire + size, out_ + at, octet + 1U);
+      size += octet + 1U;
+      at += octet + 1U;
+      if (octet == 0) break;
+    }
+    const NameView target = NameView::trusted({wire, size});
+    const HashedName name(target);
+    const Node* node = zone_.find(name);
+    if (node == nullptr || node->has(Node::nsec3_only | Node::below_dname)) continue;
+    if (!is_referral && node->has(Node::below_cut | Node::cut)) continue;  // not ours to answer with authority
+    bool repeated = false;
+    for (std::size_t k = 0; k < seen_count; ++k) repeated = repeated || seen[k] == node;
+    if (repeated) continue;
+    seen[seen_count++] = node;
+    const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
+    const std::uint16_t owner = pointer_to(out_, target_at);
+    const bool a = add_address(node, RRType::A, owner);
+    const bool aaaa = add_address(node, RRType::AAAA, owner);
+    if (required && !(a && aaaa)) flags_ |= Header::tc;
+  }
+}
+
+std::size_t Composer::finish(std::uint16_t our_udp_size, Rcode rcode) {
+  store_u16(out_ + 2, static_cast<std::uint16_t>(flags_ | number(rcode)));
+  if (plain_.has_edns) {
+    std::uint8_t* opt = out_ + at_;
+    std::memset(opt, 0, opt_size);
+    store_u16(opt + 1, number(RRType::OPT));
+    store_u16(opt + 3, our_udp_size);
+    opt[7] = plain_.dnssec_ok ? 0x80 : 0;
+    bump(additionals, 1);
+    at_ += opt_size;
+  }
+  return at_;
+}
+
+}  // namespace
+
+bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& place) {
+  if (chunk.is_extended()) return false;
+  const int moved = static_cast<int>(place.at) - static_cast<int>(answer_offset(place.owner_size));
+  if (chunk.patch_count_ != 0 && moved != 0 && place.at + chunk.record_octets_ > pointer_reach) return false;
+  const std::size_t size = chunk_size(chunk, place.signatures);
+  std::uint8_t* to = message + place.at;
+  std::memcpy(to, chunk.records(), size);
+  if (moved != 0 || place.question_shift != 0) {
+    for (std::size_t i = 0; i < chunk.patch_count_; ++i) {
+      const std::uint16_t patch = chunk.patch(i);
+      std::uint8_t* pointer = to + (patch & ~Chunk::patch_in_chunk);
+      const int by = (patch & Chunk::patch_in_chunk) != 0 ? moved : place.question_shift;
+      store_u16(pointer, static_cast<std::uint16_t>(load_u16(pointer) + by));
+    }
+  }
+  if (place.owner != question_pointer) set_owners(to, size, place.owner);
+  return true;
+}
+
+std::size_t fast_answer(const Zone& zone, ByteView query, const PlainQuery& plain, std::uint8_t* response,
+                        std::size_t limit, std::uint16_t our_udp_size, bool& truncated) {
+  const Lookup found = look_up(zone, plain.name, plain.type);
+  Composer composer(zone, query, plain, response, limit);
+  if (!composer.answer(found)) return 0;
+  truncated = composer.truncated();
+  const bool is_name_error = found.found == Found::name_error;
+  return composer.finish(our_udp_size, is_name_error ? Rcode::NXDOMAIN : Rcode::NOERROR);
+}
+
+}  // namespace understudy

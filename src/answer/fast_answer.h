@@ -1,0 +1,39 @@
+// Answers plain queries by copying chunks (zone/layout.h) behind the question. What would need composing - DNAME,
+// chains of more than one CNAME, wildcard CNAMEs, RRsets no message can hold - is left to SlowAnswer.
+//
+// Layout of an answer: header | question as asked | chunk | authority or additional chunks | OPT.
+// Compression pointers: a chunk's own stay right when it lies directly behind a question that is its owner; otherwise
+// copy_chunk() shifts them (patches) and gives the records another owner.
+#pragma once
+
+#include <cstdint>
+
+#include "answer/lookup.h"
+#include "answer/query.h"
+#include "base/bytes.h"
+#include "zone/zone.h"
+
+namespace understudy {
+
+/// Where and how a chunk is copied.
+struct ChunkPlace {
+  std::size_t at;          // offset in the message
+  std::uint16_t owner;     // pointer that the records get, 0xC00C for the question's name itself
+  int question_shift;      // how much longer the question's name is than the chunk's owner
+  std::size_t owner_size;  // octets of the chunk's owner name
+  bool signatures;         // with RRSIGs
+};
+
+/// Octets that the chunk takes.
+inline std::size_t chunk_size(const Chunk& chunk, bool signatures) {
+  return std::size_t{chunk.record_octets_} + (signatures ? chunk.signature_octets_ : 0);
+}
+/// Copies a chunk into a message; false if it is extended or its pointers would reach too far: compose it instead.
+bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& place);
+
+/// The answer of `zone` to a plain query. `response` has room for `limit` octets; returns the response's size, or 0 if
+/// the query must go the slow way. `truncated` is set if TC was.
+std::size_t fast_answer(const Zone& zone, ByteView query, const PlainQuery& plain, std::uint8_t* response,
+                        std::size_t limit, std::uint16_t our_udp_size, bool& truncated);
+
+}  // namespace understudy

@@ -1,0 +1,422 @@
+#include "answer/slow_answer.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "dns/edns.h"
+#include "dns/rdata.h"
+#include "xfr/axfr_writer.h"
+
+namespace understudy {
+
+namespace {
+
+constexpr std::size_t most_links = 16;  // CNAMEs and DNAMEs followed for one question
+constexpr std::size_t opt_size = 11;
+
+Endpoint endpoint_of(const sockaddr* peer) {
+  const socklen_t size = peer != nullptr && peer->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  return peer == nullptr ? Endpoint{} : Endpoint::from_sockaddr(peer, size).value_or(Endpoint{});
+}
+
+// Query types that no record has and that are not answered as transfers or ANY are: TKEY and the mail types of
+// RFC 1035 are not implemented, pseudo records cannot be asked for.
+Rcode meta_type_rcode(RRType type) {
+  return type == RRType::OPT || type == RRType::TSIG || number(type) == 0 ? Rcode::FORMERR : Rcode::NOTIMP;
+}
+
+}  // namespace
+
+struct SlowAnswer::Context {
+  Context(const MessageView& m, MutableBytes response, std::size_t limit) : message(m), writer(response, limit) {}
+
+  const MessageView& message;
+  MessageWriter writer;
+  Transport transport = Transport::udp;
+  Endpoint peer;
+  const AnswerSettings* settings = nullptr;
+  const ZoneTable* table = nullptr;
+  AnswerCounters* counters = nullptr;
+  std::unique_ptr<ResponseSource>* rest = nullptr;
+  std::optional<TsigSession> tsig;
+  Rcode rcode = Rcode::NOERROR;
+  std::uint16_t flags = 0;
+  bool dnssec_ok = false;
+  bool truncated = false;
+  bool handed_over = false;  // a transfer takes the response over
+  Bytes options;             // EDNS options of the answer
+};
+
+std::size_t SlowAnswer::answer(ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
+                               std::unique_ptr<ResponseSource>* rest, AnswerCounters& counters) {
+  AnswerCounters::add(counters.slow);
+  const auto header = Header::read(query);
+  // Answers to responses would let two servers talk for ever; less than a header has no id to answer to.
+  if (!header || header->is_response()) {
+    AnswerCounters::add(counters.dropped);
+    return 0;
+  }
+  const auto message = MessageView::parse(query);
+  if (!message) return malformed(query, message.error(), response, counters);
+  const AnswerSettings* settings = environment_.settings();
+  std::size_t limit = std::min(response.size(), max_message_size);
+  if (transport == Transport::udp) {
+    const std::size_t offered = message->edns() ? std::max<std::size_t>(message->edns()->udp_size, 512) : 512;
+    limit = std::min({limit, offered, message->edns() ? std::size_t{settings->udp_max_size} : 512});
+  }
+  Context c(*message, response, limit);
+  c.transport = transport;
+  c.peer = endpoint_of(peer);
+  c.settings = settings;
+  c.table = environment_.table();
+  c.counters = &counters;
+  c.rest = rest;
+  c.flags = static_cast<std::uint16_t>(Header::qr | opcode_bits(header->opcode()) | (header->flags & Header::rd));
+  c.writer.set_header(header->id, c.flags);
+  if (const auto& question = message->question()) {
+    c.writer.add_question(question->name, question->type, question->klass);
+    counters.count_type(question->type);
+  }
+  c.dnssec_ok = message->edns() && message->edns()->dnssec_ok;
+  dispatch(c);
+  if (c.handed_over) return 0;
+  return finish(c);
+}
+
+// FORMERR with nothing but the header, as what follows it could not be read (RFC 1035 section 4.1.1).
+std::size_t SlowAnswer::malformed(ByteView query, const Error&, MutableBytes response, AnswerCounters& counters) {
+  const Header asked = *Header::read(query);
+  Header header;
+  header.id = asked.id;
+  header.flags = static_cast<std::uint16_t>(Header::qr | opcode_bits(asked.opcode()) | (asked.flags & Header::rd) |
+                                            number(Rcode::FORMERR));
+  header.write(response.data());
+  counters.count_rcode(number(Rcode::FORMERR));
+  return header_size;
+}
+
+void SlowAnswer::refuse(Context& c, Rcode rcode) {
+  c.rcode = rcode;
+}
+
+void SlowAnswer::dispatch(Context& c) {
+  const Header& header = c.message.header();
+  if (c.message.edns() && c.message.edns()->version != 0) return refuse(c, Rcode::BADVERS);
+  auto session =
+      verify_request(c.message, *c.settings->keys, static_cast<std::uint64_t>(environment_.clock().wall_seconds()));
+  if (!session) return refuse(c, Rcode::FORMERR);
+  c.tsig = std::move(*session);
+  if (c.tsig) {
+    c.writer.reserve((c.message.edns() ? opt_size : 0) + tsig_size(*c.tsig));
+    if (c.tsig->error != Rcode::NOERROR) {
+      std::uint64_t left_out = 0;
+      if (transfer_log_.allow(environment_.clock().mono_ns(), left_out)) {
+        log_warning(
+            "{}: refused a request signed with key {}: {} ({} similar lines left out). Do both sides have the "
+            "same key, algorithm and time?",
+            c.peer.text(), c.tsig->key_name.text(), rcode_text(c.tsig->error), left_out);
+      }
+      return refuse(c, Rcode::NOTAUTH);
+    }
+  } else {
+    c.writer.reserve(c.message.edns() ? opt_size : 0);
+  }
+  if (header.opcode() != Opcode::QUERY && header.opcode() != Opcode::NOTIFY) return refuse(c, Rcode::NOTIMP);
+  if (!c.message.question()) return refuse(c, Rcode::FORMERR);
+  if (c.message.question()->klass != RRClass::IN) return refuse(c, Rcode::REFUSED);
+  if (header.opcode() == Opcode::NOTIFY) return answer_notify(c);
+  const RRType type = c.message.question()->type;
+  if (type == RRType::AXFR || type == RRType::IXFR) return answer_transfer(c);
+  if (is_meta_type(type) && type != RRType::ANY) return refuse(c, meta_type_rcode(type));
+  answer_query(c);
+}
+
+// RFC 1996: from whom the zone's rules allow, acknowledged at once; the check is the transfer engine's.
+void SlowAnswer::answer_notify(Context& c) {
+  AnswerCounters::add(c.counters->notifies);
+  const Question& question = *c.message.question();
+  const HashedName name(question.name);
+  ZoneSlot* slot = c.table == nullptr ? nullptr : c.table->find_exact(name);
+  std::optional<NameView> key;
+  if (c.tsig) key = c.tsig->key->name;
+  const auto allowed = [&](const AccessRule& rule) { return rule.matches(c.peer.address, key); };
+  if (slot == nullptr || !std::ranges::any_of(slot->access().notify, allowed)) {
+    AnswerCounters::add(c.counters->notifies_refused);
+    std::uint64_t left_out = 0;
+    if (notify_log_.allow(environment_.clock().mono_ns(), left_out)) {
+      log_warning("zone {}: refused NOTIFY from {}: {} ({} similar lines left out)", question.name.text(),
+                  c.peer.text(),
+                  slot == nullptr ? "the zone is not configured here"
+                                  : "it is neither a primary of the zone nor in its allow-notify",
+                  left_out);
+    }
+    return refuse(c, slot == nullptr ? Rcode::NOTAUTH : Rcode::REFUSED);
+  }
+  if (question.type != RRType::SOA) return refuse(c, Rcode::FORMERR);
+  std::optional<Serial> serial;
+  c.message.for_each_record([&](const RecordView& record) {
+    if (record.section != Section::answer || record.type != RRType::SOA || record.owner() != question.name) return true;
+    if (const auto rdata = record.rdata()) serial = Serial{soa_view(*rdata).serial};
+    return false;
+  });
+  environment_.notify(slot->name(), c.peer.address, serial);
+  c.flags |= Header::aa;
+}
+
+void SlowAnswer::answer_transfer(Context& c) {
+  const Question& question = *c.message.question();
+  const HashedName name(question.name);
+  ZoneSlot* slot = c.table == nullptr ? nullptr : c.table->find_exact(name);
+  if (slot == nullptr) return refuse(c, Rcode::NOTAUTH);
+  std::optional<NameView> key;
+  if (c.tsig) key = c.tsig->key->name;
+  const auto allowed = [&](const AccessRule& rule) { return rule.matches(c.peer.address, key); };
+  if (!std::ranges::any_of(slot->access().transfer, allowed)) {
+    AnswerCounters::add(c.counters->transfers_refused);
+    std::uint64_t left_out = 0;
+    if (transfer_log_.allow(environment_.clock().mono_ns(), left_out)) {
+      log_warning("zone {}: refused {} to {}: no rule of allow-transfer matches {} ({} similar lines left out)",
+                  question.name.text(), type_text(question.type), c.peer.text(),
+                  key ? fmt::format("this address with key {}", key->text()) : "this address without a key", left_out);
+    }
+    return refuse(c, Rcode::REFUSED);
+  }
+  const Zone* zone = zone_for(c, name, question.type, true);
+  if (zone == nullptr) return;
+  if (c.transport == Transport::udp && question.type == RRType::AXFR) return refuse(c, Rcode::FORMERR);
+  bool is_current = false;
+  if (question.type == RRType::IXFR) {
+    std::optional<Serial> theirs;
+    c.message.for_each_record([&](const RecordView& record) {
+      if (record.section != Section::authority || record.type != RRType::SOA) return true;
+      if (const auto rdata = record.rdata()) theirs = Serial{soa_view(*rdata).serial};
+      return false;
+    });
+    if (!theirs) return refuse(c, Rcode::FORMERR);
+    is_current = *theirs == zone->serial() || theirs->is_newer_than(zone->serial());
+  }
+  if (is_current || c.transport == Transport::udp) {
+    // RFC 1995 section 2: one SOA says "you are current", or over UDP "ask by TCP".
+    c.flags |= Header::aa;
+    if (const auto soa = zone->rrset(zone->apex_node(), RRType::SOA))
+      put_rrset(c, Section::answer, question.name, *soa);
+    return;
+  }
+  AnswerCounters::add(c.counters->transfers);
+  c.counters->count_rcode(number(Rcode::NOERROR));
+  *c.rest = std::make_unique<AxfrWriter>(zone->shared_from_this(), c.message.header(), question,
+                                         c.message.edns().has_value(), std::move(c.tsig), environment_.clock());
+  c.handed_over = true;
+  log_info("zone {}: {} of serial {} to {} begins, {} records", question.name.text(), type_text(question.type),
+           zone->serial().value, c.peer.text(), zone->record_count());
+}
+
+const Zone* SlowAnswer::zone_for(Context& c, const HashedName& name, RRType type, bool first) {
+  if (c.table == nullptr) {
+    if (first) c.rcode = Rcode::SERVFAIL;
+    return nullptr;
+  }
+  std::size_t label = 0;
+  ZoneSlot* slot = c.table->find_closest(name, &label);
+  // DS of a zone's own apex is the parent's to answer, if we have the parent (RFC 4035 section 3.1.4.1).
+  if (slot != nullptr && type == RRType::DS && label == 0 && name.labels != 0) {
+    if (ZoneSlot* parent = c.table->find_closest_from(name, 1, &label)) slot = parent;
+  }
+  if (slot == nullptr) {
+    if (first) c.rcode = Rcode::REFUSED;
+    return nullptr;
+  }
+  const Zone* zone = slot->zone();
+  if (zone == nullptr && first) {
+    c.rcode = Rcode::SERVFAIL;
+    if (c.message.edns()) {
+      append_extended_error(c.options, slot->expired() ? ExtendedError::invalid_data : ExtendedError::not_ready,
+                            slot->expired() ? "zone expired" : "zone not loaded");
+    }
+  }
+  return zone;
+}
+
+void SlowAnswer::answer_query(Context& c) {
+  follow(c);
+}
+
+// RFC 1034 section 4.3.2 from step 2, again for each alias met.
+void SlowAnswer::follow(Context& c) {
+  const RRType type = c.message.question()->type;
+  Name current = c.message.question()->name;
+  const Chunk* passed[most_links];
+  for (std::size_t links = 0;; ++links) {
+    const HashedName name(current);
+    const Zone* zone = zone_for(c, name, type, links == 0);
+    if (zone == nullptr) return;
+    const Lookup found = look_up(*zone, name, type);
+    if (found.found != Found::referral) {
+      if (links == 0) c.flags |= Header::aa;
+    }
+    Name next;
+    switch (found.found) {
+      case Found::answer: {
+        if (type == RRType::ANY) return put_any(c, *zone, found, current);
+        const RRsetView rrset(found.node, type, found.chunk, zone->apex());
+        if (put_rrset(c, Section::answer, current, rrset)) put_addresses(c, *zone, rrset, nullptr);
+        return;
+      }
+      case Found::nodata:
+        return put_negative(c, *zone);
+      case Found::name_error:
+        c.rcode = Rcode::NXDOMAIN;
+        return put_negative(c, *zone);
+      case Found::referral:
+        return put_referral(c, *zone, name, found);
+      case Found::cname: {
+        const RRsetView rrset(found.node, RRType::CNAME, found.chunk, zone->apex());
+        if (!put_rrset(c, Section::answer, current, rrset)) return;
+        bool first = true;
+        rrset.for_each_rdata([&](ByteView rdata) {
+          if (first) next = Name(NameView::trusted(rdata));
+          first = false;
+        });
+        break;
+      }
+      case Found::dname:
+        if (!put_dname(c, *zone, name, found, next)) return;
+        break;
+    }
+    // A loop, or a chain longer than anyone needs: what was found so far is the answer.
+    if (links + 1 == most_links || std::find(passed, passed + links, found.chunk) != passed + links) return;
+    passed[links] = found.chunk;
+    current = next;
+  }
+}
+
+bool SlowAnswer::put_rrset(Context& c, Section section, NameView owner, const RRsetView& rrset) {
+  const MessageWriter::Mark before = c.writer.mark();
+  bool fits = rrset.chunk()->record_octets() <= max_message_size;
+  const std::uint32_t ttl = rrset.ttl();
+  if (fits) {
+    rrset.for_each_rdata([&](ByteView rdata) {
+      fits = fits && c.writer.add_record(section, owner, rrset.type(), RRClass::IN, ttl, rdata);
+    });
+    if (c.dnssec_ok) {
+      rrset.for_each_signature([&](std::uint32_t own_ttl, ByteView rdata) {
+        fits = fits && c.writer.add_record(section, owner, RRType::RRSIG, RRClass::IN, own_ttl, rdata);
+      });
+    }
+  }
+  if (fits) return true;
+  c.writer.rewind(before);
+  if (section != Section::additional) c.truncated = true;
+  return false;
+}
+
+// RFC 8482 section 4.1: one RRset, the first that is not DNSSEC's own bookkeeping if there is one.
+void SlowAnswer::put_any(Context& c, const Zone& zone, const Lookup& found, NameView owner) {
+  std::size_t chosen = found.node->rrset_count;
+  for (std::size_t i = 0; i < found.node->rrset_count; ++i) {
+    if (found.node->chunk_at(i)->record_count() == 0) continue;
+    const RRType type = found.node->type_at(i);
+    const bool bookkeeping = type == RRType::NSEC || type == RRType::NSEC3;
+    if (chosen == found.node->rrset_count || !bookkeeping) chosen = i;
+    if (!bookkeeping) break;
+  }
+  if (chosen == found.node->rrset_count) return put_negative(c, zone);
+  put_rrset(c, Section::answer, owner,
+            RRsetView(found.node, found.node->type_at(chosen), found.node->chunk_at(chosen), zone.apex()));
+}
+
+void SlowAnswer::put_negative(Context& c, const Zone& zone) {
+  put_rrset(c, Section::authority, zone.apex(),
+            RRsetView(zone.apex_node(), RRType::SOA, zone.negative_soa(), zone.apex()));
+}
+
+void SlowAnswer::put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
+  const Name cut = name.suffix(found.label);
+  const RRsetView servers(found.node, RRType::NS, found.chunk, zone.apex());
+  if (!put_rrset(c, Section::authority, cut, servers)) return;
+  if (c.dnssec_ok) {
+    if (const auto ds = zone.rrset(found.node, RRType::DS)) put_rrset(c, Section::authority, cut, *ds);
+  }
+  put_addresses(c, zone, servers, &cut);
+}
+
+// Addresses of the names in an NS, MX or SRV RRset. `required_below`: the zone cut of a referral; its own glue must be
+// there or TC is set (RFC 9471 section 3).
+void SlowAnswer::put_addresses(Context& c, const Zone& zone, const RRsetView& rrset, const Name* required_below) {
+  if (rrset.type() != RRType::NS && rrset.type() != RRType::MX && rrset.type() != RRType::SRV) return;
+  const std::size_t skip = rrset.type() == RRType::MX ? 2 : rrset.type() == RRType::SRV ? 6 : 0;
+  const Node* seen[64];
+  std::size_t seen_count = 0;
+  rrset.for_each_rdata([&](ByteView rdata) {
+    const Name target = NameView::trusted(rdata.subspan(skip));
+    if (!target.view().is_at_or_below(zone.apex()) || seen_count == std::size(seen)) return;
+    const HashedName name(target);
+    const Node* node = zone.find(name);
+    if (node == nullptr || node->has(Node::nsec3_only | Node::below_dname)) return;
+    if (required_below == nullptr && node->has(Node::below_cut | Node::cut)) return;
+    if (std::find(seen, seen + seen_count, node) != seen + seen_count) return;
+    seen[seen_count++] = node;
+    for (const RRType type : {RRType::A, RRType::AAAA}) {
+      const auto addresses = zone.rrset(node, type);
+      if (!addresses || put_rrset(c, Section::additional, target, *addresses)) continue;
+      if (required_below != nullptr && target.view().is_at_or_below(*required_below)) c.truncated = true;
+    }
+  });
+}
+
+// RFC 6672 section 3: the DNAME, and a CNAME made from it. False if the new name is too long (YXDOMAIN).
+bool SlowAnswer::put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, Name& next) {
+  const RRsetView rrset(found.node, RRType::DNAME, found.chunk, zone.apex());
+  if (!put_rrset(c, Section::answer, name.suffix(found.label), rrset)) return false;
+  Bytes target;
+  rrset.for_each_rdata([&](ByteView rdata) {
+    if (target.empty()) target.assign(rdata.begin(), rdata.end());
+  });
+  const ByteView prefix = name.name.wire().first(name.offsets[found.label]);
+  if (prefix.size() + target.size() > max_name_size) {
+    c.rcode = Rcode::YXDOMAIN;
+    return false;
+  }
+  std::uint8_t wire[max_name_size];
+  std::memcpy(wire, prefix.data(), prefix.size());
+  std::memcpy(wire + prefix.size(), target.data(), target.size());
+  next = NameView::trusted({wire, prefix.size() + target.size()});
+  if (c.writer.add_record(Section::answer, name.name, RRType::CNAME, RRClass::IN, rrset.ttl(), next.wire()))
+    return true;
+  c.truncated = true;
+  return false;
+}
+
+std::size_t SlowAnswer::finish(Context& c) {
+  if (c.rcode == Rcode::SERVFAIL || c.rcode == Rcode::REFUSED) c.flags &= static_cast<std::uint16_t>(~Header::aa);
+  if (c.truncated) {
+    c.flags |= Header::tc;
+    if (c.transport == Transport::udp) {
+      AnswerCounters::add(c.counters->truncated);
+    } else if (c.writer.count(Section::answer) == 0 && c.writer.count(Section::authority) == 0) {
+      // No message can hold it: TC over TCP would send the client round in circles.
+      c.flags &= static_cast<std::uint16_t>(~(Header::tc | Header::aa));
+      c.rcode = Rcode::SERVFAIL;
+    }
+  }
+  c.writer.set_flags(static_cast<std::uint16_t>(c.flags | (number(c.rcode) & 15)));
+  if (c.message.edns()) {
+    // The options are for people; without room for them, the bare OPT must do.
+    c.writer.reserve(c.tsig ? tsig_size(*c.tsig) : 0);
+    if (!c.writer.add_opt(c.settings->udp_max_size, c.rcode, c.dnssec_ok, c.options)) {
+      c.writer.add_opt(c.settings->udp_max_size, c.rcode, c.dnssec_ok, {});
+    }
+  }
+  c.counters->count_rcode(number(c.rcode));
+  if (!c.tsig) return c.writer.size();
+  const ByteView composed = c.writer.message();
+  signed_.assign(composed.begin(), composed.end());
+  if (!sign_response(signed_, *c.tsig, static_cast<std::uint64_t>(environment_.clock().wall_seconds()))) return 0;
+  std::memcpy(const_cast<std::uint8_t*>(composed.data()), signed_.data(), signed_.size());
+  return signed_.size();
+}
+
+}  // namespace understudy

@@ -1,0 +1,51 @@
+// Answers everything that is not a plain query: malformed and odd messages, other opcodes and classes, meta types,
+// TSIG, NOTIFY, transfers, zones without data, CNAME and DNAME chains. Composes with MessageWriter; correctness first.
+// One object per worker, not thread-safe.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "answer/environment.h"
+#include "answer/lookup.h"
+#include "base/datagram.h"
+#include "base/log.h"
+#include "dns/message.h"
+#include "dns/tsig.h"
+
+namespace understudy {
+
+class SlowAnswer {
+ public:
+  explicit SlowAnswer(AnswerEnvironment& environment) : environment_(environment) {}
+
+  /// Returns the size of the answer put into `response`, 0 for none. `rest` takes the messages of a transfer (TCP).
+  std::size_t answer(ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
+                     std::unique_ptr<ResponseSource>* rest, AnswerCounters& counters);
+
+ private:
+  struct Context;
+  std::size_t malformed(ByteView query, const Error& error, MutableBytes response, AnswerCounters& counters);
+  void dispatch(Context& c);
+  void answer_query(Context& c);
+  void answer_notify(Context& c);
+  void answer_transfer(Context& c);
+  void refuse(Context& c, Rcode rcode);
+  /// The zone to answer `name` from, or null with the response code set (REFUSED, or SERVFAIL with an EDE).
+  const Zone* zone_for(Context& c, const HashedName& name, RRType type, bool first);
+  void follow(Context& c);
+  bool put_rrset(Context& c, Section section, NameView owner, const RRsetView& rrset);
+  void put_any(Context& c, const Zone& zone, const Lookup& found, NameView owner);
+  void put_negative(Context& c, const Zone& zone);
+  void put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
+  void put_addresses(Context& c, const Zone& zone, const RRsetView& rrset, const Name* required_below);
+  bool put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, Name& next);
+  std::size_t finish(Context& c);
+
+  AnswerEnvironment& environment_;
+  RateLimited notify_log_{6};
+  RateLimited transfer_log_{30};
+  Bytes signed_;
+};
+
+}  // namespace understudy
