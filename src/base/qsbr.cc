@@ -9,8 +9,34 @@
 #include <utility>
 #include <vector>
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define US_THREAD_SANITIZER 1
+#endif
+#endif
+
+#ifdef US_THREAD_SANITIZER
+extern "C" void __tsan_acquire(void* address);
+extern "C" void __tsan_release(void* address);
+#endif
+
 namespace understudy {
 namespace {
+
+// liburcu is not built for the thread sanitizer, which must be told: what a reader did before it moved on happens
+// before what the reclaimer does after the grace period.
+#ifdef US_THREAD_SANITIZER
+char grace_period;
+void reader_moves_on() {
+  __tsan_release(&grace_period);
+}
+void readers_have_moved_on() {
+  __tsan_acquire(&grace_period);
+}
+#else
+void reader_moves_on() {}
+void readers_have_moved_on() {}
+#endif
 
 // One thread that waits for grace periods and runs what was retired before each began.
 class Reclaimer {
@@ -55,6 +81,7 @@ class Reclaimer {
       std::vector<std::function<void()>> batch = std::exchange(pending_, {});
       lock.unlock();
       urcu_qsbr_synchronize_rcu();
+      readers_have_moved_on();
       for (auto& dispose : batch) dispose();
       const std::size_t count = batch.size();
       batch.clear();  // what the deletions captured goes with them, before drain() returns
@@ -75,13 +102,30 @@ class Reclaimer {
 
 }  // namespace
 
-QsbrReader::QsbrReader() { urcu_qsbr_register_thread(); }
-QsbrReader::~QsbrReader() { urcu_qsbr_unregister_thread(); }
-void QsbrReader::quiescent() { urcu_qsbr_quiescent_state(); }
-void QsbrReader::offline() { urcu_qsbr_thread_offline(); }
-void QsbrReader::online() { urcu_qsbr_thread_online(); }
+QsbrReader::QsbrReader() {
+  urcu_qsbr_register_thread();
+}
+QsbrReader::~QsbrReader() {
+  reader_moves_on();
+  urcu_qsbr_unregister_thread();
+}
+void QsbrReader::quiescent() {
+  reader_moves_on();
+  urcu_qsbr_quiescent_state();
+}
+void QsbrReader::offline() {
+  reader_moves_on();
+  urcu_qsbr_thread_offline();
+}
+void QsbrReader::online() {
+  urcu_qsbr_thread_online();
+}
 
-void qsbr_retire(std::function<void()> dispose) { Reclaimer::instance().retire(std::move(dispose)); }
-void qsbr_drain() { Reclaimer::instance().drain(); }
+void qsbr_retire(std::function<void()> dispose) {
+  Reclaimer::instance().retire(std::move(dispose));
+}
+void qsbr_drain() {
+  Reclaimer::instance().drain();
+}
 
 }  // namespace understudy

@@ -8,13 +8,20 @@
 
 namespace understudy {
 
-inline constexpr std::uint16_t edns_nsid = 3, edns_expire = 9, edns_cookie = 10, edns_keepalive = 11,
-                               edns_padding = 12, edns_extended_error = 15;
+inline constexpr std::uint16_t edns_nsid = 3, edns_expire = 9, edns_cookie = 10, edns_keepalive = 11, edns_padding = 12,
+                               edns_extended_error = 15;
 
 /// RFC 8914 section 4.
 enum class ExtendedError : std::uint16_t {
-  other = 0, stale_answer = 3, not_ready = 14, prohibited = 18, not_authoritative = 20, not_supported = 21,
-  no_reachable_authority = 22, network_error = 23, invalid_data = 24,
+  other = 0,
+  stale_answer = 3,
+  not_ready = 14,
+  prohibited = 18,
+  not_authoritative = 20,
+  not_supported = 21,
+  no_reachable_authority = 22,
+  network_error = 23,
+  invalid_data = 24,
 };
 
 /// Appends one option: code, length, content.

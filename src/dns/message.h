@@ -35,7 +35,9 @@ struct Header {
   static std::optional<Header> read(ByteView message);
   void write(std::uint8_t* at) const;
 };
-constexpr std::uint16_t opcode_bits(Opcode o) { return static_cast<std::uint16_t>(static_cast<unsigned>(o) << 11); }
+constexpr std::uint16_t opcode_bits(Opcode o) {
+  return static_cast<std::uint16_t>(static_cast<unsigned>(o) << 11);
+}
 
 enum class Section : std::uint8_t { answer, authority, additional };
 
@@ -47,11 +49,11 @@ struct Question {
 
 /// A record inside a message. The owner may be compressed: owner() expands it.
 struct RecordView {
-  ByteView message;            // the whole message
+  ByteView message;  // the whole message
   std::uint16_t owner_offset;
   RRType type;
   RRClass klass;
-  std::uint32_t ttl;           // as sent; RFC 2181 section 8: values with the top bit set mean 0 (ttl_value())
+  std::uint32_t ttl;  // as sent; RFC 2181 section 8: values with the top bit set mean 0 (ttl_value())
   std::uint16_t rdata_offset;
   std::uint16_t rdata_size;
   Section section;
@@ -69,8 +71,8 @@ struct Edns {
   std::uint8_t extended_rcode = 0;
   std::uint8_t version = 0;
   bool dnssec_ok = false;
-  std::uint16_t z_flags = 0;   // all 16 flag bits as received
-  ByteView options;            // checked to be a sequence of whole options
+  std::uint16_t z_flags = 0;  // all 16 flag bits as received
+  ByteView options;           // checked to be a sequence of whole options
 
   /// The first option with this code.
   [[nodiscard]] std::optional<ByteView> option(std::uint16_t code) const;
@@ -78,9 +80,10 @@ struct Edns {
 
 class MessageView {
  public:
-  /// Errc::truncated (also counts that exceed what is there), bad_label, bad_pointer, name_too_long, trailing_data (also
-  /// over 65535 octets), bad_header (more than one question where the opcode is QUERY or NOTIFY), bad_edns (two OPTs, OPT
-  /// outside additional, owner not root, broken options), bad_tsig (TSIG not the last record or more than one).
+  /// Errc::truncated (also counts that exceed what is there), bad_label, bad_pointer, name_too_long, trailing_data
+  /// (also over 65535 octets), bad_header (more than one question where the opcode is QUERY or NOTIFY), bad_edns (two
+  /// OPTs, OPT outside additional, owner not root, broken options), bad_tsig (TSIG not the last record or more than
+  /// one).
   static Result<MessageView> parse(ByteView message);
 
   [[nodiscard]] ByteView bytes() const { return bytes_; }

@@ -17,11 +17,13 @@
 
 namespace understudy {
 
-inline constexpr std::size_t max_name_size = 255;   // octets in wire form, root included (RFC 1035 section 2.3.4)
+inline constexpr std::size_t max_name_size = 255;  // octets in wire form, root included (RFC 1035 section 2.3.4)
 inline constexpr std::size_t max_label_size = 63;
-inline constexpr std::size_t max_labels = 127;      // without the root
+inline constexpr std::size_t max_labels = 127;  // without the root
 
-inline std::uint8_t ascii_lower(std::uint8_t c) { return static_cast<std::uint8_t>(c - 'A' < 26U ? c | 0x20 : c); }
+inline std::uint8_t ascii_lower(std::uint8_t c) {
+  return static_cast<std::uint8_t>(c - 'A' < 26U ? c | 0x20 : c);
+}
 /// Whether `size` octets are the same but for the case of ASCII letters. Holds for labels with and without their length
 /// octets and for whole names, because length octets are below 'A'.
 bool equal_without_case(const std::uint8_t* a, const std::uint8_t* b, std::size_t size);
