@@ -143,7 +143,7 @@ class Nsd(Peer):
     rrl-whitelist-ratelimit: 0
     xfrd-reload-timeout: 0
     zonefiles-write: 1
-    refuse-any: yes
+    minimal-responses: yes
 remote-control:
     control-enable: no
 {key}{zones}""")
@@ -166,7 +166,7 @@ class Bind(Peer):
   directory "{self.folder}"; pid-file "{self.folder}/pid"; session-keyfile "{self.folder}/session"; lock-file none;
   listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
   recursion no; allow-query {{ any; }}; dnssec-validation no; notify-delay 0; check-names primary ignore;
-  check-integrity no; max-records 0; request-ixfr no; minimal-any no; rate-limit {{ responses-per-second 0; }};
+  check-integrity no; max-records 0; request-ixfr no; minimal-any no; minimal-responses yes; rate-limit {{ responses-per-second 0; }};
 }};
 controls {{ }};
 {zones}""")
