@@ -62,6 +62,8 @@ class ZoneLexer {
   }
   [[nodiscard]] std::string_view rest() const { return text_.substr(position_); }
   Outcome next(ZoneEntry& entry);
+  /// Where the next entry begins.
+  [[nodiscard]] std::uint32_t line() const { return line_; }
   [[nodiscard]] const TextMistake& mistake() const { return mistake_; }
 
  private:
