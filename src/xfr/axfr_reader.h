@@ -2,7 +2,9 @@
 //
 //   START --SOA--> BODY --other records--> BODY --the same SOA--> DONE
 //
-// Any error ends the transfer; the caller throws away what it built. Not thread-safe.
+// Accepted: any order and grouping of records, messages without a record (padding, RFC 9103) up to 100 in a
+// row, any AA, RA, AD, CD and Z bits. Ignored: authority records, additional records. Any error ends the transfer; the
+// caller throws away what it built. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +28,11 @@ struct TransferLimits {
 /// Counts of one transfer, for its log line.
 struct TransferCounts {
   std::uint64_t messages = 0;
-  std::uint64_t records = 0;       // as received, both SOAs included
-  std::uint64_t octets = 0;        // of messages, without length prefixes
-  std::uint64_t out_of_zone = 0;   // dropped
-  std::uint64_t wrong_class = 0;   // dropped
-  std::uint64_t duplicates = 0;    // dropped (those found while building)
+  std::uint64_t records = 0;      // as received, both SOAs included
+  std::uint64_t octets = 0;       // of messages, without length prefixes
+  std::uint64_t out_of_zone = 0;  // dropped
+  std::uint64_t wrong_class = 0;  // dropped
+  std::uint64_t duplicates = 0;   // dropped (those found while building)
 };
 
 class AxfrReader {
@@ -51,8 +53,12 @@ class AxfrReader {
 
  private:
   enum class State : std::uint8_t { start, body, done };
-  Result<void> check_envelope(const MessageView& message);
+  Result<void> check_envelope(const MessageView& message, std::uint64_t now);
   Result<void> take(const RecordView& record);
+  Result<void> take_opening(NameView owner, const RecordView& record);
+  Result<void> take_closing(NameView owner, const RecordView& record);
+  Result<ByteView> rdata_of(const RecordView& record);
+  Result<void> add(NameView owner, const RecordView& record);
 
   const Name zone_;
   const std::uint16_t id_;
@@ -62,8 +68,9 @@ class AxfrReader {
   ZoneUpdateSink& sink_;
   State state_ = State::start;
   Serial serial_;
-  Bytes opening_soa_;   // RDATA, uncompressed
-  Bytes rdata_;         // reused for every record
+  unsigned empty_run_ = 0;  // messages without a record since the last one with
+  Bytes opening_soa_;       // RDATA in canonical form
+  Bytes rdata_;             // reused for every record
   TransferCounts counts_;
 };
 

@@ -34,7 +34,8 @@ Result<Serial> answered_serial(const MessageView& message, NameView zone) {
   message.for_each_record([&](const RecordView& record) {
     if (record.section != Section::answer) return false;
     if (record.type != RRType::SOA || record.klass != RRClass::IN || !record.owner().view().equals(zone)) return true;
-    serial = record.rdata().transform([](const Bytes& rdata) { return Serial{soa_view(rdata).serial}; });
+    const Result<Bytes> rdata = record.rdata();
+    serial = rdata ? Result<Serial>(Serial{soa_view(*rdata).serial}) : std::unexpected(rdata.error());
     return false;
   });
   return serial;
