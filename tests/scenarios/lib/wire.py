@@ -63,11 +63,12 @@ def message(query, records=(), *, ident=None, flags=RESPONSE | AUTHORITATIVE, rc
     return struct.pack("!HHHHHH", ident, flags | rcode, 1 if section else 0, count, 0, 0) + section + b"".join(records) + tail
 
 
-def messages(query, records, per_message=7, question_always=False, **options):
-    """The records split over messages, as a primary would send them."""
+def messages(query, records, per_message=7, question_always=False, question=True, **options):
+    """The records split over messages, as a primary would send them: the question is in the first one."""
     records = list(records)
     for at in range(0, len(records), per_message):
-        yield message(query, records[at:at + per_message], question=at == 0 or question_always, **options)
+        section = question if at == 0 or question_always else False
+        yield message(query, records[at:at + per_message], question=section, **options)
 
 
 DIGESTS = {"hmac-md5": hashlib.md5, "hmac-sha1": hashlib.sha1, "hmac-sha224": hashlib.sha224, "hmac-sha256": hashlib.sha256,
