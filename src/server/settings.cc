@@ -1,0 +1,86 @@
+#include "server/settings.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace understudy {
+namespace {
+
+std::vector<PeerSettings> peers(const std::vector<PeerConfig>& from) {
+  std::vector<PeerSettings> out;
+  out.reserve(from.size());
+  for (const auto& peer : from) out.push_back({peer.name, peer.endpoint, peer.key});
+  return out;
+}
+
+std::uint32_t seconds(std::chrono::seconds from) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(from.count(), 0, 0xffff'ffff));
+}
+
+std::shared_ptr<const ZonePolicySettings> policy_settings(const ZonePolicy& from) {
+  auto access = std::make_shared<ZoneAccess>();
+  access->transfer = from.allow_transfer;
+  access->notify = from.allow_notify;
+  for (const auto& primary : from.primaries) {
+    access->notify.push_back({Prefix::of(primary.endpoint.address), std::nullopt});
+  }
+  auto policy = std::make_shared<ZonePolicySettings>();
+  policy->primaries = peers(from.primaries);
+  policy->notify = peers(from.notify);
+  policy->access = std::move(access);
+  policy->bounds = {.refresh_min = seconds(from.refresh_min),
+                    .refresh_max = seconds(from.refresh_max),
+                    .retry_min = seconds(from.retry_min),
+                    .retry_max = seconds(from.retry_max),
+                    .expire_min = seconds(from.expire_min),
+                    .expire_max = seconds(from.expire_max)};
+  policy->limits = {.max_records = from.max_records, .max_octets = from.max_size};
+  return policy;
+}
+
+}  // namespace
+
+std::vector<ZoneSettings> zone_settings(const Config& config) {
+  std::unordered_map<const ZonePolicy*, std::shared_ptr<const ZonePolicySettings>> known;
+  std::vector<ZoneSettings> out;
+  out.reserve(config.zones.size());
+  for (const auto& zone : config.zones) {
+    auto& policy = known[zone.policy.get()];
+    if (!policy) policy = policy_settings(*zone.policy);
+    out.push_back({Name(zone.name()), zone.file ? *zone.file : std::string(), policy});
+  }
+  return out;
+}
+
+EngineSettings engine_settings(const Config& config) {
+  const TransferConfig& t = config.transfer;
+  return {.max_transfers = t.max_concurrent,
+          .max_transfers_per_primary = t.max_concurrent_per_primary,
+          .probe_timeout = t.probe_timeout,
+          .stall_timeout = t.stall_timeout,
+          .min_rate = t.min_rate,
+          .notify_timeout = t.notify_timeout,
+          .notify_tries = t.notify_tries};
+}
+
+AnswerSettings answer_settings(const Config& config) {
+  return {.udp_max_size = config.server.udp_max_size, .keys = std::make_shared<const TsigKeyring>(config.keyring())};
+}
+
+StreamOptions stream_options(const Config& config) {
+  return {.idle_timeout = config.server.tcp_idle_timeout,
+          .write_timeout = config.server.tcp_write_timeout,
+          .max_queued = config.server.tcp_max_pipelined};
+}
+
+unsigned worker_count(const Config& config) {
+  if (config.server.workers != 0) return config.server.workers;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&allowed)));
+}
+
+}  // namespace understudy

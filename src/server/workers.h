@@ -1,0 +1,36 @@
+// The threads that answer, with the counters of each.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "answer/environment.h"
+#include "config/config.h"
+#include "net/stream_worker.h"
+#include "net/udp_worker.h"
+
+namespace understudy {
+
+class Workers {
+ public:
+  /// Binds; an address that somebody else uses is an error.
+  static Result<std::unique_ptr<Workers>> create(const Config& config, AnswerEnvironment& environment);
+
+  void start();
+  void stop();
+
+  /// Sums over all workers, for metrics.
+  struct Totals {
+    std::vector<const AnswerCounters*> answers;
+    std::vector<const UdpCounters*> udp;
+    std::vector<const StreamCounters*> streams;
+  };
+  [[nodiscard]] Totals totals() const;
+
+ private:
+  std::vector<std::unique_ptr<AnswerCounters>> counters_;  // before the workers, which write them
+  std::vector<std::unique_ptr<UdpWorker>> udp_;
+  std::vector<std::unique_ptr<StreamWorker>> streams_;
+};
+
+}  // namespace understudy
