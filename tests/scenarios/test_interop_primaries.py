@@ -119,7 +119,7 @@ def test_chain_of_ours(stage):
     second.default["primaries"] = ["first"]
     second.zone("example.").allow("127.0.0.0/8").start().wait_serial("example.", 1)
     first.write("example.zone", zone_text("example.", 2, hosts(21, 2)))
-    first.cli("conf", "reload")
+    first.cli("zone", "refresh", "example.")
     second.wait_serial("example.", 2, timeout=3)
     ask.assert_same_zone(second.port, first.port, "example.")
     wait_until(lambda: second.status("example.")["records"] == first.status("example.")["records"], what="equal counts")

@@ -360,10 +360,11 @@ def test_mistake_in_a_zone_file(stage):
     assert ask.rcode(us.port, "bad.example.") == 2
     us.wait_log(r"bad\.zone:7:\d+")
     us.write("bad.zone", zone_text("bad.example.", 2))
-    us.cli("conf", "reload")
+    us.cli("zone", "refresh", "bad.example.")
     us.wait_serial("bad.example.", 2)
     us.write("bad.zone", "$ORIGIN bad.example.\nnonsense\n")
-    us.cli("conf", "reload", check=False)
+    done = us.cli("zone", "refresh", "bad.example.", check=False)
+    assert done.status == 1 and "bad.zone:2:" in done.text, done
     us.assert_serves("bad.example.", 2)
 
 
