@@ -1,0 +1,252 @@
+#include "store/database.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+
+#include "store/format.h"
+
+namespace understudy {
+
+namespace {
+
+constexpr std::size_t mebibyte = 1024 * 1024;
+
+rocksdb::DBOptions database_options(Database::Mode mode, rocksdb::Env* env) {
+  rocksdb::DBOptions options;
+  options.env = env;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  // A log that ends within a record is what a kill leaves; damage anywhere else must not pass for a clean end, as the
+  // commits behind it were acknowledged. Salvage reads around it: what is missing then, the ledger shows.
+  const bool salvage = mode == Database::Mode::salvage;
+  options.wal_recovery_mode = salvage ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
+                                      : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.paranoid_checks = !salvage;
+  options.track_and_verify_wals_in_manifest = !salvage;
+  // Memory and files: this server's memory is for zones. Tables are opened as they are needed.
+  options.max_open_files = 256;
+  options.skip_stats_update_on_db_open = true;
+  options.max_file_opening_threads = 1;
+  // One flush and one compaction at a time leave the cores to the workers.
+  options.max_background_jobs = 2;
+  // Bounds what a start has to replay.
+  options.max_total_wal_size = 32 * mebibyte;
+  // Spreads the writing of large versions, so that their final sync is short.
+  options.bytes_per_sync = mebibyte;
+  options.manifest_preallocation_size = 64 * 1024;
+  options.max_manifest_file_size = 4 * mebibyte;
+  // The store itself resumes when it is asked to write: at a known point and without a thread that polls.
+  options.max_bgerror_resume_count = 0;
+  // Its own log: warnings only, little of it, no statistics.
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = 256 * 1024;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions family_options() {
+  rocksdb::ColumnFamilyOptions options;
+  // Names and addresses hardly compress, and both commit and load count processor time.
+  options.compression = rocksdb::kNoCompression;
+  options.bottommost_compression = rocksdb::kNoCompression;
+  // Nothing is rewritten because of its age: a zone may rest for years.
+  options.ttl = 0;
+  options.periodic_compaction_seconds = 0;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions default_family_options() {
+  rocksdb::ColumnFamilyOptions options = family_options();
+  options.write_buffer_size = 8 * mebibyte;  // two of them are all that commits can fill
+  options.max_write_buffer_number = 2;
+  options.target_file_size_base = 16 * mebibyte;
+  options.max_bytes_for_level_base = 64 * mebibyte;
+  options.level_compaction_dynamic_level_bytes = true;
+  rocksdb::BlockBasedTableOptions table;
+  // Loading all zones at start goes through them in key order: the cache need only hold the current blocks.
+  table.block_cache = rocksdb::NewLRUCache(2 * mebibyte);
+  table.block_size = 16 * 1024;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));  // the first commit of a zone looks for one before it
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions large_family_options() {
+  rocksdb::ColumnFamilyOptions options = family_options();
+  options.write_buffer_size = 64 * 1024;  // never used: all data comes as files
+  options.disable_auto_compactions = true;
+  rocksdb::BlockBasedTableOptions table;
+  table.no_block_cache = true;  // read once, in order
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> families() {
+  return {{rocksdb::kDefaultColumnFamilyName, default_family_options()}, {"large", large_family_options()}};
+}
+
+bool mentions(const rocksdb::Status& status, std::string_view words) {
+  return status.getState() != nullptr && std::string_view(status.getState()).find(words) != std::string_view::npos;
+}
+
+}  // namespace
+
+Database::Database(std::string path, Mode mode) : path_(std::move(path)), mode_(mode) {}
+
+rocksdb::Status Database::open(const std::string& path, Mode mode, rocksdb::Env* env, std::unique_ptr<Database>& out) {
+  const rocksdb::DBOptions options = database_options(mode, env);
+  std::unique_ptr<Database> database(new Database(path, mode));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = mode == Mode::strict
+                                     ? rocksdb::DB::Open(options, path, families(), &handles, &db)
+                                     : rocksdb::DB::OpenForReadOnly(options, path, families(), &handles, &db);
+  if (!status.ok()) return status;
+  database->db_.reset(db);
+  database->default_ = handles[0];
+  database->large_ = handles[1];
+  database->large_options_ = rocksdb::Options(options, large_family_options());
+  // Compactions yield to the threads that answer.
+  env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW);
+  out = std::move(database);
+  return status;
+}
+
+rocksdb::Status Database::repair(const std::string& path, rocksdb::Env* env) {
+  return rocksdb::RepairDB(path, database_options(Mode::salvage, env), families());
+}
+
+Database::~Database() {
+  if (db_ == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* family : {default_, large_}) db_->DestroyColumnFamilyHandle(family);
+  db_->Close();
+}
+
+rocksdb::Status Database::get(const std::string& key, rocksdb::PinnableSlice& value) const {
+  return db_->Get(rocksdb::ReadOptions(), default_, key, &value);
+}
+
+namespace {
+
+rocksdb::Status run(rocksdb::Iterator& iterator, const rocksdb::Slice& first, const rocksdb::Slice& prefix,
+                    const Database::Visitor& visit) {
+  for (iterator.Seek(first); iterator.Valid() && iterator.key().starts_with(prefix); iterator.Next()) {
+    if (!visit(text_of(iterator.key()), text_of(iterator.value()))) break;
+  }
+  return iterator.status();
+}
+
+rocksdb::ReadOptions scan_options() {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  return options;
+}
+
+}  // namespace
+
+rocksdb::Status Database::visit(const std::string& prefix, const Visitor& visit) const {
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(scan_options(), default_));
+  return run(*iterator, prefix, prefix, visit);
+}
+
+rocksdb::Status Database::visit_large(std::uint64_t version, const Visitor& visit) const {
+  const std::string first = large_block_key(version, 0);
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(scan_options(), large_));
+  return run(*iterator, first, rocksdb::Slice(first.data(), 8), visit);
+}
+
+std::vector<std::uint64_t> Database::large_versions() const {
+  rocksdb::ColumnFamilyMetaData metadata;
+  db_->GetColumnFamilyMetaData(large_, &metadata);
+  std::vector<std::uint64_t> versions;
+  for (const auto& level : metadata.levels) {
+    for (const auto& file : level.files) {
+      if (const auto version = version_of_large_key(file.smallestkey)) versions.push_back(*version);
+    }
+  }
+  std::sort(versions.begin(), versions.end());
+  return versions;
+}
+
+rocksdb::Status Database::write(rocksdb::WriteBatch& batch, bool sync) {
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  return db_->Write(options, &batch);
+}
+
+rocksdb::Status Database::drop_large(std::uint64_t version) {
+  const std::string first = large_block_key(version, 0);
+  const std::string last = large_block_key(version, 0xffff'ffffU);
+  const rocksdb::Slice begin(first), end(last);
+  return rocksdb::DeleteFilesInRange(db_.get(), large_, &begin, &end);
+}
+
+LargeWriter::LargeWriter(Database& database, std::string path)
+    : database_(database),
+      path_(std::move(path)),
+      // The page cache is left alone: a restart soon after reads the file again.
+      writer_(rocksdb::EnvOptions(database.large_options_), database.large_options_, database.large_,
+              /*invalidate_page_cache=*/false) {}
+
+LargeWriter::~LargeWriter() {
+  if (open_ && !taken_) database_.large_options_.env->DeleteFile(path_).PermitUncheckedError();
+}
+
+rocksdb::Status LargeWriter::add(const std::string& key, ByteView value) {
+  if (!open_) {
+    open_ = true;  // from now on there may be a file
+    const rocksdb::Status status = writer_.Open(path_);
+    if (!status.ok()) return status;
+  }
+  return writer_.Put(key, slice_of(value));
+}
+
+rocksdb::Status LargeWriter::finish() {
+  rocksdb::Status status = writer_.Finish();
+  if (!status.ok()) return status;
+  rocksdb::IngestExternalFileOptions options;
+  options.move_files = true;
+  options.write_global_seqno = false;
+  // Keys are new, so the file always fits there, where it can be deleted as a file.
+  options.fail_if_not_bottommost_level = true;
+  status = database_.db_->IngestExternalFile(database_.large_, {path_}, options);
+  taken_ = status.ok();
+  return status;
+}
+
+bool is_out_of_space(const rocksdb::Status& status) {
+  // Quotas and file size limits come as plain I/O errors.
+  return status.IsNoSpace() ||
+         (status.IsIOError() && (mentions(status, "Disk quota exceeded") || mentions(status, "File too large") ||
+                                 mentions(status, "Read-only file system")));
+}
+
+bool is_damage(const rocksdb::Status& status) {
+  if (status.IsCorruption() || status.IsNotFound()) return true;
+  return status.IsIOError() && (status.IsPathNotFound() || mentions(status, "No such file") ||
+                                mentions(status, "Input/output error") || mentions(status, "Is a directory"));
+}
+
+Error to_error(const rocksdb::Status& status, const std::string& what) {
+  Errc code = Errc::storage;
+  if (is_out_of_space(status)) {
+    code = Errc::storage_full;
+  } else if (status.IsCorruption()) {
+    code = Errc::corrupt;
+  } else if (status.IsIOError() && mentions(status, "Resource temporarily unavailable")) {
+    code = Errc::already_locked;
+  } else if (status.IsIOError() && mentions(status, "Permission denied")) {
+    code = Errc::io;
+  }
+  return {code, what + ": " + status.ToString()};
+}
+
+}  // namespace understudy

@@ -1,0 +1,103 @@
+// RocksDB as this store uses it: how it is opened, what its failures mean, and how a large version is written.
+//
+// Two column families: "default" has heads, timers and the blocks of small versions, each commit one atomic batch;
+// "large" has the blocks of large versions, one table file a version, written aside and taken in whole. Such a file
+// never takes part in a compaction and is deleted as a file, so a large zone is written once and costs no memtable.
+// Thread-safe as rocksdb::DB is. Statuses stay inside src/store; to_error() makes errors of them.
+#pragma once
+
+#include <rocksdb/db.h>
+#include <rocksdb/sst_file_writer.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace understudy {
+
+class Database {
+ public:
+  enum class Mode {
+    strict,     // read and write; refuses a damaged database
+    read_only,  // for a full or read-only disk; refuses a damaged database
+    salvage,    // read only; takes what can be read, current or not
+  };
+  /// Opens, or in strict mode creates, the database at `path`.
+  static rocksdb::Status open(const std::string& path, Mode mode, rocksdb::Env* env, std::unique_ptr<Database>& out);
+  /// Rebuilds a database whose list of files is lost out of the files that are there.
+  static rocksdb::Status repair(const std::string& path, rocksdb::Env* env);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  /// NotFound if there is no such key.
+  rocksdb::Status get(const std::string& key, rocksdb::PinnableSlice& value) const;
+  /// Calls `visit` for every key of "default" that begins with `prefix`, in order, until it returns false.
+  using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
+  rocksdb::Status visit(const std::string& prefix, const Visitor& visit) const;
+  /// The same for the blocks of a large version.
+  rocksdb::Status visit_large(std::uint64_t version, const Visitor& visit) const;
+  /// The versions that the large family has blocks of.
+  [[nodiscard]] std::vector<std::uint64_t> large_versions() const;
+  rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync);
+  /// Deletes the blocks of a large version that no head names.
+  rocksdb::Status drop_large(std::uint64_t version);
+  /// Leaves the state of refusing writes that a failed write puts the database into.
+  rocksdb::Status resume() { return db_->Resume(); }
+  [[nodiscard]] bool writable() const { return mode_ == Mode::strict; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  friend class LargeWriter;
+  Database(std::string path, Mode mode);
+
+  const std::string path_;
+  const Mode mode_;
+  rocksdb::Options large_options_;
+  std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::ColumnFamilyHandle* default_ = nullptr;  // owned; given back before the database is closed
+  rocksdb::ColumnFamilyHandle* large_ = nullptr;
+};
+
+/// Writes the blocks of one large version into a file of their own and hands it to the database.
+class LargeWriter {
+ public:
+  /// The file is made at `path`, which must be on the database's file system.
+  LargeWriter(Database& database, std::string path);
+  /// Removes the file if the database has not taken it.
+  ~LargeWriter();
+  LargeWriter(const LargeWriter&) = delete;
+  LargeWriter& operator=(const LargeWriter&) = delete;
+
+  rocksdb::Status add(const std::string& key, ByteView value);
+  /// Afterwards the blocks are in the database, durably.
+  rocksdb::Status finish();
+
+ private:
+  Database& database_;
+  const std::string path_;
+  rocksdb::SstFileWriter writer_;
+  bool open_ = false;
+  bool taken_ = false;
+};
+
+/// The failure in words, with `what` in front: storage_full, already_locked, corrupt, io or storage.
+Error to_error(const rocksdb::Status& status, const std::string& what);
+/// The database itself is damaged, as opposed to the disk being full, the lock being held and the like.
+bool is_damage(const rocksdb::Status& status);
+/// The disk or a quota is full, or the file system does not take writes.
+bool is_out_of_space(const rocksdb::Status& status);
+
+inline rocksdb::Slice slice_of(ByteView octets) {
+  return {reinterpret_cast<const char*>(octets.data()), octets.size()};
+}
+inline std::string_view text_of(const rocksdb::Slice& slice) {
+  return {slice.data(), slice.size()};
+}
+
+}  // namespace understudy

@@ -1,0 +1,181 @@
+#include "store/format.h"
+
+#include "store/crc32c.h"
+
+namespace understudy {
+
+namespace {
+
+constexpr std::uint8_t format_number = 1;  // first octet of heads and timers; a later format gets another
+constexpr std::size_t checksum_size = 4;
+
+std::string name_key(char prefix, NameView zone) {
+  std::string key(1, prefix);
+  const Name lowered = Name(zone).lowered();
+  key += text_of(lowered.wire());
+  return key;
+}
+
+void append_number(std::string& key, std::uint64_t value, unsigned octets) {
+  while (octets-- > 0) key += static_cast<char>(value >> (8 * octets));
+}
+
+void append_timers(Bytes& out, const ZoneTimers& timers) {
+  append_u64(out, static_cast<std::uint64_t>(timers.confirmed_at));
+  append_u64(out, static_cast<std::uint64_t>(timers.checked_at));
+  append_u64(out, static_cast<std::uint64_t>(timers.refresh_at));
+  append_u64(out, static_cast<std::uint64_t>(timers.expire_at));
+  append_u8(out, timers.expired ? 1 : 0);
+}
+
+ZoneTimers read_timers(ByteReader& in) {
+  ZoneTimers timers;
+  timers.confirmed_at = static_cast<WallSeconds>(read_u64(in));
+  timers.checked_at = static_cast<WallSeconds>(read_u64(in));
+  timers.refresh_at = static_cast<WallSeconds>(read_u64(in));
+  timers.expire_at = static_cast<WallSeconds>(read_u64(in));
+  timers.expired = in.u8() != 0;
+  return timers;
+}
+
+}  // namespace
+
+void append_u64(Bytes& out, std::uint64_t v) {
+  append_u32(out, static_cast<std::uint32_t>(v >> 32));
+  append_u32(out, static_cast<std::uint32_t>(v));
+}
+
+std::uint64_t read_u64(ByteReader& in) {
+  const std::uint64_t high = in.u32();
+  return high << 32 | in.u32();
+}
+
+void append_varint(Bytes& out, std::uint64_t v) {
+  for (; v >= 0x80; v >>= 7) out.push_back(static_cast<std::uint8_t>(v | 0x80));
+  out.push_back(static_cast<std::uint8_t>(v));
+}
+
+std::uint64_t read_varint(ByteReader& in) {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    const std::uint8_t octet = in.u8();
+    if (shift == 63 && octet > 1) break;
+    value |= std::uint64_t{octet & 0x7fU} << shift;
+    if ((octet & 0x80) == 0) return value;
+  }
+  in.fail();
+  return 0;
+}
+
+std::string head_key(NameView zone) {
+  return name_key(head_prefix, zone);
+}
+std::string timers_key(NameView zone) {
+  return name_key(timers_prefix, zone);
+}
+
+std::string block_key(NameView zone, std::uint64_t version, std::uint32_t number) {
+  std::string key = name_key(block_prefix, zone);
+  append_number(key, version, 8);
+  append_number(key, number, 4);
+  return key;
+}
+
+std::string large_block_key(std::uint64_t version, std::uint32_t number) {
+  std::string key;
+  append_number(key, version, 8);
+  append_number(key, number, 4);
+  return key;
+}
+
+std::optional<std::uint64_t> version_of_large_key(std::string_view key) {
+  if (key.size() != 12) return std::nullopt;
+  ByteReader in(view_of(key));
+  return read_u64(in);
+}
+
+std::optional<Name> zone_of_key(std::string_view key) {
+  if (key.empty() || (key[0] != head_prefix && key[0] != timers_prefix && key[0] != block_prefix)) return std::nullopt;
+  ByteReader in(view_of(key), 1);
+  auto name = NameView::read(in);
+  if (!name || in.remaining() != (key[0] == block_prefix ? 12U : 0U)) return std::nullopt;
+  return Name(*name);
+}
+
+std::uint32_t seal(std::string_view key, Bytes& value) {
+  const std::uint32_t checksum = crc32c(crc32c(0, view_of(key)), value);
+  append_u32(value, checksum);
+  return checksum;
+}
+
+std::optional<ByteView> unseal(std::string_view key, std::string_view value, std::uint32_t* checksum) {
+  if (value.size() < checksum_size) return std::nullopt;
+  const ByteView all = view_of(value);
+  const ByteView content = all.first(all.size() - checksum_size);
+  const std::uint32_t stored = load_u32(all.data() + content.size());
+  if (crc32c(crc32c(0, view_of(key)), content) != stored) return std::nullopt;
+  if (checksum != nullptr) *checksum = stored;
+  return content;
+}
+
+Bytes encode_head(std::string_view key, const VersionHead& head) {
+  Bytes out;
+  append_u8(out, format_number);
+  append_u8(out, head.large ? 1 : 0);
+  append_u64(out, head.version);
+  append_u32(out, head.serial);
+  append_u32(out, head.blocks);
+  append_u32(out, head.digest);
+  append_varint(out, head.records);
+  append_varint(out, head.nodes);
+  append_varint(out, head.octets);
+  append_timers(out, head.timers);
+  append(out, head.name.wire());
+  append_varint(out, head.source.size());
+  append(out, view_of(head.source));
+  seal(key, out);
+  return out;
+}
+
+Result<VersionHead> decode_head(std::string_view key, std::string_view value) {
+  const auto content = unseal(key, value);
+  if (!content) return fail(Errc::corrupt, "the checksum of the version's head is wrong");
+  ByteReader in(*content);
+  if (in.u8() != format_number) return fail(Errc::corrupt, "written by a version of this server with another format");
+  VersionHead head;
+  head.large = in.u8() != 0;
+  head.version = read_u64(in);
+  head.serial = in.u32();
+  head.blocks = in.u32();
+  head.digest = in.u32();
+  head.records = read_varint(in);
+  head.nodes = read_varint(in);
+  head.octets = read_varint(in);
+  head.timers = read_timers(in);
+  const auto name = NameView::read(in);
+  if (!name || head_key(*name) != key) return fail(Errc::corrupt, "the version's head belongs to another zone");
+  head.name = Name(*name);
+  head.source = text_of(in.bytes(read_varint(in)));
+  if (!in.ok() || !in.at_end()) return fail(Errc::corrupt, "the version's head is incomplete");
+  return head;
+}
+
+Bytes encode_timers(std::string_view key, const ZoneTimers& timers) {
+  Bytes out;
+  append_u8(out, format_number);
+  append_timers(out, timers);
+  seal(key, out);
+  return out;
+}
+
+Result<ZoneTimers> decode_timers(std::string_view key, std::string_view value) {
+  const auto content = unseal(key, value);
+  if (!content) return fail(Errc::corrupt, "the checksum of the timers is wrong");
+  ByteReader in(*content);
+  if (in.u8() != format_number) return fail(Errc::corrupt, "written by a version of this server with another format");
+  const ZoneTimers timers = read_timers(in);
+  if (!in.ok() || !in.at_end()) return fail(Errc::corrupt, "the timers are incomplete");
+  return timers;
+}
+
+}  // namespace understudy

@@ -1,0 +1,118 @@
+// The inside of a ZoneStore: which files there are, how they are opened and how damage is dealt with (open.cc), and
+// what is written for a commit (commit.cc). Files of the directory:
+//
+//   lock         held while a server uses the directory
+//   promises     the ledger: every acknowledged commit (store/ledger.h)
+//   zones/       the database; zones.new/ one being filled from a damaged one; damaged-TIME/ the last damaged one
+//   incoming/    table files of large versions that the database has not taken yet
+#pragma once
+
+#include <atomic>
+#include <exception>
+#include <map>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+
+#include "base/mutex.h"
+#include "store/database.h"
+#include "store/files.h"
+#include "store/format.h"
+#include "store/ledger.h"
+#include "store/zone_store.h"
+
+namespace understudy {
+
+/// A zone that was committed but is not there as it was.
+struct LostZone {
+  Promise promise;
+  std::string reason;
+};
+
+/// The standard library and RocksDB may throw for lack of memory or threads; that ends here.
+template <typename F>
+auto without_exceptions(F&& f) -> decltype(f()) {
+  try {
+    return f();
+  } catch (const std::exception& exception) {
+    return fail(Errc::storage, exception.what());
+  }
+}
+
+/// By the name's lower-case wire form.
+using LostZones = std::map<std::string, LostZone>;
+
+struct ZoneStore::State {
+  State(std::string path, rocksdb::Env* environment);
+
+  /// f() while the database cannot be closed; Errc::storage if it is closed after a failure.
+  template <typename F>
+  auto with_database(F&& f) -> decltype(f()) {
+    return without_exceptions([&]() -> decltype(f()) {
+      const std::shared_lock guard(gate);
+      if (database == nullptr) {
+        return fail(Errc::storage, "the database in " + directory + " could not be opened again after a failure");
+      }
+      return f();
+    });
+  }
+
+  // open.cc. The caller of all but open() and for_each_head() holds no gate.
+  Result<void> open();
+  /// After a failed write: puts the database back into a state that takes writes, by resuming, opening it again or
+  /// rescuing what is in it. False if that did not work now.
+  bool recover(const Error& error);
+  /// Keeps the ledger from growing without end.
+  void tidy_ledger();
+  /// Calls `visit` for every head there is, in key order. Where the pass over them ends at a damaged place, the ledger
+  /// says which names to ask for behind it. False if that was so. The caller holds `gate`.
+  bool for_each_head(const Database::Visitor& visit) const;
+
+  // commit.cc. The caller holds `gate` shared.
+  void commit_all(std::span<const Commit> commits, std::span<Result<void>> outcomes);
+  Result<void> save_timers(NameView zone, const ZoneTimers& timers, bool durable);
+  Result<void> remove(NameView zone);
+  /// Notes promises in the ledger. That this fails is logged, not reported.
+  void promise(std::span<const Promise> promises);
+  /// Deletes the blocks of a large version that no head names.
+  void drop_large(std::uint64_t version);
+  /// The head of a zone's version; nullopt if there is none. Errc::corrupt, storage.
+  Result<std::optional<VersionHead>> head_of(NameView zone) const;
+
+  std::optional<LostZone> lost_zone(NameView zone) const US_EXCLUDES(lost_mutex);
+  void forget_lost(NameView zone) US_EXCLUDES(lost_mutex);
+
+  // Constant after construction.
+  const std::string directory;
+  rocksdb::Env* const env;
+  const std::string incoming;
+
+  std::shared_mutex gate;              // exclusive: the database is closed and opened again
+  FileDescriptor lock;                 // written by open()
+  std::unique_ptr<Database> database;  // under the gate; null if opening it again failed
+  std::int64_t reopened_at = 0;        // mono_ns; under the exclusive gate
+
+  std::atomic<std::uint64_t> next_version{1};
+  Ledger ledger;
+
+  mutable Mutex lost_mutex;
+  LostZones lost US_GUARDED_BY(lost_mutex);
+
+ private:
+  // open.cc
+  Result<void> open_database();
+  Result<void> open_damaged(const std::string& why, std::unique_ptr<Database> source, const Promises& promises);
+  std::unique_ptr<Database> open_for_salvage() const;
+  Result<void> refill(std::unique_ptr<Database>& source, const Promises& promises);
+  bool audit(const Promises& promises);
+  void drop_dead(const std::vector<VersionHead>& dead, const std::vector<std::uint64_t>& live_large);
+  Result<void> rewrite_ledger();
+  [[nodiscard]] bool lost_its_current_file() const;
+  Result<void> finish_interrupted_refill() const;
+  [[nodiscard]] std::string path(const char* file) const { return directory + "/" + file; }
+};
+
+/// Deletes the keys that a version has in "default": head, timers and the blocks if it is small.
+void delete_version(rocksdb::WriteBatch& batch, const VersionHead& head);
+
+}  // namespace understudy

@@ -1,0 +1,32 @@
+// A zone version as blocks of octets and back (doc/storage-format.md, "Blocks").
+//
+// Encoding walks the version in ZoneCursor order and holds one block at a time; decoding feeds ZoneBuilder in the same
+// order, so all records of an owner come together, which is the builder's fast case. Stateless, thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "zone/builder.h"
+#include "zone/zone.h"
+
+namespace understudy {
+
+/// Content octets from which on a block is closed. Small enough for the processor's cache, large enough that a block's
+/// overhead does not count.
+inline constexpr std::size_t block_target = 64 * 1024;
+/// No block's content is larger: a record in front of the limit, with the largest owner and RDATA behind it.
+inline constexpr std::size_t max_block_size = block_target + 66'000;
+
+/// Calls `sink` with each block's content in turn; the octets are valid during the call. An error of the sink ends it.
+Result<void> encode_version(const std::shared_ptr<const Zone>& version,
+                            const std::function<Result<void>(ByteView)>& sink);
+
+/// Adds a block's records to `builder`. Errc::corrupt if the content does not follow the grammar; RDATA is as the
+/// checksum found it and not checked again.
+Result<void> decode_block(ByteView content, NameView apex, ZoneBuilder& builder);
+
+}  // namespace understudy
