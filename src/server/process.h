@@ -7,9 +7,13 @@
 
 namespace understudy {
 
-/// Becomes `user` and its groups, for good; `directory` is made and given to it first if it does not exist. Only root
-/// can.
-Result<void> become_user(const std::string& user, const std::string& directory);
+/// Acts as `user` until act_as_root() or become_user(), so that files opened meanwhile are its own; `directory` is made
+/// and given to it if it does not exist. Only root can; nothing happens if we are that user already.
+Result<void> act_as_user(const std::string& user, const std::string& directory);
+/// Back to root for a while, to bind privileged ports.
+void act_as_root();
+/// Becomes `user` and its groups for good.
+Result<void> become_user(const std::string& user);
 
 /// Sends one state line ("READY=1") to the service manager, if there is one (sd_notify(3) protocol).
 void notify_service_manager(const std::string& state);
