@@ -7,7 +7,8 @@
 //
 // While the process runs, time is monotonic (`mono`, seconds), so a clock that jumps moves nothing. Across a restart
 // absolute wall times are kept (timers()), bounded on restore() so that a clock set back cannot extend a lifetime past
-// the SOA's own values. Jitter only shortens. Not thread-safe.
+// the SOA's own values. Jitter only shortens, by up to a tenth. An SOA whose EXPIRE is below twice its REFRESH is
+// checked often enough (half of EXPIRE) to have a chance of never expiring. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +36,12 @@ class RefreshSchedule {
  public:
   explicit RefreshSchedule(TimerBounds bounds) : bounds_(bounds) {}
 
-  /// A zone without any version yet: due at once, then after growing delays (1 s doubling to at most 1 h, jitter shortens).
+  /// A zone without any version yet: due at once, then after growing delays (1 s doubling to at most 1 h, jitter
+  /// shortens).
   void start_empty(Moment now);
-  /// After a restart: continues from stored wall times. `random` in [0,1).
+  /// After a restart: continues from stored wall times.
   void restore(const Zone::Soa& soa, const ZoneTimers& saved, Moment now);
+  /// `random` in [0,1).
   void confirmed(const Zone::Soa& soa, Moment now, double random);
   void updated(const Zone::Soa& soa, Moment now, double random) { confirmed(soa, now, random); }
   void failed(Moment now, double random);
@@ -49,21 +52,25 @@ class RefreshSchedule {
   [[nodiscard]] double next_check() const { return next_check_; }
   /// Monotonic second of expiry; nullopt without a version or once expired.
   [[nodiscard]] std::optional<double> expires() const;
-  /// True exactly when the zone may not be answered. Call with the current time; becomes sticky.
+  /// True exactly when the version may not be answered any more. Call with the current time; becomes sticky.
   bool check_expired(Moment now);
   [[nodiscard]] bool expired() const { return expired_; }
   /// What to store now.
   [[nodiscard]] ZoneTimers timers(Moment now) const;
 
  private:
+  [[nodiscard]] double refresh_wait() const;
+  [[nodiscard]] double retry_wait() const;
+  [[nodiscard]] double expire_wait() const;
+
   TimerBounds bounds_;
   std::optional<Zone::Soa> soa_;
   double next_check_ = 0;
   double expires_ = 0;
-  double confirmed_ = 0;       // monotonic; may be negative after a restore
+  double confirmed_ = 0;  // monotonic; may be negative after a restore
   std::optional<double> checked_;
   bool expired_ = false;
-  unsigned failures_ = 0;      // in a row, without a version
+  unsigned failures_ = 0;  // in a row
 };
 
 }  // namespace understudy

@@ -1,0 +1,116 @@
+#include "xfr/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace understudy {
+namespace {
+
+constexpr double jitter_share = 0.1;
+constexpr double longest_empty_wait = 3600;
+constexpr unsigned most_doublings = 12;  // 2^12 s is over longest_empty_wait
+
+double shortened(double wait, double random) {
+  return wait * (1 - jitter_share * random);
+}
+
+/// The bounds of the operator; a minimum above the maximum yields to it.
+double bounded(std::uint32_t value, std::uint32_t low, std::uint32_t high) {
+  return std::min(std::max(value, low), high);
+}
+
+/// The wall time of a monotonic one, in whole seconds and never later than it.
+WallSeconds wall_of(double mono, Moment now) {
+  return now.wall + static_cast<WallSeconds>(std::floor(mono - now.mono));
+}
+
+}  // namespace
+
+double RefreshSchedule::expire_wait() const {
+  return bounded(soa_->expire, bounds_.expire_min, bounds_.expire_max);
+}
+
+double RefreshSchedule::refresh_wait() const {
+  return std::min(bounded(soa_->refresh, bounds_.refresh_min, bounds_.refresh_max), expire_wait() / 2);
+}
+
+double RefreshSchedule::retry_wait() const {
+  if (!soa_)
+    return std::min(std::ldexp(1.0, static_cast<int>(std::min(failures_ - 1, most_doublings))), longest_empty_wait);
+  return std::min(bounded(soa_->retry, bounds_.retry_min, bounds_.retry_max), expire_wait() / 2);
+}
+
+void RefreshSchedule::start_empty(Moment now) {
+  soa_.reset();
+  checked_.reset();
+  expired_ = false;
+  failures_ = 0;
+  next_check_ = now.mono;
+}
+
+void RefreshSchedule::restore(const Zone::Soa& soa, const ZoneTimers& saved, Moment now) {
+  soa_ = soa;
+  failures_ = 0;
+  // The latest time ever seen: a clock behind it was set back.
+  const WallSeconds wall = std::max({now.wall, saved.confirmed_at, saved.checked_at});
+  const auto seconds_until = [&](WallSeconds at) { return static_cast<double>(at - wall); };
+  confirmed_ = now.mono + seconds_until(saved.confirmed_at != 0 ? saved.confirmed_at : wall);
+  checked_.reset();
+  if (saved.checked_at != 0) checked_ = now.mono + seconds_until(saved.checked_at);
+  const double expire_left = saved.expire_at != 0 ? seconds_until(saved.expire_at) : expire_wait();
+  expires_ = now.mono + std::min(expire_left, expire_wait());
+  if (saved.expired) expires_ = std::min(expires_, now.mono);
+  expired_ = expires_ <= now.mono;
+  next_check_ = now.mono;
+  if (!expired_) next_check_ += std::clamp(seconds_until(saved.refresh_at), 0.0, refresh_wait());
+}
+
+void RefreshSchedule::confirmed(const Zone::Soa& soa, Moment now, double random) {
+  soa_ = soa;
+  expired_ = false;
+  failures_ = 0;
+  confirmed_ = now.mono;
+  checked_ = now.mono;
+  next_check_ = now.mono + shortened(refresh_wait(), random);
+  expires_ = now.mono + expire_wait();
+}
+
+void RefreshSchedule::failed(Moment now, double random) {
+  ++failures_;
+  checked_ = now.mono;
+  next_check_ = now.mono + shortened(retry_wait(), random);
+}
+
+void RefreshSchedule::set_bounds(TimerBounds bounds, Moment now) {
+  bounds_ = bounds;
+  if (!soa_) return;
+  next_check_ = std::min(next_check_, now.mono + (failures_ == 0 && !expired_ ? refresh_wait() : retry_wait()));
+  if (!expired_) expires_ = std::min(expires_, confirmed_ + expire_wait());
+}
+
+std::optional<double> RefreshSchedule::expires() const {
+  if (!soa_ || expired_) return std::nullopt;
+  return expires_;
+}
+
+bool RefreshSchedule::check_expired(Moment now) {
+  if (soa_ && !expired_ && now.mono >= expires_) {
+    expired_ = true;
+    next_check_ = std::min(next_check_, now.mono + retry_wait());
+  }
+  return expired_;
+}
+
+ZoneTimers RefreshSchedule::timers(Moment now) const {
+  ZoneTimers timers;
+  if (checked_) timers.checked_at = wall_of(*checked_, now);
+  timers.refresh_at = wall_of(next_check_, now);
+  if (soa_) {
+    timers.confirmed_at = wall_of(confirmed_, now);
+    timers.expire_at = wall_of(expires_, now);
+    timers.expired = expired_ || now.mono >= expires_;
+  }
+  return timers;
+}
+
+}  // namespace understudy
