@@ -1,0 +1,355 @@
+"""One class per server: how it is configured and started as a secondary with one worker.
+
+PRIMARY serves every zone with AXFR, IXFR and NOTIFY; each peer transfers from it. `start` returns
+once the process runs; `wait` returns once the last zone answers authoritatively.
+"""
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+
+def ask(port, name, qtype=6, timeout=0.1, host="127.0.0.1"):
+    """Sends one query; returns (rcode, authoritative, answer count, raw) or None."""
+    wire = struct.pack(">HHHHHH", 4242, 0, 1, 0, 0, 0)
+    for part in name.rstrip(".").split("."):
+        if part:
+            wire += bytes([len(part)]) + part.encode()
+    wire += b"\0" + struct.pack(">HH", qtype, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(timeout)
+        try:
+            s.sendto(wire, (host, port))
+            raw = s.recv(4096)
+        except OSError:
+            return None
+    flags, _, answers = struct.unpack(">HHH", raw[2:8])
+    return flags & 15, bool(flags & 0x400), answers, raw
+
+
+def notify(port, zone):
+    """Sends NOTIFY(SOA) for ZONE, as a primary does, without waiting for the acknowledgement."""
+    wire = struct.pack(">HHHHHH", 4243, 0x2400, 1, 0, 0, 0)
+    for part in zone.rstrip(".").split("."):
+        wire += bytes([len(part)]) + part.encode() if part else b""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(wire + b"\0" + struct.pack(">HH", 6, 1), ("127.0.0.1", port))
+
+
+def serial(port, zone):
+    """The serial of ZONE's SOA as the server on PORT answers it, or None."""
+    reply = ask(port, zone)
+    if not reply or reply[0] or not reply[2]:
+        return None
+    raw, at = reply[3], 12
+    while raw[at]:
+        at += raw[at] + 1
+    at += 5
+    for _ in range(1):  # the answer's owner, type, class, TTL, length
+        while raw[at] and raw[at] < 192:
+            at += raw[at] + 1
+        at += 2 if raw[at] >= 192 else 1
+        at += 10
+    for _ in range(2):
+        while raw[at] and raw[at] < 192:
+            at += raw[at] + 1
+        at += 2 if raw[at] >= 192 else 1
+    return struct.unpack(">I", raw[at:at + 4])[0]
+
+
+class Server:
+    name = "?"
+    port = 0
+
+    def __init__(self, root, zones, primary_port=5301, cpu=None):
+        self.root, self.zones, self.primary_port, self.cpu = os.path.join(root, self.name), zones, primary_port, cpu
+        self.process = None
+
+    def fresh(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+        os.makedirs(self.root)
+
+    def write(self, name, text):
+        path = os.path.join(self.root, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def spawn(self, *command):
+        log = open(os.path.join(self.root, "log"), "a")
+        pin = ["taskset", "-c", str(self.cpu)] if self.cpu is not None else []
+        self.process = subprocess.Popen([*pin, *command], stdout=log, stderr=log, cwd=self.root, start_new_session=True)
+
+    def wait(self, zone=None, want=None, timeout=600):
+        """Seconds from now until ZONE (default: every zone, sampled) answers, with serial WANT if given."""
+        begin, zones = time.monotonic(), [zone] if zone else list(self.zones)
+        step = max(1, len(zones) // 200)
+        for z in zones[::step] + zones[-1:]:
+            while True:
+                got = serial(self.port, z)
+                if got is not None and (want is None or got == want):
+                    break
+                if time.monotonic() - begin > timeout or self.process.poll() is not None:
+                    raise TimeoutError(f"{self.name}: {z} is not served")
+                time.sleep(0.0005 if zone else 0.01)
+        return time.monotonic() - begin
+
+    def pids(self):
+        """The process and all its descendants."""
+        children = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    children.setdefault(int(f.read().rsplit(")", 1)[1].split()[1]), []).append(int(pid))
+            except OSError:
+                pass
+        found, queue = [], [self.process.pid]
+        while queue:
+            pid = queue.pop()
+            found.append(pid)
+            queue += children.get(pid, [])
+        return found
+
+    def cpu_seconds(self):
+        """CPU seconds used so far: user, system."""
+        tick, user, system = os.sysconf("SC_CLK_TCK"), 0, 0
+        for pid in self.pids():
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            user, system = user + int(fields[11]) / tick, system + int(fields[12]) / tick
+        return user, system
+
+    def memory_mib(self):
+        """Proportional set size over the process tree, in MiB."""
+        total = 0
+        for pid in self.pids():
+            try:
+                with open(f"/proc/{pid}/smaps_rollup") as f:
+                    total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+            except OSError:
+                pass
+        return total / 1024
+
+    def stop(self, hard=False):
+        if not self.process:
+            return
+        for pid in (self.pids() if hard else [self.process.pid]):
+            try:
+                os.kill(pid, signal.SIGKILL if hard else signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+class Primary(Server):
+    """Knot DNS, serving the zone files; `update` changes a zone by dynamic update."""
+    name, port = "primary", 5301
+
+    def __init__(self, root, zones, notify=(), cpu=None):
+        super().__init__(root, zones, cpu=cpu)
+        self.notify = notify
+
+    def start(self):
+        self.fresh()
+        remotes = "".join(f"  - id: s{p}\n    address: 127.0.0.1@{p}\n" for p in self.notify)
+        ids = "[" + ", ".join(f"s{p}" for p in self.notify) + "]"
+        zones = "".join(f"  - domain: {z}\n    file: {f}\n" for z, f in self.zones.items())
+        conf = self.write("knot.conf", f"""server:
+    rundir: {self.root}
+    listen: 127.0.0.1@{self.port}
+    tcp-max-clients: 1000
+    background-workers: 1
+    udp-workers: 1
+    tcp-workers: 1
+log:
+  - target: stderr
+    any: warning
+database:
+    storage: {self.root}
+acl:
+  - id: all
+    address: 127.0.0.0/8
+    action: [transfer, update, notify]
+{'remote:' if remotes else ''}
+{remotes}
+template:
+  - id: default
+    storage: {self.root}
+    zonefile-sync: -1
+    zonefile-load: whole
+    journal-content: changes
+    semantic-checks: off
+    {'notify: ' + ids if remotes else ''}
+    acl: all
+zone:
+{zones}""")
+        self.spawn("knotd", "-c", conf)
+
+    def update(self, zone, *lines):
+        text = f"server 127.0.0.1 {self.port}\nzone {zone}\n" + "".join(f"update {l}\n" for l in lines) + "send\n"
+        subprocess.run(["knsupdate"], input=text, text=True, check=True, stdout=subprocess.DEVNULL)
+
+
+class Knot(Server):
+    name, port = "knot", 5302
+
+    def configure(self):
+        self.fresh()
+        zones = "".join(f"  - domain: {z}\n" for z in self.zones)
+        self.write("knot.conf", f"""server:
+    rundir: {self.root}
+    listen: 127.0.0.1@{self.port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+log:
+  - target: stderr
+    any: warning
+database:
+    storage: {self.root}
+remote:
+  - id: primary
+    address: 127.0.0.1@{self.primary_port}
+acl:
+  - id: primary
+    address: 127.0.0.0/8
+    action: notify
+template:
+  - id: default
+    storage: {self.root}
+    master: primary
+    acl: primary
+    zonefile-sync: 0
+    zonefile-load: whole
+    semantic-checks: off
+zone:
+{zones}""")
+
+    def start(self):
+        self.spawn("knotd", "-c", os.path.join(self.root, "knot.conf"))
+
+
+class Nsd(Server):
+    name, port = "nsd", 5303
+
+    def configure(self):
+        self.fresh()
+        zones = "".join(f"""zone:
+    name: {z}
+    zonefile: {z}zone
+    request-xfr: 127.0.0.1@{self.primary_port} NOKEY
+    allow-notify: 127.0.0.0/8 NOKEY
+""" for z in self.zones)
+        self.write("nsd.conf", f"""server:
+    server-count: 1
+    ip-address: 127.0.0.1@{self.port}
+    username: ""
+    chroot: ""
+    zonesdir: {self.root}
+    database: ""
+    pidfile: {self.root}/nsd.pid
+    xfrdfile: {self.root}/xfrd.state
+    xfrdir: {self.root}
+    zonelistfile: {self.root}/zone.list
+    rrl-ratelimit: 0
+    rrl-whitelist-ratelimit: 0
+    zonefiles-write: 2
+    xfrd-reload-timeout: 0
+    xfrd-tcp-max: 32
+remote-control:
+    control-enable: no
+{zones}""")
+
+    def start(self):
+        self.spawn("nsd", "-d", "-c", os.path.join(self.root, "nsd.conf"))
+
+
+class Bind(Server):
+    name, port = "bind", 5304
+
+    def configure(self):
+        self.fresh()
+        zones = "".join(f"""zone "{z}" {{ type secondary; primaries {{ 127.0.0.1 port {self.primary_port}; }};
+  file "{z}db"; masterfile-format raw; allow-notify {{ 127.0.0.0/8; }}; }};
+""" for z in self.zones)
+        self.write("named.conf", f"""options {{ directory "{self.root}"; pid-file "{self.root}/pid"; session-keyfile "{self.root}/key";
+  listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; allow-query {{ any; }};
+  minimal-responses no-auth-recursive; transfers-in 64; transfers-per-ns 64; serial-query-rate 5000; notify no; dnssec-validation no; lock-file none; }};
+controls {{ }};
+{zones}""")
+
+    def start(self):
+        self.spawn("named", "-g", "-n", "1", "-c", os.path.join(self.root, "named.conf"))
+
+
+class Pdns(Server):
+    name, port = "pdns", 5305
+
+    def configure(self):
+        self.fresh()
+        self.write("pdns.conf", f"""launch=lmdb
+lmdb-filename={self.root}/pdns.lmdb
+secondary=yes
+local-address=127.0.0.1
+local-port={self.port}
+socket-dir={self.root}
+receiver-threads=1
+distributor-threads=1
+retrieval-threads=4
+xfr-cycle-interval=1
+allow-notify-from=127.0.0.0/8
+loglevel=3
+disable-syslog=yes
+consistent-backends=yes
+zone-cache-refresh-interval=2
+""")
+        for z in self.zones:
+            subprocess.run(["pdnsutil", f"--config-dir={self.root}", "create-secondary-zone", z, f"127.0.0.1:{self.primary_port}"],
+                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def start(self):
+        self.spawn("pdns_server", f"--config-dir={self.root}", "--daemon=no", "--guardian=no")
+
+
+class Understudy(Server):
+    """Ours; UNDERSTUDYD names another binary than the release build of this checkout."""
+    name, port = "understudy", 5306
+    binary = os.environ.get("UNDERSTUDYD") or os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), "..", "build", "release", "bin", "understudyd")
+
+    def configure(self):
+        self.fresh()
+        zones = "".join(f"  - name: {z}\n" for z in self.zones)
+        self.write("understudy.yaml", f"""server:
+  listen: [127.0.0.1@{self.port}]
+  workers: 1
+storage:
+  directory: {self.root}/store
+control:
+  socket: {self.root}/control.sock
+keys: []
+primaries:
+  - {{name: primary, address: 127.0.0.1@{self.primary_port}}}
+templates:
+  - name: default
+    primaries: [primary]
+    allow-notify: [127.0.0.0/8]
+zones:
+{zones}""")
+
+    def start(self):
+        self.spawn(self.binary, "--config", os.path.join(self.root, "understudy.yaml"))
+
+
+PEERS = {c.name: c for c in (Understudy, Knot, Nsd, Bind, Pdns)}
