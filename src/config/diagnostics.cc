@@ -79,7 +79,7 @@ std::vector<std::string> Diagnostics::take_warnings() {
 std::string_view nearest(std::string_view text, const std::vector<std::string_view>& candidates) {
   if (text.empty() || text.size() > longest_compared) return {};
   std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(2, text.size() / 3) + 1;
+  std::size_t best_distance = std::max<std::size_t>(2, (text.size() + 2) / 3) + 1;
   for (std::size_t i = 0; i < std::min(candidates.size(), most_candidates); ++i) {
     if (candidates[i].size() > longest_compared) continue;
     const auto distance = edit_distance(text, candidates[i]);

@@ -135,8 +135,13 @@ bool ValueReader::read_scalar(const std::string& where, const Option& option, No
     }
     case ValueType::name: {
       const auto name = Name::parse(node.text());
-      if (name) value = *name;
-      return name || expected(where, fmt::format("{} ({})", expectation(option), name.error().text()), node);
+      if (!name) {
+        const auto& [code, detail] = name.error();
+        return expected(where, fmt::format("{} ({})", expectation(option), detail.empty() ? errc_text(code) : detail),
+                        node);
+      }
+      value = *name;
+      return true;
     }
     case ValueType::secret: {
       auto secret = base64_decode(node.text());
