@@ -132,6 +132,7 @@ TEST(UdpWorker, SendsOnlyWhatIsToBeAnswered) {
     EXPECT_EQ(id_of(answer), i);
   }
   EXPECT_FALSE(readable(client.get(), 50ms));
+  (*worker)->stop();
   EXPECT_EQ((*worker)->counters().unanswered, 10U);
   EXPECT_EQ((*worker)->counters().answered, 10U);
 }

@@ -1,0 +1,425 @@
+#include "net/stream_worker.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <list>
+#include <thread>
+
+#include "base/log.h"
+#include "base/qsbr.h"
+#include "net/sockets.h"
+#include "net/stream_session.h"
+
+namespace understudy {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using SteadyClock = std::chrono::steady_clock;
+using TimePoint = SteadyClock::time_point;
+using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+
+// After so many connections from one listener, or reads from one connection, the others get their turn.
+constexpr int accepts_per_turn = 32;
+constexpr int reads_per_turn = 4;
+// When the process has no descriptor left and no idle connection to close.
+constexpr std::chrono::milliseconds accept_pause{100};
+
+IpAddress client_key(const IpAddress& address) {
+  if (address.is_v4()) return address;
+  Bytes octets(address.bytes().begin(), address.bytes().end());
+  std::fill(octets.begin() + 8, octets.end(), std::uint8_t{0});
+  return *IpAddress::from_bytes(octets);
+}
+
+void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
+  // One writer: a plain addition, not a locked one.
+  if (n != 0) counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+/// This thread may hold shared data while one of these lives. It must not wait meanwhile.
+class OnlineScope {
+ public:
+  OnlineScope() { QsbrReader::online(); }
+  ~OnlineScope() { QsbrReader::offline(); }
+  OnlineScope(const OnlineScope&) = delete;
+  OnlineScope& operator=(const OnlineScope&) = delete;
+};
+
+class SocketSink final : public StreamSink {
+ public:
+  explicit SocketSink(int fd) : fd_(fd) {}
+  std::optional<std::size_t> write(ByteView octets) override {
+    while (true) {
+      const ssize_t n = ::send(fd_, octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno == EAGAIN) return 0;
+      if (errno != EINTR) return std::nullopt;
+    }
+  }
+
+ private:
+  const int fd_;
+};
+
+struct Connection;
+using ConnectionList = std::list<std::shared_ptr<Connection>>;
+
+struct Connection {
+  Connection(asio::io_context& context, const StreamSessionLimits& limits) : socket(context), session(limits) {}
+
+  Descriptor socket;
+  StreamSession session;
+  sockaddr_storage peer{};
+  IpAddress client;
+  ConnectionList* list = nullptr;  // idle or busy; null once closed
+  ConnectionList::iterator place;
+  TimePoint since;       // idle: since when; busy: since when the peer has not taken all that waits
+  bool reading = false;  // an operation that waits for input, or for room, is under way
+  bool writing = false;
+};
+using ConnectionPtr = std::shared_ptr<Connection>;
+
+struct Listener {
+  Listener(asio::io_context& context, const Endpoint& endpoint) : socket(context), pause(context), local(endpoint) {}
+  Descriptor socket;
+  asio::steady_timer pause;
+  Endpoint local;
+};
+
+}  // namespace
+
+ConnectionLimits::Verdict ConnectionLimits::admit(const IpAddress& client) {
+  const Lock lock(mutex_);
+  if (open_.load(std::memory_order_relaxed) >= total_) return Verdict::full;
+  std::size_t& count = clients_[client_key(client)];
+  if (count >= per_client_) {
+    if (count == 0) clients_.erase(client_key(client));
+    return Verdict::client_full;
+  }
+  ++count;
+  open_.fetch_add(1, std::memory_order_relaxed);
+  return Verdict::admitted;
+}
+
+void ConnectionLimits::release(const IpAddress& client) {
+  const Lock lock(mutex_);
+  open_.fetch_sub(1, std::memory_order_relaxed);
+  const auto found = clients_.find(client_key(client));
+  if (found != clients_.end() && --found->second == 0) clients_.erase(found);
+}
+
+struct StreamWorker::Impl {
+  // Constant after create().
+  std::unique_ptr<StreamHandler> handler;
+  std::shared_ptr<ConnectionLimits> limits;
+  StreamOptions options;
+
+  asio::io_context context{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+
+  // Used by the worker's thread only, once it runs.
+  std::vector<std::unique_ptr<Listener>> listeners;
+  ConnectionList idle;  // the one that is idle longest first
+  ConnectionList busy;  // the one that waits longest first
+  asio::steady_timer tick{context};
+  bool ticking = false;
+  StreamScratch scratch;
+
+  // Used by the owner's thread only.
+  std::thread thread;
+
+  StreamCounters counters;
+  RateLimited limit_log{1};
+
+  void run();
+  void close_all();
+
+  void wait_for_clients(Listener& listener);
+  bool accept_one(Listener& listener);
+  bool make_room_for_descriptor(Listener& listener);
+  bool admit(const IpAddress& client);
+  void open(UniqueFd fd, const sockaddr_storage& peer, const IpAddress& client);
+  void close(Connection& connection);
+  bool evict_idle();
+
+  void read(const ConnectionPtr& connection);
+  void write(const ConnectionPtr& connection);
+  void settle(const ConnectionPtr& connection, bool progress);
+  void move_to(Connection& connection, ConnectionList& list);
+  void start_tick();
+  void close_late(ConnectionList& list, std::chrono::milliseconds limit, std::atomic<std::uint64_t>& counter);
+};
+
+void StreamWorker::Impl::run() {
+  const QsbrReader reader;
+  QsbrReader::offline();
+  for (auto& listener : listeners) wait_for_clients(*listener);
+  context.run();
+}
+
+void StreamWorker::Impl::close_all() {
+  for (auto& listener : listeners) {
+    error_code ignored;
+    listener->socket.close(ignored);
+    listener->pause.cancel();
+  }
+  while (!idle.empty()) close(*idle.front());
+  while (!busy.empty()) close(*busy.front());
+  tick.cancel();
+  work.reset();
+}
+
+// ---------------------------------------------------------------------------------------------------------- accepting
+
+void StreamWorker::Impl::wait_for_clients(Listener& listener) {
+  listener.socket.async_wait(Descriptor::wait_read, [this, &listener](const error_code& error) {
+    if (error) return;
+    for (int i = 0; i < accepts_per_turn; ++i) {
+      if (!accept_one(listener)) break;
+    }
+    // A pause is under way if the process has run out of descriptors.
+    if (listener.socket.is_open() && listener.pause.expiry() <= SteadyClock::now()) wait_for_clients(listener);
+  });
+}
+
+/// False if there is none, for now.
+bool StreamWorker::Impl::accept_one(Listener& listener) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  UniqueFd fd(accept4(listener.socket.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
+                      SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!fd.is_open()) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      return make_room_for_descriptor(listener);
+    }
+    return errno != EAGAIN && errno != EBADF && errno != EINVAL;  // others concern only the one that gave up
+  }
+  const auto endpoint = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&peer), size);
+  if (endpoint && admit(endpoint->address)) open(std::move(fd), peer, endpoint->address);
+  return true;
+}
+
+bool StreamWorker::Impl::make_room_for_descriptor(Listener& listener) {
+  std::uint64_t left_out = 0;
+  if (limit_log.allow(SteadyClock::now().time_since_epoch().count(), left_out)) {
+    log_warning("TCP: no file descriptor is left for a new connection; raise the limit of open files");
+  }
+  if (evict_idle()) return true;
+  listener.pause.expires_after(accept_pause);
+  listener.pause.async_wait([this, &listener](const error_code& error) {
+    if (!error) wait_for_clients(listener);
+  });
+  return false;
+}
+
+bool StreamWorker::Impl::admit(const IpAddress& client) {
+  auto verdict = limits->admit(client);
+  if (verdict == ConnectionLimits::Verdict::full && evict_idle()) verdict = limits->admit(client);
+  if (verdict == ConnectionLimits::Verdict::admitted) return true;
+  add(counters.refused, 1);
+  std::uint64_t left_out = 0;
+  if (limit_log.allow(SteadyClock::now().time_since_epoch().count(), left_out)) {
+    log_warning("TCP: a connection from {} is refused, the limit {} is reached ({} more refused before)", client.text(),
+                verdict == ConnectionLimits::Verdict::full ? "in all" : "per client", left_out);
+  }
+  return false;
+}
+
+void StreamWorker::Impl::open(UniqueFd fd, const sockaddr_storage& peer, const IpAddress& client) {
+  const auto connection =
+      std::make_shared<Connection>(context, StreamSessionLimits{options.max_queued, options.max_sources});
+  error_code error;
+  connection->socket.assign(fd.get(), error);
+  if (error) {
+    limits->release(client);
+    return;
+  }
+  fd.release();
+  connection->peer = peer;
+  connection->client = client;
+  connection->since = SteadyClock::now();
+  connection->place = idle.insert(idle.end(), connection);
+  connection->list = &idle;
+  add(counters.accepted, 1);
+  add(counters.open, 1);
+  start_tick();
+  read(connection);  // the first query is often here already
+}
+
+void StreamWorker::Impl::close(Connection& connection) {
+  if (connection.list == nullptr) return;
+  error_code ignored;
+  connection.socket.close(ignored);
+  limits->release(connection.client);
+  counters.open.store(counters.open.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  std::exchange(connection.list, nullptr)->erase(connection.place);  // last: this may be the last owner
+}
+
+bool StreamWorker::Impl::evict_idle() {
+  if (idle.empty()) return false;
+  add(counters.evicted, 1);
+  close(*idle.front());
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------------- one connection
+
+void StreamWorker::Impl::read(const ConnectionPtr& connection) {
+  const int fd = connection->socket.native_handle();
+  StreamSession& session = connection->session;
+  SocketSink sink(fd);
+  StreamSession::Context context_of_call{*handler, scratch, sink, reinterpret_cast<sockaddr*>(&connection->peer)};
+  for (int i = 0; i < reads_per_turn && session.wants_input(); ++i) {
+    const MutableBytes room = session.input_room(scratch);
+    const ssize_t n = recv(fd, room.data(), room.size(), MSG_DONTWAIT);
+    if (n < 0) {
+      if (errno == EAGAIN || errno == EINTR) break;
+      close(*connection);
+      return;
+    }
+    if (n == 0) {
+      session.received_end();
+      break;
+    }
+    const OnlineScope online;
+    session.received(context_of_call, static_cast<std::size_t>(n));
+    if (static_cast<std::size_t>(n) < room.size()) break;  // that was all there is
+  }
+  add(counters.received, context_of_call.queries);
+  add(counters.answered, context_of_call.answers);
+  // Asking more is no progress for a peer that has yet to take its answers.
+  settle(connection, context_of_call.queries != 0 && !session.wants_output());
+}
+
+void StreamWorker::Impl::write(const ConnectionPtr& connection) {
+  SocketSink sink(connection->socket.native_handle());
+  StreamSession::Context context_of_call{*handler, scratch, sink, reinterpret_cast<sockaddr*>(&connection->peer)};
+  bool progress = false;
+  {
+    const OnlineScope online;
+    progress = connection->session.writable(context_of_call);
+  }
+  add(counters.received, context_of_call.queries);
+  add(counters.answered, context_of_call.answers);
+  settle(connection, progress);
+}
+
+/// Decides what the connection waits for next. `progress` starts its time limit anew.
+void StreamWorker::Impl::settle(const ConnectionPtr& connection, bool progress) {
+  const StreamSession& session = connection->session;
+  if (session.is_finished()) {
+    close(*connection);
+    return;
+  }
+  ConnectionList& list = session.wants_output() ? busy : idle;
+  if (&list != connection->list || progress) move_to(*connection, list);
+  if (session.wants_input() && !connection->reading) {
+    connection->reading = true;
+    connection->socket.async_wait(Descriptor::wait_read, [this, connection](const error_code&) {
+      connection->reading = false;
+      if (connection->list != nullptr) read(connection);
+    });
+  }
+  if (session.wants_output() && !connection->writing) {
+    connection->writing = true;
+    connection->socket.async_wait(Descriptor::wait_write, [this, connection](const error_code&) {
+      connection->writing = false;
+      if (connection->list != nullptr) write(connection);
+    });
+  }
+}
+
+void StreamWorker::Impl::move_to(Connection& connection, ConnectionList& list) {
+  list.splice(list.end(), *connection.list, connection.place);
+  connection.list = &list;
+  connection.since = SteadyClock::now();
+}
+
+// ------------------------------------------------------------------------------------------------------------- time
+
+void StreamWorker::Impl::start_tick() {
+  if (ticking) return;
+  ticking = true;
+  using std::chrono::milliseconds;
+  tick.expires_after(
+      std::clamp(std::min(options.idle_timeout, options.write_timeout) / 8, milliseconds(5), milliseconds(500)));
+  tick.async_wait([this](const error_code& error) {
+    ticking = false;
+    if (error) return;
+    close_late(idle, options.idle_timeout, counters.idle_closed);
+    close_late(busy, options.write_timeout, counters.write_timeouts);
+    if (!idle.empty() || !busy.empty()) start_tick();
+  });
+}
+
+void StreamWorker::Impl::close_late(ConnectionList& list, std::chrono::milliseconds limit,
+                                    std::atomic<std::uint64_t>& counter) {
+  const TimePoint now = SteadyClock::now();
+  while (!list.empty() && list.front()->since + limit <= now) {
+    add(counter, 1);
+    close(*list.front());
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------- the worker
+
+StreamWorker::StreamWorker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+StreamWorker::~StreamWorker() {
+  stop();
+}
+
+Result<std::unique_ptr<StreamWorker>> StreamWorker::create(std::span<const Endpoint> listen,
+                                                           std::unique_ptr<StreamHandler> handler,
+                                                           std::shared_ptr<ConnectionLimits> limits,
+                                                           const StreamOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->handler = std::move(handler);
+  impl->limits = std::move(limits);
+  impl->options = options;
+  for (const Endpoint& endpoint : listen) {
+    US_ASSIGN(UniqueFd fd, open_tcp_listener(endpoint));
+    US_ASSIGN(const Endpoint local, local_endpoint(fd.get()));
+    auto listener = std::make_unique<Listener>(impl->context, local);
+    error_code error;
+    listener->socket.assign(fd.get(), error);
+    if (error) return fail(Errc::io, fmt::format("{}: {}", endpoint.text(), error.message()));
+    fd.release();
+    impl->listeners.push_back(std::move(listener));
+  }
+  return std::unique_ptr<StreamWorker>(new StreamWorker(std::move(impl)));
+}
+
+void StreamWorker::start() {
+  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+}
+
+void StreamWorker::stop() {
+  if (impl_->thread.joinable()) {
+    asio::post(impl_->context, [impl = impl_.get()] { impl->close_all(); });
+    impl_->thread.join();
+  }
+  impl_->close_all();  // the listeners of a worker that was never started
+}
+
+const StreamCounters& StreamWorker::counters() const {
+  return impl_->counters;
+}
+
+std::vector<Endpoint> StreamWorker::local_endpoints() const {
+  std::vector<Endpoint> endpoints;
+  for (const auto& listener : impl_->listeners) endpoints.push_back(listener->local);
+  return endpoints;
+}
+
+}  // namespace understudy
