@@ -1,5 +1,7 @@
 #include "store/format.h"
 
+#include <algorithm>
+
 #include "store/crc32c.h"
 
 namespace understudy {
@@ -94,6 +96,17 @@ std::optional<std::uint64_t> version_of_large_key(std::string_view key) {
   return read_u64(in);
 }
 
+std::strong_ordering compare_key(std::string_view key, NameView zone) {
+  const ByteView mine = view_of(key.substr(1));
+  const ByteView other = zone.wire();
+  const std::size_t n = std::min(mine.size(), other.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto order = mine[i] <=> ascii_lower(other[i]);
+    if (order != 0) return order;
+  }
+  return mine.size() <=> other.size();
+}
+
 std::optional<Name> zone_of_key(std::string_view key) {
   if (key.empty() || (key[0] != head_prefix && key[0] != timers_prefix && key[0] != block_prefix)) return std::nullopt;
   ByteReader in(view_of(key), 1);
@@ -153,7 +166,7 @@ Result<VersionHead> decode_head(std::string_view key, std::string_view value) {
   head.octets = read_varint(in);
   head.timers = read_timers(in);
   const auto name = NameView::read(in);
-  if (!name || head_key(*name) != key) return fail(Errc::corrupt, "the version's head belongs to another zone");
+  if (!name || compare_key(key, *name) != 0) return fail(Errc::corrupt, "the version's head belongs to another zone");
   head.name = Name(*name);
   head.source = text_of(in.bytes(read_varint(in)));
   if (!in.ok() || !in.at_end()) return fail(Errc::corrupt, "the version's head is incomplete");

@@ -4,9 +4,11 @@
 // key than it was written for, is never taken. All numbers are big-endian or varints (LEB128). Stateless.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -42,6 +44,8 @@ std::string block_key(NameView zone, std::uint64_t version, std::uint32_t number
 std::string large_block_key(std::uint64_t version, std::uint32_t number);
 /// The version that a key of the family of large versions belongs to; nullopt if it is not such a key.
 std::optional<std::uint64_t> version_of_large_key(std::string_view key);
+/// Where a head or timers key stands relative to the key of `zone` with the same prefix.
+std::strong_ordering compare_key(std::string_view key, NameView zone);
 /// The zone that a head, timers or block key belongs to; nullopt if it is not such a key.
 std::optional<Name> zone_of_key(std::string_view key);
 

@@ -65,9 +65,9 @@ class Audit {
     std::optional<Promise> promise;
     for (; next_ < promises_.size(); ++next_) {
       Promise candidate = promises_.at(next_);
-      const std::string candidate_key = head_key(candidate.zone);
-      if (candidate_key > key) break;
-      if (candidate_key == key) {
+      const auto order = compare_key(key, candidate.zone);
+      if (order < 0) break;
+      if (order == 0) {
         promise = candidate;
       } else {
         missing(candidate);
@@ -223,8 +223,9 @@ Result<void> ZoneStore::State::refill(std::unique_ptr<Database>& source, const P
 }
 
 bool ZoneStore::State::for_each_head(const Database::Visitor& visit) const {
-  std::string last(1, head_prefix);
-  const rocksdb::Status status = database->visit(last, [&](std::string_view key, std::string_view value) {
+  const std::string prefix(1, head_prefix);
+  std::string last = prefix;
+  const rocksdb::Status status = database->visit(prefix, [&](std::string_view key, std::string_view value) {
     last = key;
     return visit(key, value);
   });

@@ -97,9 +97,10 @@ void merge_timers(const Database& database, std::vector<StoredZone>& zones) {
   bool damaged = false;
   const rocksdb::Status status =
       database.visit(std::string(1, timers_prefix), [&](std::string_view key, std::string_view value) {
-        while (next < zones.size() && timers_key(zones[next].name) < key) ++next;
+        auto order = std::strong_ordering::greater;
+        while (next < zones.size() && (order = compare_key(key, zones[next].name)) > 0) ++next;
         if (next == zones.size()) return false;
-        if (timers_key(zones[next].name) != key) return true;
+        if (order != 0) return true;  // timers of a lost zone
         const auto timers = decode_timers(key, value);
         if (timers) {
           zones[next].timers = *timers;
