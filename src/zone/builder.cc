@@ -127,13 +127,14 @@ struct ZoneBuilder::State {
   unsigned flags_of(NameView owner);
   void oddity(NameView owner, std::string_view what);
   std::uint32_t find(const HashedName& name, std::size_t label) const;
-  std::uint32_t add_empty_node(NameView owner);
+  Result<std::uint32_t> add_empty_node(NameView owner);
   void insert(std::uint64_t hash, std::uint32_t ref);
   [[nodiscard]] std::uint64_t hash_of(const Node* of) const;
   void rebuild_index(std::uint64_t names, std::size_t until);
   Result<void> merge_fragments();
   Result<void> merge_one(std::uint32_t ref, Staging& fragment);
-  void add_missing_parents();
+  Result<void> add_missing_parents();
+  Result<void> add_parents_of(std::uint32_t ref, HashedName& name);
   void mark_occluded();
   void compact();
   Result<std::shared_ptr<Zone>> assemble();
@@ -293,6 +294,7 @@ void ZoneBuilder::State::group_records() {
 // Writes the block of one name from `records` behind the others and returns its place.
 Result<std::uint32_t> ZoneBuilder::State::encode(NameView name) {
   group_records();
+  if (groups.size() > 0xffff) return fail(Errc::record_limit, fmt::format("over 65535 types at {}", name.text()));
   const std::size_t name_size = name.size() - apex.size();
   std::size_t most = sizeof(Node) + groups.size() * sizeof(Node::WideEntry) + name_size + 8;
   for (const auto& g : groups) most += max_chunk_size(g.data, g.signatures);
@@ -333,8 +335,8 @@ unsigned ZoneBuilder::State::flags_of(NameView name) {
   unsigned flags = name.is_wildcard() && !at_apex ? Node::wildcard : 0U;
   bool others = false, only_nsec3 = true;
   for (const auto& g : groups) {
-    if (g.data.empty()) continue;
     only_nsec3 = only_nsec3 && g.type == RRType::NSEC3;
+    if (g.data.empty()) continue;
     if (g.type == RRType::NS && !at_apex) flags |= Node::cut;
     if (g.type == RRType::DNAME) flags |= Node::dname;
     if (g.type == RRType::CNAME) flags |= Node::cname;
@@ -348,10 +350,10 @@ unsigned ZoneBuilder::State::flags_of(NameView name) {
   return flags | (only_nsec3 ? Node::nsec3_only : 0U);
 }
 
-std::uint32_t ZoneBuilder::State::add_empty_node(NameView name) {
+Result<std::uint32_t> ZoneBuilder::State::add_empty_node(NameView name) {
   const std::size_t name_size = name.size() - apex.size();
   const std::size_t size = round_up8(sizeof(Node) + name_size);
-  if (!make_room(size)) return 0;
+  US_TRY(make_room(size));
   Node* made = node(end_ref());
   made->size_and_name = static_cast<std::uint32_t>(size / 8 << 8 | name_size);
   made->flags = static_cast<std::uint16_t>(name.is_wildcard() ? Node::wildcard : 0);
@@ -406,28 +408,37 @@ Result<void> ZoneBuilder::State::merge_one(std::uint32_t ref, Staging& fragment)
 }
 
 // Every name between a name and the apex exists too (RFC 4592 section 2.2.2, empty non-terminals); parents of
-// wildcards learn that they have one.
-void ZoneBuilder::State::add_missing_parents() {
+// wildcards learn that they have one. Names added here have all they need already.
+Result<void> ZoneBuilder::State::add_missing_parents() {
+  Result<void> result;
   HashedName name;
   for_each_node(end, [&](std::uint32_t ref) {
-    const ByteView relative = node(ref)->relative_name();
-    const bool wildcard = node(ref)->has(Node::wildcard);
-    if (relative.empty() || (!wildcard && relative[0] + 1U == relative.size())) return;  // directly below the apex
-    const Name absolute = node_owner(node(ref), apex);
-    name.assign(absolute);
-    const std::size_t depth = name.labels - apex_labels;
-    for (std::size_t label = 1; label <= depth; ++label) {
-      std::uint32_t parent = find(name, label);
-      const bool existed = parent != 0;
-      if (!existed) {
-        parent = add_empty_node(name.suffix(label));
-        if (parent == 0) return;
-        insert(name.hashes[label], parent);
-      }
-      if (wildcard && label == 1) node(parent)->flags |= Node::wildcard_child;
-      if (existed) break;
-    }
+    if (result) result = add_parents_of(ref, name);
   });
+  return result;
+}
+
+Result<void> ZoneBuilder::State::add_parents_of(std::uint32_t ref, HashedName& name) {
+  const ByteView relative = node(ref)->relative_name();
+  const bool below_apex = !relative.empty() && relative[0] + 1U == relative.size();
+  if (relative.empty() || (below_apex && !node(ref)->has(Node::wildcard))) return {};
+  const Name absolute = node_owner(node(ref), apex);
+  name.assign(absolute);
+  const std::size_t depth = name.labels - apex_labels;
+  for (std::size_t label = 1; label <= depth; ++label) {
+    std::uint32_t parent = find(name, label);
+    const bool existed = parent != 0;
+    if (!existed) {
+      US_ASSIGN(parent, add_empty_node(name.suffix(label)));
+      insert(name.hashes[label], parent);
+    }
+    // Also a wildcard that exists only because of what is below it (RFC 4592 section 2.2.2).
+    if (name.suffix(label - 1).is_wildcard()) node(parent)->flags |= Node::wildcard_child;
+    // What has something below it is a name of the zone, even if it looks like the owner of an NSEC3.
+    node(parent)->flags &= static_cast<std::uint16_t>(~Node::nsec3_only);
+    if (existed) break;
+  }
+  return {};
 }
 
 void ZoneBuilder::State::mark_occluded() {
@@ -479,19 +490,21 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
     fields = soa_view(soa.octets);
   });
   fields = soa_view(soa.octets);
-  const std::uint32_t negative_ttl = std::min(view.ttl(), fields.minimum);
+  const std::uint32_t ttl_of_soa = view.ttl();
+  const std::uint32_t negative_ttl = std::min(ttl_of_soa, fields.minimum);
   soa.items[0].ttl = negative_ttl;
   view.for_each_signature(
       [&](std::uint32_t ttl, ByteView rdata) { soa.add(RRType::RRSIG, std::min(ttl, negative_ttl), rdata); });
   soa.records(records);
   const std::span<const StagedRecord> all(records);
+  // May move the blocks: `view` is not to be used any more.
   US_TRY(make_room(max_chunk_size(all.first(1), all.subspan(1))));
   const std::size_t negative_at = end;
   const std::size_t total =
       end + encode_chunk(blocks.data() + end, apex, apex, RRType::SOA, all.first(1), all.subspan(1));
 
   std::shared_ptr<Zone> zone(new Zone());
-  zone->soa_ = {view.ttl(), fields.serial, fields.refresh, fields.retry, fields.expire, fields.minimum};
+  zone->soa_ = {ttl_of_soa, fields.serial, fields.refresh, fields.retry, fields.expire, fields.minimum};
   zone->apex_labels_ = static_cast<std::uint8_t>(apex_labels);
   zone->record_count_ = record_count;
   zone->node_count_ = index.size();
@@ -553,7 +566,7 @@ Result<std::shared_ptr<const Zone>> ZoneBuilder::finish() {
   State& s = *state_;
   US_TRY(s.flush());
   US_TRY(s.merge_fragments());
-  s.add_missing_parents();
+  US_TRY(s.add_missing_parents());
   if (s.has_occluders) s.mark_occluded();
   const bool compacts = s.garbage > (std::size_t{1} << 20) && s.garbage > s.end / 5;
   if (compacts) s.compact();

@@ -85,13 +85,15 @@ class ChunkWriter {
     const std::size_t begin = at_;
     NameView rest = name;
     while (!rest.is_root()) {
-      if (const auto pointer = find(rest); pointer && patch_count_ < 255) {
-        copy(name.wire().first(name.size() - rest.size()));
+      const std::size_t literal = name.size() - rest.size();
+      if (const auto pointer = find(rest);
+          pointer && patch_count_ < 255 && begin + literal < Chunk::patch_in_chunk) {  // a patch has 15 bits
+        copy(name.wire().first(literal));
         const bool in_chunk = *pointer >= answer_offset(owner_.size());
         patches_[patch_count_++] = static_cast<std::uint16_t>(at_ | (in_chunk ? Chunk::patch_in_chunk : 0));
         store_u16(out_ + at_, static_cast<std::uint16_t>(0xc000 | *pointer));
         at_ += 2;
-        remember(begin, name, name.size() - rest.size());
+        remember(begin, name, literal);
         return;
       }
       rest = rest.parent();
@@ -106,7 +108,6 @@ class ChunkWriter {
 
   // Where a pointer for `suffix` may aim, from the start of a message with this owner as its question.
   [[nodiscard]] std::optional<std::size_t> find(NameView suffix) const {
-    if (at_ >= Chunk::patch_in_chunk) return std::nullopt;
     if (suffix.size() <= owner_.size()) {
       const std::size_t offset = owner_.size() - suffix.size();
       // A wildcard's own first label is not in the question that it answers (RFC 4592 section 3.3.1).

@@ -4,6 +4,7 @@ namespace understudy {
 
 NodeIndex::NodeIndex(std::uint64_t names) : bucket_count_(buckets_for(names)) {
   memory_ = ZoneMemory::allocate(memory_size());
+  memory_.shrink(memory_size());  // a table never grows in place: give the address space behind it back
 }
 
 void NodeIndex::insert(std::uint64_t hash, std::uint32_t ref) {

@@ -1,5 +1,6 @@
 #include "zone/zone.h"
 
+#include <cstddef>
 #include <cstring>
 
 namespace understudy {
@@ -20,10 +21,12 @@ std::uint64_t Zone::memory_size() const {
 
 namespace {
 
-// Bit i: tags[i] equals `tag`. The count and overflow octets behind the tags are masked off.
+// Bit i: tags[i] equals `tag`. Compares the bucket's last 16 octets, which one vector register holds; the count and
+// overflow octets behind the tags are masked off.
 inline std::uint32_t matching_tags(const NodeBucket& bucket, std::uint8_t tag) {
+  const std::uint8_t* tags = reinterpret_cast<const std::uint8_t*>(&bucket) + offsetof(NodeBucket, tags);
   std::uint32_t matches = 0;
-  for (std::size_t i = 0; i < 16; ++i) matches |= std::uint32_t{bucket.tags[i] == tag} << i;
+  for (std::size_t i = 0; i < 16; ++i) matches |= std::uint32_t{tags[i] == tag} << i;
   return matches & ((1U << bucket.count) - 1);
 }
 
