@@ -58,7 +58,7 @@ class Alarm {
         }
         state->deadline = TimePoint::max();
         state->has_rung = true;
-        if (state->ring) state->ring();
+        if (const auto ring = state->ring) ring();  // a copy: the callback may destroy the alarm
       });
     }
 

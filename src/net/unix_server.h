@@ -24,8 +24,8 @@ class io_context;
 
 namespace understudy {
 
-/// The response to one request. Thread-safe; may outlive the connection and the server, calls then do nothing.
-/// If the last reference goes away without done(), the connection is closed.
+/// The response to one request. Thread-safe as long as the io_context lives. May outlive the connection and the server:
+/// calls then do nothing. If the last reference goes away without done(), the connection is closed.
 class ControlReply {
  public:
   virtual ~ControlReply() = default;
