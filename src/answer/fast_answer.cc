@@ -1,5 +1,6 @@
 #include "answer/fast_answer.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace understudy {
@@ -23,8 +24,9 @@ void set_owners(std::uint8_t* records, std::size_t size, std::uint16_t owner) {
 
 class Composer {
  public:
-  Composer(const Zone& zone, ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit)
-      : zone_(zone), plain_(plain), out_(response), limit_(limit - (plain.has_edns ? opt_size : 0)) {
+  Composer(const ZoneTable& table, const Zone& zone, ByteView query, const PlainQuery& plain, std::uint8_t* response,
+           std::size_t limit)
+      : table_(table), zone_(zone), plain_(plain), out_(response), limit_(limit - (plain.has_edns ? opt_size : 0)) {
     at_ = plain.question_end;
     std::memcpy(out_, query.data(), at_);
     std::memset(out_ + 4, 0, 8);
@@ -45,14 +47,16 @@ class Composer {
   bool alias(const Lookup& found);
   bool referral(const Lookup& found);
   bool negative();
-  void add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label);
-  bool add_address(const Node* node, RRType type, std::uint16_t owner);
+  bool add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label);
+  Put add_address(const Node* node, RRType type, std::uint16_t owner);
+  NameView read_name(std::size_t at, std::uint8_t* wire) const;
   void truncate(std::size_t position);
   void bump(Count section, std::size_t by) {
     store_u16(out_ + section, static_cast<std::uint16_t>(load_u16(out_ + section) + by));
   }
   [[nodiscard]] std::size_t question_size() const { return plain_.name.name.size(); }
 
+  const ZoneTable& table_;
   const Zone& zone_;
   const PlainQuery& plain_;
   std::uint8_t* const out_;
@@ -103,10 +107,9 @@ bool Composer::positive(const Lookup& found) {
   if (put_it == Put::impossible) return false;
   if (put_it == Put::full) {
     truncate(at);
-  } else if (found.chunk->target_count_ != 0) {
-    add_addresses(*found.chunk, at, plain_.name.labels + 1U);
+    return true;
   }
-  return true;
+  return add_addresses(*found.chunk, at, plain_.name.labels + 1U);
 }
 
 // One CNAME and, in the same zone, the RRset it leads to. Longer chains are composed.
@@ -120,6 +123,9 @@ bool Composer::alias(const Lookup& found) {
   const NameView target = NameView::trusted({wire, size});
   if (!target.is_at_or_below(zone_.apex())) return false;  // maybe in another zone of ours
   const HashedName name(target);
+  std::size_t label = 0;
+  const ZoneSlot* closest = table_.find_closest(name, &label);
+  if (closest == nullptr || closest->zone() != &zone_ || plain_.type == RRType::DS) return false;
   const Lookup next = look_up(zone_, name, plain_.type);
   if (next.found != Found::answer || next.wildcard || next.chunk->is_extended() || next.chunk->patch_count_ != 0 ||
       next.chunk->target_count_ != 0) {
@@ -157,8 +163,7 @@ bool Composer::referral(const Lookup& found) {
     if (secure == Put::impossible) return false;
     if (secure == Put::full) flags_ |= Header::tc;  // RFC 4035 section 3.1.4.1: DS belongs to the referral
   }
-  if (found.chunk->target_count_ != 0) add_addresses(*found.chunk, at, found.label);
-  return true;
+  return add_addresses(*found.chunk, at, found.label);
 }
 
 bool Composer::negative() {
@@ -171,50 +176,53 @@ bool Composer::negative() {
   return put_it != Put::impossible;
 }
 
-bool Composer::add_address(const Node* node, RRType type, std::uint16_t owner) {
+Composer::Put Composer::add_address(const Node* node, RRType type, std::uint16_t owner) {
   const Chunk* chunk = node->rrset_chunk(type);
-  return chunk == nullptr || put(*chunk, additionals, owner, 0, 0) == Put::done;
+  return chunk == nullptr ? Put::done : put(*chunk, additionals, owner, 0, 0);
+}
+
+// The name at `at` of the message, written to `wire`. The pointers there are already right.
+NameView Composer::read_name(std::size_t at, std::uint8_t* wire) const {
+  std::size_t size = 0;
+  while (true) {
+    const std::uint8_t octet = out_[at];
+    if (octet >= 0xc0) {
+      at = load_u16(out_ + at) & 0x3fffU;
+      continue;
+    }
+    std::memcpy(wire + size, out_ + at, octet + 1U);
+    size += octet + 1U;
+    at += octet + 1U;
+    if (octet == 0) return NameView::trusted({wire, size});
+  }
 }
 
 // Addresses of the names in `chunk`, which was copied to `chunk_at`. `cut_label`: for a referral, the label of the
 // question's name where the cut is: glue from below it is required (RFC 9471 section 3). What is not required is left
-// out where it does not fit.
-void Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label) {
+// out where it does not fit. False if this needs composing.
+bool Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label) {
   const bool is_referral = cut_label <= plain_.name.labels;
   const Node* seen[most_additional];
   std::size_t seen_count = 0;
+  std::uint8_t wire[max_name_size + 1];
   for (std::size_t i = 0; i < chunk.target_count_ && seen_count < most_additional; ++i) {
     const std::size_t target_at = chunk_at + chunk.target(i);
-    if (target_at >= pointer_reach) return;
-    // Read from the message: there the pointers are already right.
-    std::uint8_t wire[max_name_size + 1];
-    std::size_t size = 0;
-    for (std::size_t at = target_at;;) {
-      const std::uint8_t octet = out_[at];
-      if (octet >= 0xc0) {
-        at = load_u16(out_ + at) & 0x3fffU;
-        continue;
-      }
-      std::memcpy(wire + size, out_ + at, octet + 1U);
-      size += octet + 1U;
-      at += octet + 1U;
-      if (octet == 0) break;
-    }
-    const NameView target = NameView::trusted({wire, size});
+    if (target_at >= pointer_reach) return false;
+    const NameView target = read_name(target_at, wire);
     const HashedName name(target);
     const Node* node = zone_.find(name);
     if (node == nullptr || node->has(Node::nsec3_only | Node::below_dname)) continue;
     if (!is_referral && node->has(Node::below_cut | Node::cut)) continue;  // not ours to answer with authority
-    bool repeated = false;
-    for (std::size_t k = 0; k < seen_count; ++k) repeated = repeated || seen[k] == node;
-    if (repeated) continue;
+    if (std::find(seen, seen + seen_count, node) != seen + seen_count) continue;
     seen[seen_count++] = node;
-    const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
     const std::uint16_t owner = pointer_to(out_, target_at);
-    const bool a = add_address(node, RRType::A, owner);
-    const bool aaaa = add_address(node, RRType::AAAA, owner);
-    if (required && !(a && aaaa)) flags_ |= Header::tc;
+    const Put a = add_address(node, RRType::A, owner);
+    const Put aaaa = add_address(node, RRType::AAAA, owner);
+    if (a == Put::impossible || aaaa == Put::impossible) return false;
+    const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
+    if (required && (a == Put::full || aaaa == Put::full)) flags_ |= Header::tc;
   }
+  return true;
 }
 
 std::size_t Composer::finish(std::uint16_t our_udp_size, Rcode rcode) {
@@ -252,10 +260,10 @@ bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& pla
   return true;
 }
 
-std::size_t fast_answer(const Zone& zone, ByteView query, const PlainQuery& plain, std::uint8_t* response,
-                        std::size_t limit, std::uint16_t our_udp_size, bool& truncated) {
+std::size_t fast_answer(const ZoneTable& table, const Zone& zone, ByteView query, const PlainQuery& plain,
+                        std::uint8_t* response, std::size_t limit, std::uint16_t our_udp_size, bool& truncated) {
   const Lookup found = look_up(zone, plain.name, plain.type);
-  Composer composer(zone, query, plain, response, limit);
+  Composer composer(table, zone, query, plain, response, limit);
   if (!composer.answer(found)) return 0;
   truncated = composer.truncated();
   const bool is_name_error = found.found == Found::name_error;

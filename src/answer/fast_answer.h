@@ -12,6 +12,7 @@
 #include "answer/query.h"
 #include "base/bytes.h"
 #include "zone/zone.h"
+#include "zone/zone_table.h"
 
 namespace understudy {
 
@@ -31,9 +32,10 @@ inline std::size_t chunk_size(const Chunk& chunk, bool signatures) {
 /// Copies a chunk into a message; false if it is extended or its pointers would reach too far: compose it instead.
 bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& place);
 
-/// The answer of `zone` to a plain query. `response` has room for `limit` octets; returns the response's size, or 0 if
-/// the query must go the slow way. `truncated` is set if TC was.
-std::size_t fast_answer(const Zone& zone, ByteView query, const PlainQuery& plain, std::uint8_t* response,
-                        std::size_t limit, std::uint16_t our_udp_size, bool& truncated);
+/// The answer of `zone` (the one `table` has closest to the name) to a plain query. `response` has room for `limit`
+/// octets, at least 512; returns the response's size, or 0 if the query must go the slow way. `truncated` is set if TC
+/// was.
+std::size_t fast_answer(const ZoneTable& table, const Zone& zone, ByteView query, const PlainQuery& plain,
+                        std::uint8_t* response, std::size_t limit, std::uint16_t our_udp_size, bool& truncated);
 
 }  // namespace understudy

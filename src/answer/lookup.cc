@@ -22,6 +22,13 @@ Lookup find_occluder(const Zone& zone, const HashedName& name, std::size_t label
   return {};
 }
 
+bool has_signatures(const Node& node) {
+  for (std::size_t i = 0; i < node.rrset_count; ++i) {
+    if (node.chunk_at(i)->signature_count() != 0) return true;
+  }
+  return false;
+}
+
 Lookup at_node(const Node* node, std::size_t label, bool wildcard, RRType type) {
   Lookup result{Found::nodata, wildcard, static_cast<std::uint8_t>(label), node, nullptr};
   if (type == RRType::ANY) {
@@ -31,6 +38,8 @@ Lookup at_node(const Node* node, std::size_t label, bool wildcard, RRType type) 
   if (const Chunk* chunk = node->rrset_chunk(type)) {
     result.found = Found::answer;
     result.chunk = chunk;
+  } else if (type == RRType::RRSIG && has_signatures(*node)) {
+    result.found = Found::answer;
   } else if (node->has(Node::cname)) {
     result.found = Found::cname;
     result.chunk = node->rrset_chunk(RRType::CNAME);
@@ -47,11 +56,16 @@ Lookup missing_name(const Zone& zone, const HashedName& name, RRType type) {
     if (encloser->has(Node::cut | Node::below_cut | Node::dname | Node::below_dname)) {
       return find_occluder(zone, name, label);
     }
+    const auto at = static_cast<std::uint8_t>(label);
     if (encloser->has(Node::wildcard_child)) {
       const Node* wildcard = zone.find_wildcard(name, label);
-      if (wildcard != nullptr && !wildcard->has(Node::cut)) return at_node(wildcard, label, true, type);
+      if (wildcard != nullptr && !wildcard->has(Node::nsec3_only)) {
+        // NS at a wildcard has no meaning (RFC 4592 section 4.2): the name exists, and that is all.
+        if (wildcard->has(Node::cut) && type != RRType::DS) return {Found::nodata, true, at, wildcard, nullptr};
+        return at_node(wildcard, label, true, type);
+      }
     }
-    return {Found::name_error, false, static_cast<std::uint8_t>(label), nullptr, nullptr};
+    return {Found::name_error, false, at, nullptr, nullptr};
   }
   return {};  // not reached: the apex exists
 }

@@ -26,7 +26,8 @@ struct Lookup {
   const Chunk* chunk = nullptr;
 };
 
-/// Looks `name`, which is at or below the zone's apex, up. RRType::ANY finds any type (chunk stays null).
+/// Looks `name`, which is at or below the zone's apex, up. RRType::ANY finds any type and
+/// RRType::RRSIG any signature (chunk stays null).
 Lookup look_up(const Zone& zone, const HashedName& name, RRType type);
 
 }  // namespace understudy

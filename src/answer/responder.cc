@@ -16,6 +16,7 @@ void Responder::find_zone(const ZoneTable& table, Work& work) {
   if (slot != nullptr && work.query.type == RRType::DS && label == 0 && name.labels != 0) {
     if (const ZoneSlot* parent = table.find_closest_from(name, 1, &label)) slot = parent;
   }
+  work.table = &table;
   work.zone = slot == nullptr ? nullptr : slot->zone();
   if (work.zone != nullptr) work.zone->prefetch(name.hashes[0]);
 }
@@ -33,7 +34,7 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
           limit, work.query.has_edns ? std::clamp(work.query.udp_size, std::uint16_t{512}, ours) : 512);
     }
     bool truncated = false;
-    size = fast_answer(*work.zone, query, work.query, response.data(), limit, ours, truncated);
+    size = fast_answer(*work.table, *work.zone, query, work.query, response.data(), limit, ours, truncated);
     if (size != 0) {
       counters_.count_type(work.query.type);
       counters_.count_rcode(response[3] & 15U);

@@ -30,6 +30,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
   static constexpr std::size_t stage_width = 32;
   struct Work {
     PlainQuery query;
+    const ZoneTable* table = nullptr;
     const Zone* zone = nullptr;  // null: the slow way
   };
 

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "dns/edns.h"
@@ -86,15 +87,18 @@ std::size_t SlowAnswer::answer(ByteView query, const sockaddr* peer, Transport t
   return finish(c);
 }
 
-// FORMERR with nothing but the header, as what follows it could not be read (RFC 1035 section 4.1.1).
+// Nothing but the header, as what follows it could not be read: FORMERR (RFC 1035 section 4.1.1), or NOTIMP for an
+// operation whose messages we do not know how to read.
 std::size_t SlowAnswer::malformed(ByteView query, const Error&, MutableBytes response, AnswerCounters& counters) {
   const Header asked = *Header::read(query);
   Header header;
   header.id = asked.id;
-  header.flags = static_cast<std::uint16_t>(Header::qr | opcode_bits(asked.opcode()) | (asked.flags & Header::rd) |
-                                            number(Rcode::FORMERR));
+  const bool known = asked.opcode() == Opcode::QUERY || asked.opcode() == Opcode::NOTIFY;
+  const Rcode rcode = known ? Rcode::FORMERR : Rcode::NOTIMP;
+  header.flags =
+      static_cast<std::uint16_t>(Header::qr | opcode_bits(asked.opcode()) | (asked.flags & Header::rd) | number(rcode));
   header.write(response.data());
-  counters.count_rcode(number(Rcode::FORMERR));
+  counters.count_rcode(number(rcode));
   return header_size;
 }
 
@@ -247,24 +251,20 @@ void SlowAnswer::answer_query(Context& c) {
 // RFC 1034 section 4.3.2 from step 2, again for each alias met.
 void SlowAnswer::follow(Context& c) {
   const RRType type = c.message.question()->type;
-  Name current = c.message.question()->name;
-  const Chunk* passed[most_links];
+  std::array<Name, most_links> visited;  // names that were aliases; the question's first
+  std::array<const Chunk*, most_links> passed{};
+  visited[0] = c.message.question()->name;
   for (std::size_t links = 0;; ++links) {
+    const Name& current = visited[links];
     const HashedName name(current);
     const Zone* zone = zone_for(c, name, type, links == 0);
     if (zone == nullptr) return;
     const Lookup found = look_up(*zone, name, type);
-    if (found.found != Found::referral) {
-      if (links == 0) c.flags |= Header::aa;
-    }
+    if (found.found != Found::referral && links == 0) c.flags |= Header::aa;
     Name next;
     switch (found.found) {
-      case Found::answer: {
-        if (type == RRType::ANY) return put_any(c, *zone, found, current);
-        const RRsetView rrset(found.node, type, found.chunk, zone->apex());
-        if (put_rrset(c, Section::answer, current, rrset)) put_addresses(c, *zone, rrset, nullptr);
-        return;
-      }
+      case Found::answer:
+        return put_answer(c, *zone, found, current);
       case Found::nodata:
         return put_negative(c, *zone);
       case Found::name_error:
@@ -272,25 +272,60 @@ void SlowAnswer::follow(Context& c) {
         return put_negative(c, *zone);
       case Found::referral:
         return put_referral(c, *zone, name, found);
-      case Found::cname: {
-        const RRsetView rrset(found.node, RRType::CNAME, found.chunk, zone->apex());
-        if (!put_rrset(c, Section::answer, current, rrset)) return;
-        bool first = true;
-        rrset.for_each_rdata([&](ByteView rdata) {
-          if (first) next = Name(NameView::trusted(rdata));
-          first = false;
-        });
+      case Found::cname:
+        if (!put_cname(c, *zone, found, current, next)) return;
+        break;
+      case Found::dname: {
+        // One DNAME may be passed more than once; it is in the answer once.
+        const bool repeated = std::find(passed.begin(), passed.begin() + links, found.chunk) != passed.begin() + links;
+        if (!put_dname(c, *zone, name, found, repeated, next)) return;
+        if (type == RRType::CNAME) return;  // the CNAME made from the DNAME is what was asked for
         break;
       }
-      case Found::dname:
-        if (!put_dname(c, *zone, name, found, next)) return;
-        break;
     }
     // A loop, or a chain longer than anyone needs: what was found so far is the answer.
-    if (links + 1 == most_links || std::find(passed, passed + links, found.chunk) != passed + links) return;
+    const auto end = visited.begin() + links + 1;
+    if (end == visited.end() || std::find(visited.begin(), end, next) != end) return;
     passed[links] = found.chunk;
-    current = next;
+    *end = next;
   }
+}
+
+void SlowAnswer::put_answer(Context& c, const Zone& zone, const Lookup& found, const Name& owner) {
+  const RRType type = c.message.question()->type;
+  if (type == RRType::ANY) return put_any(c, zone, found, owner);
+  if (type == RRType::RRSIG) return put_signatures(c, zone, *found.node, owner);
+  const RRsetView rrset(found.node, type, found.chunk, zone.apex());
+  if (put_rrset(c, Section::answer, owner, rrset)) put_addresses(c, zone, rrset, nullptr);
+}
+
+// The first of several CNAMEs (which RFC 2181 section 10.1 forbids) is the one that is followed.
+bool SlowAnswer::put_cname(Context& c, const Zone& zone, const Lookup& found, const Name& owner, Name& next) {
+  const RRsetView rrset(found.node, RRType::CNAME, found.chunk, zone.apex());
+  if (!put_rrset(c, Section::answer, owner, rrset)) return false;
+  bool first = true;
+  rrset.for_each_rdata([&](ByteView rdata) {
+    if (first) next = Name(NameView::trusted(rdata));
+    first = false;
+  });
+  return true;
+}
+
+// All signatures of a name, as an RRset of their own: whole or not at all.
+void SlowAnswer::put_signatures(Context& c, const Zone& zone, const Node& node, const Name& owner) {
+  const MessageWriter::Mark before = c.writer.mark();
+  bool fits = true;
+  for (std::size_t i = 0; i < node.rrset_count && fits; ++i) {
+    const RRsetView rrset(&node, node.type_at(i), node.chunk_at(i), zone.apex());
+    fits = rrset.chunk()->signature_octets() <= max_message_size;
+    if (!fits) break;
+    rrset.for_each_signature([&](std::uint32_t ttl, ByteView rdata) {
+      fits = fits && c.writer.add_record(Section::answer, owner, RRType::RRSIG, RRClass::IN, ttl, rdata);
+    });
+  }
+  if (fits) return;
+  c.writer.rewind(before);
+  c.truncated = true;
 }
 
 bool SlowAnswer::put_rrset(Context& c, Section section, NameView owner, const RRsetView& rrset) {
@@ -367,10 +402,12 @@ void SlowAnswer::put_addresses(Context& c, const Zone& zone, const RRsetView& rr
   });
 }
 
-// RFC 6672 section 3: the DNAME, and a CNAME made from it. False if the new name is too long (YXDOMAIN).
-bool SlowAnswer::put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, Name& next) {
+// RFC 6672 section 3: the DNAME, unless it is `repeated`, and a CNAME made from it. False if the new name is too long
+// (YXDOMAIN).
+bool SlowAnswer::put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, bool repeated,
+                           Name& next) {
   const RRsetView rrset(found.node, RRType::DNAME, found.chunk, zone.apex());
-  if (!put_rrset(c, Section::answer, name.suffix(found.label), rrset)) return false;
+  if (!repeated && !put_rrset(c, Section::answer, name.suffix(found.label), rrset)) return false;
   Bytes target;
   rrset.for_each_rdata([&](ByteView rdata) {
     if (target.empty()) target.assign(rdata.begin(), rdata.end());

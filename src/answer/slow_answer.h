@@ -35,11 +35,14 @@ class SlowAnswer {
   const Zone* zone_for(Context& c, const HashedName& name, RRType type, bool first);
   void follow(Context& c);
   bool put_rrset(Context& c, Section section, NameView owner, const RRsetView& rrset);
+  void put_answer(Context& c, const Zone& zone, const Lookup& found, const Name& owner);
+  bool put_cname(Context& c, const Zone& zone, const Lookup& found, const Name& owner, Name& next);
+  void put_signatures(Context& c, const Zone& zone, const Node& node, const Name& owner);
   void put_any(Context& c, const Zone& zone, const Lookup& found, NameView owner);
   void put_negative(Context& c, const Zone& zone);
   void put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_addresses(Context& c, const Zone& zone, const RRsetView& rrset, const Name* required_below);
-  bool put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, Name& next);
+  bool put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, bool repeated, Name& next);
   std::size_t finish(Context& c);
 
   AnswerEnvironment& environment_;
