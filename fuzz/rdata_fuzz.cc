@@ -1,4 +1,3 @@
-// layers: dns
 // RDATA: what passes the check prints as text that stands for the same octets; reading from a message never leaves the
 // RDATA; text that parses makes valid RDATA. The first two octets of an input are the type, the third a mode.
 #include <cstddef>

@@ -1,6 +1,6 @@
-// layers: dns
 // Zone files: every record that is delivered is valid and prints as a line that reads back as the same record; the
 // tokens do not depend on how the text is cut into buffers.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -23,10 +23,10 @@ enum class NameUse : std::uint8_t {
 
 /// A name inside uncompressed RDATA.
 struct RdataName {
-  std::uint16_t offset;   // from the start of the RDATA
-  std::uint16_t size;     // wire octets
+  std::uint16_t offset;  // from the start of the RDATA
+  std::uint16_t size;    // wire octets
   NameUse use;
-  bool lowercased;        // lower-cased in canonical form (RFC 4034 section 6.2 as corrected by RFC 6840 section 5.1)
+  bool lowercased;  // lower-cased in canonical form (RFC 4034 section 6.2 as corrected by RFC 6840 section 5.1)
 };
 
 /// The names in `rdata`, at most two of which exist in any type with a fixed layout (HIP has more: only the

@@ -1,8 +1,8 @@
 // Zone file text (RFC 1035 section 5, RFC 2308 section 4, RFC 3597), as a stream of records.
 //
-// Understands $ORIGIN, $TTL, $INCLUDE, $GENERATE (as BIND), parentheses, quotes, escapes, comments, omitted and relative owners,
-// TTL units (1h30m), class and TTL in either order. Class must be IN. One record at a time: memory does not grow with
-// the file. An error names file, line, column and what was expected, and ends the reading.
+// Understands $ORIGIN, $TTL, $INCLUDE, $GENERATE (as BIND), parentheses, quotes, escapes, comments, omitted and
+// relative owners, TTL units (1h30m), class and TTL in either order. Class must be IN. One record at a time: memory
+// does not grow with the file. An error names file, line, column and what was expected, and ends the reading.
 #pragma once
 
 #include <cstdint>
