@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -210,6 +211,9 @@ bool StreamWorker::Impl::accept_one(Listener& listener) {
 }
 
 bool StreamWorker::Impl::make_room_for_descriptor(Listener& listener) {
+  // The system looks for a descriptor before it looks for a client.
+  pollfd client{listener.socket.native_handle(), POLLIN, 0};
+  if (poll(&client, 1, 0) != 1) return false;
   std::uint64_t left_out = 0;
   if (limit_log.allow(SteadyClock::now().time_since_epoch().count(), left_out)) {
     log_warning("TCP: no file descriptor is left for a new connection; raise the limit of open files");
