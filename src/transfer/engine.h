@@ -7,101 +7,19 @@
 // on a transfer thread and must be quick.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "base/address.h"
 #include "base/clock.h"
-#include "base/result.h"
-#include "dns/tsig.h"
 #include "store/zone_store.h"
-#include "xfr/axfr_reader.h"
-#include "xfr/schedule.h"
+#include "transfer/settings.h"
+#include "transfer/status.h"
 #include "zone/zone_table.h"
 
 namespace understudy {
-
-/// A server to ask (a primary) or to tell (a notify target).
-struct PeerSettings {
-  std::string name;                     // the configuration's, or ADDRESS@PORT
-  Endpoint address;
-  std::shared_ptr<const TsigKey> key;   // null: unsigned
-
-  friend bool operator==(const PeerSettings&, const PeerSettings&) = default;
-};
-
-/// What zones of one kind share. Immutable once handed over.
-struct ZonePolicySettings {
-  std::vector<PeerSettings> primaries;  // in order; empty for a zone from a file
-  std::vector<PeerSettings> notify;
-  std::shared_ptr<const ZoneAccess> access;  // primaries' addresses are already among access->notify
-  TimerBounds bounds;
-  TransferLimits limits;
-};
-
-struct ZoneSettings {
-  Name name;
-  std::string file;  // path; empty for a secondary zone
-  std::shared_ptr<const ZonePolicySettings> policy;
-};
-
-struct EngineSettings {
-  unsigned max_transfers = 64;
-  unsigned max_transfers_per_primary = 16;
-  std::chrono::milliseconds probe_timeout{5000};   // for one SOA query, and for a connection: then the next primary
-  std::chrono::milliseconds stall_timeout{10000};  // no octet of a transfer for this long
-  std::uint64_t min_rate = 512;                    // octets a second over 30 s; 0: off
-  std::chrono::milliseconds notify_timeout{3000};  // doubles per try
-  unsigned notify_tries = 5;
-};
-
-enum class ZoneState : std::uint8_t {
-  loading,   // being read from disk
-  empty,     // no version yet; answered with SERVFAIL
-  ok,        // served, and the last check succeeded (or the zone comes from a file)
-  failing,   // served, but the last check failed
-  expired,   // too long without a primary; answered with SERVFAIL
-};
-std::string_view zone_state_text(ZoneState state);
-
-/// What an agent is doing right now.
-enum class ZoneActivity : std::uint8_t { idle, queued, checking, transferring, committing };
-std::string_view zone_activity_text(ZoneActivity activity);
-
-/// A snapshot for people and metrics. Times are wall seconds, 0 = never.
-struct ZoneStatus {
-  Name name;
-  ZoneState state = ZoneState::loading;
-  ZoneActivity activity = ZoneActivity::idle;
-  std::optional<Serial> serial;       // of the version held
-  std::uint64_t records = 0;
-  std::uint64_t memory = 0;           // octets
-  bool from_file = false;
-  std::string primary;                // last one that confirmed or sent the version, or the file
-  WallSeconds last_check = 0, last_confirmed = 0, next_check = 0, expires_at = 0;
-  std::string last_error;             // of the last failed attempt, in words; empty after a success
-  std::uint64_t checks = 0, transfers = 0, failures = 0;
-};
-
-/// Totals for metrics. Monotonic counters since start.
-struct EngineCounters {
-  std::uint64_t checks_ok = 0, checks_failed = 0;
-  std::uint64_t transfers_ok = 0, transfers_failed = 0;
-  std::uint64_t transferred_records = 0, transferred_octets = 0;
-  std::uint64_t notifies_received = 0, notifies_sent = 0, notifies_failed = 0;
-  std::uint64_t zones_by_state[5] = {};  // indexed by ZoneState; kept up to date, never counted by walking
-};
-
-/// How a command on a zone ended.
-struct CommandOutcome {
-  Result<void> result;
-  std::string text;  // e.g. "serial 5 -> 6 from hidden1, 12 records", "serial 6 is current at hidden1"
-};
-using CommandDone = std::function<void(CommandOutcome)>;
 
 class TransferEngine {
  public:
@@ -109,10 +27,10 @@ class TransferEngine {
   TransferEngine(ZoneStore& store, const Clock& clock, EngineSettings settings);
   ~TransferEngine();  // stop()
 
-  /// Replaces the set of zones, all at once as seen by find_slot(): new ones are loaded from the store (or their file) and
-  /// scheduled, removed ones are let go (their stored data only if `forget_removed`), changed ones keep their version. Called at start and
-  /// at every reload. Blocks until the new ZoneTable is published, not until zones are loaded. `loaded` runs once
-  /// every zone that has stored data is answered or is known to be unreadable.
+  /// Replaces the set of zones, all at once as seen by find_slot(): new ones are loaded from the store (or their file)
+  /// and scheduled, removed ones are let go (their stored data only if `forget_removed`), changed ones keep their
+  /// version. Called at start and at every reload. Blocks until the new ZoneTable is published, not until zones are
+  /// loaded. `loaded` runs once every zone that has stored data is answered or is known to be unreadable.
   void set_zones(std::vector<ZoneSettings> zones, bool forget_removed, std::function<void()> loaded);
   void set_settings(EngineSettings settings);
 
@@ -136,6 +54,8 @@ class TransferEngine {
   [[nodiscard]] std::shared_ptr<const Zone> version(NameView zone) const;
   /// Every zone with stored data is answered or known to be unreadable.
   [[nodiscard]] bool all_loaded() const;
+  /// Looks at the clock now instead of at the next timer: after the machine was suspended, or in a test.
+  void clock_changed();
 
   /// Cancels agents, drains jobs, stores timers. Blocks. Idempotent.
   void stop();

@@ -1,0 +1,152 @@
+#include "transfer/attempt.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+
+namespace understudy {
+namespace {
+
+/// "zone example.: AXFR from hidden1 (192.0.2.1@53 over TCP, key transfer.example.)"
+std::string subject(const Attempt& attempt) {
+  const PeerSettings& peer = attempt.peer;
+  const std::string address = peer.address.text();
+  const std::string who = peer.name == address ? address : fmt::format("{} {}", peer.name, address);
+  const std::string key = peer.key ? "key " + peer.key->name.text() : "unsigned";
+  return fmt::format("zone {}: {} {} {} ({}, {})", attempt.zone.text(), attempt.asked,
+                     attempt.asked == "AXFR" ? "from" : "at", who, attempt.transport, key);
+}
+
+std::string serial_text(const std::optional<Serial>& serial) {
+  return serial ? std::to_string(serial->value) : "none";
+}
+
+/// What came and which serials were in play; empty fields are left out.
+std::string facts(const Attempt& attempt) {
+  std::string out = fmt::format("ours {}", serial_text(attempt.ours));
+  if (attempt.announced) out += fmt::format(", announced {}", attempt.announced->value);
+  if (attempt.asked == "AXFR") {
+    if (attempt.received) out += fmt::format(", received {}", attempt.received->value);
+    out += fmt::format(", {} records in {} messages, {} octets", attempt.counts.records, attempt.counts.messages,
+                       attempt.counts.octets);
+  }
+  return out + fmt::format(", {:.3f} s", attempt.seconds);
+}
+
+}  // namespace
+
+void log_transferred(const Attempt& attempt) {
+  if (log_enabled(LogLevel::info)) {
+    log_info("{}: serial {} -> {}; {}", subject(attempt), serial_text(attempt.ours), serial_text(attempt.received),
+             facts(attempt));
+  }
+}
+
+void log_current(const Attempt& attempt) {
+  if (log_enabled(LogLevel::debug)) {
+    log_debug("{}: serial {} is current; {}", subject(attempt), serial_text(attempt.announced), facts(attempt));
+  }
+}
+
+void log_behind(const Attempt& attempt, bool first_time) {
+  const LogLevel level = first_time ? LogLevel::warning : LogLevel::debug;
+  if (!log_enabled(level)) return;
+  log_at(level,
+         "{}: primary behind: it has serial {}, we have {}; it is not followed: raise its serial, or use "
+         "`understudy zone retransfer {}` to go back; {}",
+         subject(attempt), serial_text(attempt.announced), serial_text(attempt.ours), attempt.zone.text(),
+         facts(attempt));
+}
+
+void log_failed(const Attempt& attempt, const Error& error) {
+  const std::string_view advice = advice_text(error.code);
+  log_warning("{} failed: {}; {}{}{}", subject(attempt), error.text(), facts(attempt), advice.empty() ? "" : "; ",
+              advice);
+}
+
+std::string oddities_text(const TransferCounts& counts, const ZoneBuilder::Report& report) {
+  std::string out;
+  const auto dropped = [&out](std::uint64_t count, std::string_view what) {
+    if (count != 0) out += fmt::format("{}{} {}", out.empty() ? "dropped " : ", ", count, what);
+  };
+  dropped(counts.out_of_zone, "outside the zone");
+  dropped(counts.wrong_class, "of another class than IN");
+  dropped(counts.duplicates, "duplicates");
+  if (report.oddity_count != 0) {
+    out += fmt::format("{}kept as received: {}", out.empty() ? "" : "; ", fmt::join(report.oddities, ", "));
+    if (report.oddity_count > report.oddities.size()) {
+      out += fmt::format(" and {} more", report.oddity_count - report.oddities.size());
+    }
+  }
+  return out;
+}
+
+void log_oddities(const Attempt& attempt, const ZoneBuilder::Report& report) {
+  const std::string text = oddities_text(attempt.counts, report);
+  if (text.empty()) return;
+  log_warning("zone {}: records of serial {} from {} worth a look: {}", attempt.zone.text(),
+              serial_text(attempt.received), attempt.peer.name, text);
+}
+
+std::string_view advice_text(Errc code) {
+  switch (code) {
+    case Errc::truncated:
+    case Errc::bad_label:
+    case Errc::name_too_long:
+    case Errc::bad_pointer:
+    case Errc::bad_rdata:
+    case Errc::trailing_data:
+    case Errc::bad_header:
+    case Errc::bad_edns:
+    case Errc::empty_message:
+    case Errc::wrong_id:
+    case Errc::not_a_response:
+    case Errc::wrong_opcode:
+    case Errc::wrong_question:
+    case Errc::wrong_class:
+    case Errc::bad_transfer_start:
+    case Errc::bad_transfer_end:
+    case Errc::extra_records:
+      return "the primary, or something between, sends what is no valid transfer: check it";
+    case Errc::rcode:
+      return "check that the primary serves the zone and allows us to transfer it";
+    case Errc::not_authoritative:
+      return "check that the primary is configured for the zone and has loaded it";
+    case Errc::no_apex_soa:
+    case Errc::no_apex_ns:
+      return "repair the zone at its primary";
+    case Errc::record_limit:
+      return "raise max-records if the zone is meant to be so large";
+    case Errc::byte_limit:
+      return "raise max-size if the zone is meant to be so large";
+    case Errc::serial_backwards:
+      return "the primary went back to an older version: raise its serial";
+    case Errc::connect_failed:
+    case Errc::timed_out:
+      return "check that the primary runs and that address, port and firewall are right";
+    case Errc::connection_closed:
+      return "check the primary's log and its limits for transfers";
+    case Errc::stalled:
+      return "check the primary's load and the network; stall-timeout is how long we wait";
+    case Errc::too_slow:
+      return "check the network; min-rate is the slowest we accept";
+    case Errc::bad_tsig:
+    case Errc::tsig_missing:
+    case Errc::tsig_bad_key:
+    case Errc::tsig_bad_signature:
+    case Errc::tsig_bad_truncation:
+    case Errc::tsig_peer_error:
+      return "compare name, algorithm and secret of the key on both sides";
+    case Errc::tsig_bad_time:
+      return "compare the clocks of both sides";
+    case Errc::storage_full:
+      return "make room on the disk; the version before stays and the zone is tried again";
+    case Errc::storage:
+    case Errc::corrupt:
+      return "check the disk and the storage directory";
+    default:
+      return {};
+  }
+}
+
+}  // namespace understudy

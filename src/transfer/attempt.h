@@ -1,0 +1,46 @@
+// What one attempt to learn something from a primary was about and how it ended: the facts of its log line.
+//
+// Every attempt ends in exactly one line: zone, primary, transport, key, what was asked, what came, and on failure the
+// reason with what to do about it. Plain values; the functions are thread-safe.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "dns/serial.h"
+#include "transfer/settings.h"
+#include "xfr/axfr_reader.h"
+#include "zone/builder.h"
+
+namespace understudy {
+
+struct Attempt {
+  Name zone;
+  PeerSettings peer;
+  std::string_view asked = "SOA";      // or AXFR
+  std::string_view transport = "UDP";  // of the last message
+  std::optional<Serial> ours;          // before
+  std::optional<Serial> announced;     // by the primary's SOA answer
+  std::optional<Serial> received;      // in the transfer
+  TransferCounts counts;               // of the transfer
+  double seconds = 0;
+};
+
+/// The zone came and is served: information.
+void log_transferred(const Attempt& attempt);
+/// The primary has our serial: for debugging.
+void log_current(const Attempt& attempt);
+/// The primary has an older serial than we: a warning the first time, then for debugging.
+void log_behind(const Attempt& attempt, bool first_time);
+void log_failed(const Attempt& attempt, const Error& error);
+/// One warning for all records that were dropped and all oddities that were kept.
+void log_oddities(const Attempt& attempt, const ZoneBuilder::Report& report);
+/// What was dropped and what was kept although it is odd; empty if nothing was.
+std::string oddities_text(const TransferCounts& counts, const ZoneBuilder::Report& report);
+
+/// What an operator can do about it; empty where there is nothing sensible to say.
+std::string_view advice_text(Errc code);
+
+}  // namespace understudy

@@ -1,0 +1,103 @@
+#include "transfer/commit.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <utility>
+
+namespace understudy {
+namespace {
+
+// Above this a version is not worth waiting for: it is committed on its own.
+constexpr std::uint64_t large_version = std::uint64_t{4} << 20;
+constexpr std::size_t max_batch = 256;
+
+/// What may be served at all: whole, and never older than what was served before.
+void check(CommitTask& task) {
+  if (task.builder) {
+    auto finished = task.builder->finish();
+    if (!finished) {
+      task.result = std::unexpected(std::move(finished).error());
+      return;
+    }
+    task.version = *std::move(finished);
+  }
+  const Serial serial = task.version->serial();
+  if (task.ours && !task.may_go_back && *task.ours != serial && !serial.is_newer_than(*task.ours)) {
+    task.result = fail(Errc::serial_backwards, fmt::format("{}, we serve {}", serial.value, task.ours->value));
+  }
+}
+
+void make_durable(ZoneStore& store, const Clock& clock, std::span<CommitTask> tasks) {
+  std::vector<Commit> commits;
+  std::vector<CommitTask*> order;
+  const Moment now = moment_of(clock);
+  for (CommitTask& task : tasks) {
+    if (!task.result || !task.stored) continue;
+    task.schedule.updated(task.version->soa(), now, task.random);
+    commits.push_back({task.version, task.schedule.timers(now), task.source});
+    order.push_back(&task);
+  }
+  if (commits.empty()) return;
+  std::vector<Result<void>> outcomes = store.commit_all(commits);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i]->result = std::move(outcomes[i]);
+}
+
+void make_visible(std::span<CommitTask> tasks) {
+  for (CommitTask& task : tasks) {
+    if (task.result) task.slot->publish(task.version);
+  }
+}
+
+void announce(std::span<CommitTask> tasks) {
+  for (CommitTask& task : tasks) {
+    const auto done = std::exchange(task.done, nullptr);
+    done(std::move(task));
+  }
+}
+
+}  // namespace
+
+Moment moment_of(const Clock& clock) {
+  return {.mono = static_cast<double>(clock.mono_ns()) / 1e9, .wall = clock.wall_seconds()};
+}
+
+void commit_versions(ZoneStore& store, const Clock& clock, std::span<CommitTask> tasks) {
+  for (CommitTask& task : tasks) check(task);
+  make_durable(store, clock, tasks);
+  make_visible(tasks);
+  announce(tasks);
+}
+
+void Committer::submit(CommitTask task) {
+  if (task.builder && task.builder->memory_size() > large_version) {
+    auto alone = std::make_shared<CommitTask>(std::move(task));
+    jobs_.post([this, alone] { commit_versions(store_, clock_, {alone.get(), 1}); });
+    return;
+  }
+  {
+    Lock lock(mutex_);
+    waiting_.push_back(std::move(task));
+    if (std::exchange(running_, true)) return;
+  }
+  jobs_.post([this] { run(); });
+}
+
+void Committer::run() {
+  while (true) {
+    std::vector<CommitTask> batch;
+    {
+      Lock lock(mutex_);
+      const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), max_batch));
+      batch.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+      waiting_.erase(waiting_.begin(), end);
+      if (batch.empty()) {
+        running_ = false;
+        return;
+      }
+    }
+    commit_versions(store_, clock_, batch);
+  }
+}
+
+}  // namespace understudy

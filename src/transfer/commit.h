@@ -1,0 +1,66 @@
+// The commit of finished transfers: check -> durable -> visible -> announced.
+//
+// commit_versions() is that list, for one zone or for many that share one sync. Committer collects what comes while the
+// disk is busy, so a thousand zones cost a few syncs. It runs on the job pool; while a zone's version is being
+// committed its agent leaves the zone's slot and stored data alone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "store/zone_store.h"
+#include "transfer/job_pool.h"
+#include "xfr/schedule.h"
+#include "zone/builder.h"
+#include "zone/zone_table.h"
+
+namespace understudy {
+
+struct CommitTask {
+  std::shared_ptr<ZoneSlot> slot;
+  std::optional<ZoneBuilder> builder;  // none if `version` is there already
+  bool stored = true;                  // false: a zone from a file, which is kept nowhere else
+  bool may_go_back = false;            // the operator's word, or a file
+  std::optional<Serial> ours;          // before
+  std::string source;                  // ADDRESS@PORT or the file
+  RefreshSchedule schedule;            // goes on from the new version once that is durable
+  double random = 0;                   // [0,1), for the schedule
+  /// Called once, on a job thread: the agent announces the version and reports.
+  std::function<void(CommitTask&&)> done;
+
+  // Outcome.
+  Result<void> result;
+  std::shared_ptr<const Zone> version;
+};
+
+/// One list for all tasks; a task that fails at one step takes no part in the next.
+void commit_versions(ZoneStore& store, const Clock& clock, std::span<CommitTask> tasks);
+
+Moment moment_of(const Clock& clock);
+
+class Committer {
+ public:
+  Committer(ZoneStore& store, const Clock& clock, JobPool& jobs) : store_(store), clock_(clock), jobs_(jobs) {}
+
+  /// Commits the task soon, together with others. Thread-safe.
+  void submit(CommitTask task) US_EXCLUDES(mutex_);
+
+ private:
+  void run() US_EXCLUDES(mutex_);
+
+  ZoneStore& store_;
+  const Clock& clock_;
+  JobPool& jobs_;
+  Mutex mutex_;
+  std::vector<CommitTask> waiting_ US_GUARDED_BY(mutex_);
+  bool running_ US_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace understudy

@@ -1,0 +1,44 @@
+#include "transfer/core.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <thread>
+#include <utility>
+
+namespace understudy {
+namespace {
+
+// A SOA query costs one socket for some milliseconds, or for seconds if the primary hangs: then 64 at once are enough.
+constexpr unsigned max_probes = 512;
+constexpr unsigned max_probes_per_primary = 64;
+constexpr unsigned write_threads = 4;
+
+unsigned cores() {
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const EngineSettings& engine_settings)
+    : store(zone_store),
+      clock(engine_clock),
+      settings(engine_settings),
+      random(std::random_device()()),
+      probes(max_probes, max_probes_per_primary),
+      transfers(engine_settings.max_transfers, engine_settings.max_transfers_per_primary),
+      notifier(io, clock, board, engine_settings),
+      loads(cores()),
+      writes(write_threads),
+      committer(store, clock, writes) {}
+
+void EngineCore::run_job(JobPool& pool, JobPool::Urgency urgency, std::function<void()> job,
+                         std::function<void()> then) {
+  pool.post(
+      [this, work = std::move(job), after = std::move(then)] {
+        work();
+        boost::asio::post(io, after);
+      },
+      urgency);
+}
+
+}  // namespace understudy

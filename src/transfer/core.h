@@ -1,0 +1,58 @@
+// What all agents of one engine share: its thread, its bounds, its job pools, the store.
+//
+// Members are grouped by who may touch them. The io_context is the first to be made and the last to go, because what
+// still waits in it refers to everything else.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <random>
+
+#include "base/clock.h"
+#include "store/zone_store.h"
+#include "transfer/commit.h"
+#include "transfer/job_pool.h"
+#include "transfer/limits.h"
+#include "transfer/notifier.h"
+#include "transfer/settings.h"
+#include "transfer/status_board.h"
+#include "transfer/timer_queue.h"
+
+namespace understudy {
+
+struct EngineCore {
+  EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const EngineSettings& engine_settings);
+
+  // Any thread.
+  boost::asio::io_context io{1};
+  ZoneStore& store;
+  const Clock& clock;
+  StatusBoard board;
+
+  // The transfer thread.
+  EngineSettings settings;
+  std::mt19937_64 random;
+  TimerQueue timers;
+  Lanes probes;
+  Lanes transfers;
+  Notifier notifier;
+  unsigned at_work = 0;        // agents with work under way
+  unsigned store_writes = 0;   // under way
+  unsigned commits_ahead = 0;  // versions that are being committed and no longer hold a transfer's permit
+  bool stopping = false;
+  std::function<void(double)> due_at;  // tells whoever waits that a timer was set to this time
+
+  // Any thread again; they go first, so that no job outlives what it works on.
+  JobPool loads;   // as many as there are cores: reading and building
+  JobPool writes;  // mostly waiting for the disk
+  Committer committer;
+
+  /// [0,1)
+  double random_part() { return std::uniform_real_distribution<double>(0, 1)(random); }
+  [[nodiscard]] Moment now() const { return moment_of(clock); }
+  /// Runs `job` on the pool and `then` on the transfer thread.
+  void run_job(JobPool& pool, JobPool::Urgency urgency, std::function<void()> job, std::function<void()> then);
+};
+
+}  // namespace understudy

@@ -1,0 +1,97 @@
+#include "transfer/limits.h"
+
+namespace understudy {
+
+struct Lanes::Request::Waiting {
+  std::uint64_t number;
+  Endpoint peer;
+  Priority priority;
+  Granted granted;  // empty once granted or withdrawn
+};
+
+namespace {
+
+std::size_t index_of(Lanes::Priority priority) {
+  return static_cast<std::size_t>(priority);
+}
+
+}  // namespace
+
+void Lanes::Request::withdraw() {
+  if (waiting_) waiting_->granted = nullptr;  // the queue drops it when its turn comes
+  waiting_.reset();
+}
+
+bool Lanes::Request::is_waiting() const {
+  return waiting_ && waiting_->granted;
+}
+
+void Lanes::set_limits(unsigned total, unsigned per_peer) {
+  total_limit_ = total;
+  per_peer_limit_ = per_peer;
+  for (auto lane = lanes_.begin(); lane != lanes_.end();) update(*lane++);  // update() may erase it
+  pump();
+}
+
+Lanes::Request Lanes::enqueue(const Endpoint& peer, Priority priority, Granted granted) {
+  Request request;
+  request.waiting_ = std::make_shared<Request::Waiting>(++last_number_, peer, priority, std::move(granted));
+  LaneEntry& lane = *lanes_.try_emplace(peer).first;
+  lane.second.queues[index_of(priority)].push_back(request.waiting_);
+  update(lane);
+  pump();
+  return request;
+}
+
+void Lanes::make_urgent(Request& request) {
+  if (!request.is_waiting() || request.waiting_->priority == Priority::urgent) return;
+  Request::Waiting& old = *request.waiting_;
+  request = enqueue(old.peer, Priority::urgent, std::exchange(old.granted, nullptr));
+}
+
+void Lanes::release(const Endpoint& peer) {
+  const auto found = lanes_.find(peer);
+  --found->second.active;
+  --active_;
+  update(*found);
+  pump();
+}
+
+/// Puts the lane into ready_ under the number of whoever is first in it, or takes it out.
+void Lanes::update(LaneEntry& entry) {
+  Lane& lane = entry.second;
+  for (std::size_t i = 0; i < lane.queues.size(); ++i) {
+    Queue& queue = lane.queues[i];
+    while (!queue.empty() && !queue.front()->granted) queue.pop_front();
+    const std::uint64_t number = queue.empty() || lane.active >= per_peer_limit_ ? 0 : queue.front()->number;
+    if (number == lane.ready_as[i]) continue;
+    if (lane.ready_as[i] != 0) ready_[i].erase({lane.ready_as[i], &entry});
+    if (number != 0) ready_[i].emplace(number, &entry);
+    lane.ready_as[i] = number;
+  }
+  if (lane.active == 0 && lane.queues[0].empty() && lane.queues[1].empty()) lanes_.erase(entry.first);
+}
+
+void Lanes::pump() {
+  if (pumping_) return;  // whoever is granted something may release it before granted() returns
+  pumping_ = true;
+  while (active_ < total_limit_) {
+    const std::size_t i = ready_[0].empty() ? 1 : 0;
+    if (ready_[i].empty()) break;
+    LaneEntry& entry = *ready_[i].begin()->second;
+    const std::shared_ptr<Request::Waiting> first = entry.second.queues[i].front();
+    entry.second.queues[i].pop_front();
+    Granted granted = std::exchange(first->granted, nullptr);
+    if (!granted) {  // withdrawn after it had become the first
+      update(entry);
+      continue;
+    }
+    ++entry.second.active;
+    ++active_;
+    update(entry);
+    granted(Permit(this, first->peer));
+  }
+  pumping_ = false;
+}
+
+}  // namespace understudy

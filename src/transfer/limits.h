@@ -1,0 +1,106 @@
+// How much goes on at once: a bound in all and one for each peer, with a queue that lets no peer hold up another.
+//
+// Requests are granted first come, first served, urgent ones before the others; those whose peer is at its bound are
+// passed over until it has room, so a peer that hangs fills its own lane only. A peer is an address with its port.
+// Waiting costs one small object and no coroutine. Not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "base/address.h"
+
+namespace understudy {
+
+class Lanes {
+ public:
+  enum class Priority : std::uint8_t { urgent, normal };
+
+  /// The right to work with one peer. Given back when destroyed. Must not outlive its Lanes.
+  class Permit {
+   public:
+    Permit() = default;
+    Permit(Lanes* lanes, const Endpoint& peer) : lanes_(lanes), peer_(peer) {}
+    Permit(Permit&& other) noexcept : lanes_(std::exchange(other.lanes_, nullptr)), peer_(other.peer_) {}
+    Permit& operator=(Permit&& other) noexcept {
+      release();
+      lanes_ = std::exchange(other.lanes_, nullptr);
+      peer_ = other.peer_;
+      return *this;
+    }
+    ~Permit() { release(); }
+    void release() {
+      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_);
+    }
+    [[nodiscard]] explicit operator bool() const { return lanes_ != nullptr; }
+
+   private:
+    Lanes* lanes_ = nullptr;
+    Endpoint peer_;
+  };
+
+  using Granted = std::function<void(Permit)>;
+
+  /// Handle of a request that waits. Destroying it withdraws the request.
+  class Request {
+   public:
+    Request() = default;
+    Request(Request&&) noexcept = default;
+    Request& operator=(Request&& other) noexcept {
+      withdraw();
+      waiting_ = std::move(other.waiting_);
+      return *this;
+    }
+    ~Request() { withdraw(); }
+    void withdraw();
+    [[nodiscard]] bool is_waiting() const;
+
+   private:
+    friend class Lanes;
+    struct Waiting;
+    std::shared_ptr<Waiting> waiting_;
+  };
+
+  Lanes(unsigned total, unsigned per_peer) : total_limit_(total), per_peer_limit_(per_peer) {}
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  /// Takes effect at once where there is now more room; what runs is left alone.
+  void set_limits(unsigned total, unsigned per_peer);
+  /// `granted` is called once, with the permit: at once if there is room, else when there is.
+  [[nodiscard]] Request enqueue(const Endpoint& peer, Priority priority, Granted granted);
+  /// Moves a waiting request to the end of the urgent ones.
+  void make_urgent(Request& request);
+
+  [[nodiscard]] unsigned active() const { return active_; }
+
+ private:
+  using Queue = std::deque<std::shared_ptr<Request::Waiting>>;
+  struct Lane {
+    unsigned active = 0;
+    std::array<Queue, 2> queues;              // by Priority
+    std::array<std::uint64_t, 2> ready_as{};  // under which number this lane is in ready_; 0: it is not
+  };
+  using LaneEntry = std::pair<const Endpoint, Lane>;
+
+  void release(const Endpoint& peer);
+  void update(LaneEntry& lane);
+  void pump();
+
+  unsigned total_limit_;
+  unsigned per_peer_limit_;
+  unsigned active_ = 0;
+  std::uint64_t last_number_ = 0;
+  bool pumping_ = false;
+  std::map<Endpoint, Lane> lanes_;
+  // Lanes with room and somebody waiting, by the number of their first request: one set for each priority.
+  std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2> ready_;
+};
+
+}  // namespace understudy

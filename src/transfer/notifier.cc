@@ -1,0 +1,200 @@
+#include "transfer/notifier.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/log.h"
+#include "net/exchange.h"
+#include "transfer/signed_request.h"
+#include "xfr/soa_query.h"
+
+namespace understudy {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr unsigned max_exchanges = 256;
+constexpr unsigned max_exchanges_per_target = 64;
+
+}  // namespace
+
+struct Notifier::Task {
+  Key key;
+  PeerSettings target;
+  std::shared_ptr<const Zone> version;
+  Lanes::Priority priority = Lanes::Priority::urgent;
+  unsigned tries = 0;
+  bool running = false;     // a coroutine holds it
+  bool superseded = false;  // by `version`, while running
+  Lanes::Request request;
+  asio::cancellation_signal cancel;
+};
+
+Notifier::Notifier(asio::io_context& io, const Clock& clock, StatusBoard& board, const EngineSettings& settings)
+    : io_(io),
+      clock_(clock),
+      board_(board),
+      timeout_(settings.notify_timeout),
+      tries_(settings.notify_tries),
+      lanes_(max_exchanges, max_exchanges_per_target) {}
+
+Notifier::~Notifier() = default;
+
+void Notifier::set_settings(const EngineSettings& settings) {
+  timeout_ = settings.notify_timeout;
+  tries_ = settings.notify_tries;
+}
+
+Notifier::Key Notifier::key_of(NameView zone, const Endpoint& target) {
+  return {std::string(text_of(Name(zone).lowered().wire())), target};
+}
+
+void Notifier::announce(std::span<const PeerSettings> targets, const std::shared_ptr<const Zone>& version,
+                        bool urgent) {
+  if (stopping_) return;
+  for (const PeerSettings& target : targets) {
+    auto& task = tasks_[key_of(version->apex(), target.address)];
+    const bool is_new = !task;
+    if (is_new) task = std::make_shared<Task>();
+    task->key = key_of(version->apex(), target.address);
+    task->target = target;
+    task->version = version;
+    task->tries = 0;
+    if (urgent) task->priority = Lanes::Priority::urgent;
+    if (is_new && !urgent) task->priority = Lanes::Priority::normal;
+    if (task->running) {
+      task->superseded = true;
+      task->cancel.emit(asio::cancellation_type::terminal);
+    } else if (is_new) {
+      queue(task);
+    } else if (urgent) {
+      lanes_.make_urgent(task->request);
+    }
+  }
+}
+
+void Notifier::forget(NameView zone) {
+  const std::string name = key_of(zone, {}).first;
+  for (auto at = tasks_.lower_bound({name, Endpoint{}}); at != tasks_.end() && at->first.first == name;) {
+    const std::shared_ptr<Task> task = at->second;
+    at = tasks_.erase(at);
+    task->request.withdraw();
+    task->cancel.emit(asio::cancellation_type::terminal);
+  }
+}
+
+void Notifier::stop() {
+  stopping_ = true;
+  for (const auto& [key, task] : std::exchange(tasks_, {})) {
+    task->request.withdraw();
+    task->cancel.emit(asio::cancellation_type::terminal);
+  }
+}
+
+void Notifier::queue(const std::shared_ptr<Task>& task) {
+  task->request = lanes_.enqueue(task->target.address, task->priority, [this, task](Lanes::Permit permit) {
+    asio::post(io_, [this, task, granted = std::move(permit)]() mutable { start_try(task, std::move(granted)); });
+  });
+}
+
+void Notifier::start_try(const std::shared_ptr<Task>& task, Lanes::Permit permit) {
+  const auto found = tasks_.find(task->key);
+  if (found == tasks_.end() || found->second != task) return;  // forgotten meanwhile
+  task->running = true;
+  asio::co_spawn(io_, try_once(task, std::move(permit)),
+                 asio::bind_cancellation_slot(task->cancel.slot(), [](const std::exception_ptr& error) {
+                   if (error) std::rethrow_exception(error);
+                 }));
+}
+
+asio::awaitable<void> Notifier::try_once(std::shared_ptr<Task> task, Lanes::Permit permit) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const auto began = std::chrono::steady_clock::now();
+  const milliseconds timeout = timeout_ * (1 << std::min(task->tries, 10U));
+  board_.count([](EngineCounters& counters) { ++counters.notifies_sent; });
+  const Result<> outcome = co_await exchange(*task, timeout);
+  permit.release();
+  if (!outcome && outcome.error().code == Errc::connect_failed && !task->superseded) {
+    // Refused at once: the target may be back before the time for the next try has come.
+    asio::steady_timer timer(io_, began + timeout);
+    boost::system::error_code ignored;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  task->running = false;
+  try_ended(task, outcome);
+}
+
+asio::awaitable<Result<>> Notifier::exchange(const Task& task, milliseconds timeout) {
+  const std::shared_ptr<const Zone> version = task.version;
+  const PeerSettings target = task.target;
+  Bytes soa;
+  if (const auto rrset = version->rrset(version->apex_node(), RRType::SOA)) {
+    rrset->for_each_rdata([&soa](ByteView rdata) { soa.assign(rdata.begin(), rdata.end()); });
+  }
+  Result<SignedRequest> request = make_signed_request(
+      target.key, clock_, [&](std::uint16_t id) { return notify_query(version->apex(), id, version->soa().ttl, soa); });
+  if (!request) co_return std::unexpected(std::move(request).error());
+  Result<NotifyAnswer> answer = NotifyAnswer::ignored;
+  const auto read = [&](ByteView message) {
+    // Every datagram is checked against the signature anew: a forged one must not end the wait (RFC 8945 section 5.4).
+    std::optional<TsigStream> tsig = request->fresh_stream(target.key);
+    answer = read_notify_answer(message, version->apex(), request->id, Via::datagram, tsig ? &*tsig : nullptr,
+                                signature_time(clock_));
+    return answer ? *answer == NotifyAnswer::acknowledged : answer.error().code == Errc::rcode;
+  };
+  const Result<Bytes> exchanged = co_await udp_exchange(target.address, request->message, timeout, read);
+  if (exchanged) {
+    if (!answer) co_return std::unexpected(answer.error());
+    co_return Result<>{};
+  }
+  // What came and was not good enough says more than that nothing good came.
+  if (exchanged.error().code == Errc::timed_out && !answer) co_return std::unexpected(answer.error());
+  co_return std::unexpected(exchanged.error());
+}
+
+void Notifier::try_ended(const std::shared_ptr<Task>& task, const Result<>& outcome) {
+  const auto found = tasks_.find(task->key);
+  if (found == tasks_.end() || found->second != task) return;  // forgotten meanwhile
+  if (std::exchange(task->superseded, false)) {
+    queue(task);
+    return;
+  }
+  const std::string zone = task->version->apex().text();
+  const std::uint32_t serial = task->version->serial().value;
+  if (outcome) {
+    log_debug("zone {}: NOTIFY of serial {} acknowledged by {}", zone, serial, task->target.name);
+    finish(task);
+    return;
+  }
+  const Errc code = outcome.error().code;
+  const bool worth_repeating = code != Errc::rcode && code != Errc::cancelled;
+  if (worth_repeating && ++task->tries < tries_) {
+    task->priority = Lanes::Priority::normal;
+    queue(task);
+    return;
+  }
+  board_.count([](EngineCounters& counters) { ++counters.notifies_failed; });
+  log_warning(
+      "zone {}: NOTIFY of serial {} to {} ({}, UDP, {}) failed: {}; {}: it will see the change at its next "
+      "refresh; check that it runs, serves the zone and allows NOTIFY from us",
+      zone, serial, task->target.name, task->target.address.text(),
+      task->target.key ? "key " + task->target.key->name.text() : "unsigned", outcome.error().text(),
+      worth_repeating ? fmt::format("given up after {} tries", tries_) : "not repeated");
+  finish(task);
+}
+
+void Notifier::finish(const std::shared_ptr<Task>& task) {
+  tasks_.erase(Key(task->key));
+}
+
+}  // namespace understudy

@@ -1,0 +1,400 @@
+#include "transfer/zone_agent.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "transfer/zone_work.h"
+
+namespace understudy {
+namespace {
+
+std::shared_ptr<const std::string> shared_file(std::string path) {
+  if (path.empty()) return nullptr;
+  return std::make_shared<const std::string>(std::move(path));
+}
+
+}  // namespace
+
+ZoneAgent::ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<ZoneSlot> slot)
+    : core_(core),
+      slot_(std::move(slot)),
+      policy_(std::move(settings.policy)),
+      file_(shared_file(std::move(settings.file))),
+      schedule_(policy_->bounds) {
+  Lock lock(core_.board.mutex);
+  facts_.from_file = is_from_file();
+  ++core_.board.counters.zones_by_state[static_cast<std::size_t>(facts_.state)];
+}
+
+ZoneAgent::~ZoneAgent() = default;
+
+// What other threads see.
+
+ZoneStatus ZoneAgent::status_locked() const {
+  ZoneStatus out;
+  out.name = slot_->name();
+  out.state = facts_.state;
+  out.activity = facts_.activity;
+  if (facts_.version) {
+    out.serial = facts_.version->serial();
+    out.records = facts_.version->record_count();
+    out.memory = facts_.version->memory_size();
+  }
+  out.from_file = facts_.from_file;
+  out.primary = facts_.source;
+  out.last_check = facts_.timers.checked_at;
+  out.last_confirmed = facts_.timers.confirmed_at;
+  if (!facts_.from_file) {
+    out.next_check = facts_.timers.refresh_at;
+    out.expires_at = facts_.timers.expire_at;
+  }
+  out.last_error = facts_.last_error;
+  out.checks = facts_.checks;
+  out.transfers = facts_.transfers;
+  out.failures = facts_.failures;
+  return out;
+}
+
+ZoneStatus ZoneAgent::status() const {
+  Lock lock(core_.board.mutex);
+  return status_locked();
+}
+
+void ZoneAgent::append_status(EngineCore& core, std::span<const std::shared_ptr<ZoneAgent>> agents,
+                              std::vector<ZoneStatus>& out) US_NO_ANALYSIS {  // one lock is all agents' lock
+  Lock lock(core.board.mutex);
+  for (const auto& agent : agents) out.push_back(agent->status_locked());
+}
+
+std::shared_ptr<const Zone> ZoneAgent::version() const {
+  Lock lock(core_.board.mutex);
+  return facts_.version;
+}
+
+bool ZoneAgent::leave_notify(const IpAddress& from, std::optional<Serial> serial) {
+  Lock lock(core_.board.mutex);
+  ++core_.board.counters.notifies_received;
+  const bool first = !std::exchange(facts_.notify_waits, true);
+  // Of several, the newest serial counts; one without a serial means that there may be something newer still.
+  if (first || !serial || (facts_.notify_serial && serial->is_newer_than(*facts_.notify_serial))) {
+    facts_.notify_serial = serial;
+    facts_.notify_from = from;
+  }
+  return first;
+}
+
+void ZoneAgent::change_state(ZoneState state) {
+  auto& counts = core_.board.counters.zones_by_state;
+  --counts[static_cast<std::size_t>(facts_.state)];
+  ++counts[static_cast<std::size_t>(state)];
+  facts_.state = state;
+}
+
+void ZoneAgent::set_state(ZoneState state) {
+  Lock lock(core_.board.mutex);
+  change_state(state);
+}
+
+void ZoneAgent::set_activity(ZoneActivity activity) {
+  Lock lock(core_.board.mutex);
+  facts_.activity = activity;
+}
+
+void ZoneAgent::publish_timers() {
+  if (is_from_file()) return;
+  const ZoneTimers timers = schedule_.timers(core_.now());
+  Lock lock(core_.board.mutex);
+  facts_.timers = timers;
+}
+
+// The beginning.
+
+Result<void> ZoneAgent::load(const StoredZone& stored) {
+  US_ASSIGN(const std::shared_ptr<const Zone> version, core_.store.load(name()));
+  const Moment now = core_.now();
+  schedule_.restore(version->soa(), stored.timers, now);
+  const bool expired = schedule_.check_expired(now);
+  if (expired) {
+    slot_->set_expired();
+  } else {
+    slot_->publish(version);
+  }
+  Lock lock(core_.board.mutex);
+  facts_.version = version;
+  facts_.source = stored.source;
+  facts_.timers = stored.timers;
+  change_state(expired ? ZoneState::expired : ZoneState::ok);
+  return {};
+}
+
+void ZoneAgent::load_file() {
+  const FileReading reading = read_file_version(*file_, name(), policy_->limits, core_.clock);
+  file_stamp_ = reading.stamp;
+  if (reading.version) {
+    slot_->publish(*reading.version);
+    log_file_read(name(), *file_, std::nullopt, reading);
+  } else {
+    file_stamp_ = {};
+    log_file_failed(name(), *file_, std::nullopt, reading.version.error());
+  }
+  const WallSeconds now = core_.clock.wall_seconds();
+  Lock lock(core_.board.mutex);
+  facts_.source = *file_;
+  facts_.timers.checked_at = now;
+  ++facts_.checks;
+  if (reading.version) {
+    facts_.version = *reading.version;
+    facts_.timers.confirmed_at = now;
+    change_state(ZoneState::ok);
+  } else {
+    facts_.last_error = reading.version.error().text();
+    ++facts_.failures;
+  }
+}
+
+void ZoneAgent::adopt() {
+  adopted_ = true;
+  if (retired_) {
+    leave_if_retired();
+    return;
+  }
+  const std::shared_ptr<const Zone> held = version();
+  if (!held) set_state(ZoneState::empty);
+  if (!is_from_file()) {
+    if (!held) schedule_.start_empty(core_.now());
+    bool was_expired = false;
+    {
+      Lock lock(core_.board.mutex);
+      was_expired = facts_.timers.expired;
+    }
+    publish_timers();
+    if (schedule_.expired() && !was_expired) {
+      log_warning(
+          "zone {}: expired while this server was down; it is answered with SERVFAIL until a primary confirms it",
+          name().text());
+      save_timers(true, nullptr);
+    }
+  }
+  // A crash may have come between making the last version durable and announcing it.
+  if (held && !slot_->expired()) core_.notifier.announce(policy_->notify, held, false);
+  after_work();
+}
+
+// Timers.
+
+void ZoneAgent::set_timer() {
+  if (retired_ || core_.stopping || !adopted_) {
+    core_.timers.remove(*this);
+    return;
+  }
+  std::optional<double> due;
+  const auto at = [&due](double when) { due = due ? std::min(*due, when) : when; };
+  if (!is_from_file()) {
+    if (!work_) at(schedule_.next_check());
+    // While a version is being committed the slot is not ours; the end of it looks at the time again.
+    const bool committing = work_ && work_->committing;
+    if (const std::optional<double> expires = schedule_.expires(); expires && !committing) at(*expires);
+  }
+  if (!work_ && notify_due_) at(*notify_due_);
+  if (due) {
+    core_.timers.set(*this, *due);
+    if (core_.due_at) core_.due_at(*due);
+  } else {
+    core_.timers.remove(*this);
+  }
+}
+
+void ZoneAgent::timer_due() {
+  const Moment now = core_.now();
+  const bool was_expired = schedule_.expired();
+  if (!is_from_file() && schedule_.check_expired(now) && !was_expired) expire();
+  const bool notify_due = notify_due_ && *notify_due_ <= now.mono;
+  if (!work_ && (notify_due || (!is_from_file() && schedule_.next_check() <= now.mono))) {
+    begin_work(notify_due ? Level::urgent : Level::normal);
+  }
+  set_timer();
+}
+
+void ZoneAgent::expire() {
+  slot_->set_expired();
+  set_state(ZoneState::expired);
+  publish_timers();
+  log_error(
+      "zone {}: expired: no primary has confirmed it within the SOA's expire time; it is answered with SERVFAIL until "
+      "one does; see the lines about its checks",
+      name().text());
+  save_timers(true, nullptr);
+}
+
+void ZoneAgent::save_timers(bool durable, std::function<void()> then) {
+  when_store_is_free([this, durable, after = std::move(then)] {
+    auto outcome = std::make_shared<Result<void>>();
+    core_.run_job(
+        core_.writes, JobPool::Urgency::urgent,
+        [this, self = shared_from_this(), durable, outcome, timers = schedule_.timers(core_.now())] {
+          *outcome = core_.store.save_timers(name(), timers, durable);
+        },
+        [this, self = shared_from_this(), outcome, after] {
+          // The next confirmation writes them again; until then a restart finds older ones, which only means more
+          // checks.
+          if (!*outcome && outcome->error().code != Errc::not_found) {
+            log_warning("zone {}: its timers could not be stored: {}; {}", name().text(), outcome->error().text(),
+                        advice_text(outcome->error().code));
+          }
+          store_is_free();
+          if (after) after();
+        });
+  });
+}
+
+void ZoneAgent::save_timers_again() {
+  if (is_from_file() || !adopted_ || retired_ || !version()) return;
+  publish_timers();
+  save_timers(false, nullptr);
+}
+
+void ZoneAgent::when_store_is_free(std::function<void()> write) {
+  if (store_busy_) {
+    store_queue_.push_back(std::move(write));
+    return;
+  }
+  store_busy_ = true;
+  ++core_.store_writes;
+  write();
+}
+
+void ZoneAgent::store_is_free() {
+  --core_.store_writes;
+  store_busy_ = false;
+  if (!store_queue_.empty()) {
+    const auto next = std::move(store_queue_.front());
+    store_queue_.erase(store_queue_.begin());
+    when_store_is_free(next);
+    return;
+  }
+  leave_if_retired();
+}
+
+// What comes from outside.
+
+void ZoneAgent::take_notify() {
+  if (retired_ || core_.stopping) return;
+  if (!adopted_) return;  // after_work() finds it
+  if (!work_) {
+    after_work();
+  } else if (!work_->started) {
+    {
+      Lock lock(core_.board.mutex);
+      facts_.notify_waits = false;
+      work_->notified_by = facts_.notify_from;
+    }
+    core_.probes.make_urgent(work_->request);
+  }
+  // Otherwise it waits for the end of the work that is under way (RFC 1996 section 4.4).
+}
+
+void ZoneAgent::command(bool whole, CommandDone done) {
+  if (retired_ || core_.stopping) {
+    done({fail(Errc::cancelled, "the zone is being removed or the server stops"), ""});
+    return;
+  }
+  if (work_ && !work_->started) {
+    work_->commands.push_back(std::move(done));
+    work_->whole |= whole;
+    core_.probes.make_urgent(work_->request);
+    return;
+  }
+  commands_.push_back(std::move(done));
+  (whole ? whole_wanted_ : refresh_wanted_) = true;
+  if (adopted_ && !work_) after_work();
+}
+
+void ZoneAgent::change_settings(ZoneSettings settings) {
+  if (retired_) return;
+  const std::shared_ptr<const ZonePolicySettings> before = std::exchange(policy_, std::move(settings.policy));
+  if (policy_->access != before->access) slot_->set_access(policy_->access);
+  const bool was_from_file = is_from_file();
+  const bool other_file = was_from_file ? *file_ != settings.file : !settings.file.empty();
+  file_ = shared_file(std::move(settings.file));
+  if (other_file) file_stamp_ = {};
+  const Moment now = core_.now();
+  schedule_.set_bounds(policy_->bounds, now);
+  if (was_from_file && !is_from_file()) {
+    // From now on its age counts; nothing has confirmed it at a primary yet.
+    if (const auto held = version())
+      schedule_.confirmed(held->soa(), now, core_.random_part());
+    else
+      schedule_.start_empty(now);
+  }
+  {
+    Lock lock(core_.board.mutex);
+    facts_.from_file = is_from_file();
+  }
+  if (is_from_file()) {
+    refresh_wanted_ = true;  // reads it only if it was written
+  } else if (was_from_file || policy_->primaries != before->primaries) {
+    refresh_wanted_ = true;
+    if (work_ && !work_->committing) stop_work();
+  }
+  if (!adopted_) return;
+  if (!work_) after_work();
+  set_timer();
+}
+
+// The end.
+
+void ZoneAgent::stop_work() {
+  if (!work_ || work_->cancelled) return;
+  work_->cancelled = true;
+  if (work_->request.is_waiting()) {
+    work_->request.withdraw();
+    finish(work_, {fail(Errc::cancelled, name().text()), ""});
+    return;
+  }
+  work_->cancel.emit(boost::asio::cancellation_type::terminal);
+}
+
+void ZoneAgent::retire(bool forget_stored, std::function<void()> gone) {
+  retired_ = true;
+  forget_stored_ = forget_stored;
+  gone_ = std::move(gone);
+  core_.timers.remove(*this);
+  core_.notifier.forget(name());
+  cancel();
+  leave_if_retired();
+}
+
+void ZoneAgent::cancel() {
+  core_.timers.remove(*this);
+  stop_work();
+  for (const CommandDone& done : std::exchange(commands_, {})) {
+    done({fail(Errc::cancelled, "the zone is being removed or the server stops"), ""});
+  }
+}
+
+void ZoneAgent::leave_if_retired() {
+  if (!retired_ || !adopted_ || work_ || store_busy_ || !gone_) return;
+  if (std::exchange(forget_stored_, false)) {
+    when_store_is_free([this] {
+      core_.run_job(
+          core_.writes, JobPool::Urgency::urgent,
+          [this, self = shared_from_this()] {
+            if (const Result<void> removed = core_.store.remove(name()); !removed) {
+              log_error("zone {}: its stored data could not be removed: {}", name().text(), removed.error().text());
+            }
+          },
+          [this, self = shared_from_this()] { store_is_free(); });
+    });
+    return;
+  }
+  {
+    Lock lock(core_.board.mutex);
+    --core_.board.counters.zones_by_state[static_cast<std::size_t>(facts_.state)];
+  }
+  std::exchange(gone_, nullptr)();
+}
+
+}  // namespace understudy

@@ -1,0 +1,159 @@
+// Keeps one zone fresh: the only writer of its slot, its schedule and its stored timers.
+//
+//            due, NOTIFY, command          permit            newer            permit
+//   at rest ----------------------> queued ------> checking -------> queued ------> transferring --whole--> committing
+//      ^                              ^                |  |                              |                      |
+//      |                              +--next primary--+  |                              |                      |
+//      +--- up to date, no primary left, done ------------+------------------------------+----------------------+
+//
+// At rest an agent is an entry in the timer queue; queued, a request in a lane; a coroutine exists only while it talks
+// to a primary. NOTIFYs and commands that come during work lead to one more check afterwards. A zone from a file goes
+// the same way with reading in place of checking and transferring.
+//
+// Made by any thread; before adopt() it may be loaded by a job; from then on everything except the functions marked
+// "any thread" belongs to the transfer thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "transfer/attempt.h"
+#include "transfer/core.h"
+#include "transfer/file_zone.h"
+#include "transfer/settings.h"
+#include "transfer/status.h"
+#include "transfer/timer_queue.h"
+
+namespace understudy {
+
+class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<ZoneAgent> {
+ public:
+  ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<ZoneSlot> slot);
+  ~ZoneAgent();
+
+  // Any thread.
+  [[nodiscard]] const Name& name() const { return slot_->name(); }
+  [[nodiscard]] const std::shared_ptr<ZoneSlot>& slot() const { return slot_; }
+  [[nodiscard]] ZoneStatus status() const;
+  /// Appends the status of many at the cost of one lock.
+  static void append_status(EngineCore& core, std::span<const std::shared_ptr<ZoneAgent>> agents,
+                            std::vector<ZoneStatus>& out);
+  [[nodiscard]] std::shared_ptr<const Zone> version() const;
+  /// Leaves a NOTIFY for the agent. True if take_notify() must now be called on the transfer thread.
+  bool leave_notify(const IpAddress& from, std::optional<Serial> serial);
+
+  // Before adopt(), on a job thread, one of:
+  /// Reads the stored version and answers from it unless it has expired.
+  Result<void> load(const StoredZone& stored);
+  /// Reads the zone's file and answers from it.
+  void load_file();
+
+  // The transfer thread.
+  /// Takes up the work. Without a version the zone is taken at once.
+  void adopt();
+  [[nodiscard]] bool is_from_file() const { return file_ != nullptr; }
+  void timer_due();
+  void take_notify();
+  /// Checks; with `whole`, takes the zone whatever its serial.
+  void command(bool whole, CommandDone done);
+  void change_settings(ZoneSettings settings);
+  /// The zone is no longer configured. `gone` is called once nothing is under way any more.
+  void retire(bool forget_stored, std::function<void()> gone);
+  /// The engine stops: ends what is under way.
+  void cancel();
+  /// Writes the timers again, after the wall clock has jumped.
+  void save_timers_again();
+
+ private:
+  struct Work;
+  using WorkPtr = std::shared_ptr<Work>;
+  enum class Level : std::uint8_t { normal, urgent };
+
+  // zone_work.cc: one piece of work from beginning to end.
+  void begin_work(Level level);
+  void order_primaries(Work& work) const;
+  void ask_next(const WorkPtr& work);
+  void start_probe(const WorkPtr& work, Lanes::Permit permit);
+  boost::asio::awaitable<void> probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
+  void probed(const WorkPtr& work, Result<Serial> serial);
+  void primary_is_behind(const WorkPtr& work);
+  void queue_transfer(const WorkPtr& work);
+  void start_transfer(const WorkPtr& work, Lanes::Permit permit);
+  boost::asio::awaitable<void> transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
+  void taken(const WorkPtr& work, Result<ZoneBuilder> builder, Lanes::Permit permit);
+  void start_commit(const WorkPtr& work, ZoneBuilder builder, Lanes::Permit permit);
+  void committed(const WorkPtr& work, CommitTask& task);
+  void attempt_failed(const WorkPtr& work, const Error& error);
+  void read_file(const WorkPtr& work);
+  void file_was_read(const WorkPtr& work, const FileReading& reading);
+  void file_is_current(const WorkPtr& work);
+  void file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task);
+  void finish_current(const WorkPtr& work);
+  void finish_failed(const WorkPtr& work, Error error);
+  void finish(const WorkPtr& work, CommandOutcome outcome);
+
+  void work_is_over(const WorkPtr& work);
+
+  // zone_agent.cc
+  /// Goes on with what came meanwhile, or rests.
+  void after_work();
+  bool wants_check_for_notify();
+  void drop_answered_notify();
+  void stop_work();
+  void expire();
+  void set_timer();
+  void set_activity(ZoneActivity activity);
+  void set_state(ZoneState state);
+  void change_state(ZoneState state) US_REQUIRES(core_.board.mutex);
+  void publish_timers();
+  void save_timers(bool durable, std::function<void()> then);
+  /// Calls `write` when no other write of this zone is under way; it must lead to store_is_free().
+  void when_store_is_free(std::function<void()> write);
+  void store_is_free();
+  void leave_if_retired();
+
+  // Constant after construction.
+  EngineCore& core_;
+  const std::shared_ptr<ZoneSlot> slot_;
+
+  // The transfer thread (before adopt(): the job that loads).
+  std::shared_ptr<const ZonePolicySettings> policy_;
+  std::shared_ptr<const std::string> file_;  // null: from primaries
+  FileStamp file_stamp_;
+  RefreshSchedule schedule_;
+  WorkPtr work_;  // null at rest
+  bool adopted_ = false;
+  bool refresh_wanted_ = false;  // after the work that is under way
+  bool whole_wanted_ = false;
+  std::vector<CommandDone> commands_;  // that wait for the next work
+  std::vector<std::function<void()>> store_queue_;
+  bool store_busy_ = false;
+  bool retired_ = false;
+  bool forget_stored_ = false;
+  std::function<void()> gone_;
+  std::vector<std::pair<Endpoint, Serial>> behind_;  // primaries that were reported to be behind
+  std::optional<double> notify_due_;                 // a NOTIFY that waits because too many came for nothing
+  double idle_checks_since_ = 0;                     // monotonic seconds
+  unsigned idle_checks_ = 0;                         // because of a NOTIFY, that found nothing, since then
+
+  struct Facts {
+    ZoneState state = ZoneState::loading;
+    ZoneActivity activity = ZoneActivity::idle;
+    bool from_file = false;
+    bool notify_waits = false;
+    std::optional<Serial> notify_serial;
+    IpAddress notify_from;
+    std::shared_ptr<const Zone> version;
+    std::string source;  // the primary or file that confirmed or sent the version
+    std::string last_error;
+    ZoneTimers timers;
+    std::uint32_t checks = 0, transfers = 0, failures = 0;
+  };
+  [[nodiscard]] ZoneStatus status_locked() const US_REQUIRES(core_.board.mutex);
+  Facts facts_ US_GUARDED_BY(core_.board.mutex);
+};
+
+}  // namespace understudy

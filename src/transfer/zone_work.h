@@ -1,0 +1,33 @@
+// One piece of work of a zone agent: from the wish for a check to its outcome. On the transfer thread only.
+#pragma once
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "transfer/zone_agent.h"
+
+namespace understudy {
+
+struct ZoneAgent::Work {
+  bool whole = false;       // take the zone whatever its serial
+  bool urgent = false;      // NOTIFY or command
+  bool started = false;     // a primary is being asked, or the file read: what comes now waits for the next work
+  bool committing = false;  // the slot belongs to a job
+  bool cancelled = false;
+  bool only_if_written = false;          // a file: not if it is as it was when it was read last
+  std::optional<IpAddress> notified_by;  // to be asked first if it is a primary
+  std::shared_ptr<const ZonePolicySettings> policy;
+  std::vector<std::uint32_t> order;  // of the policy's primaries
+  std::size_t next = 0;              // in `order`
+  std::unique_ptr<Attempt> attempt;  // the present one
+  double probe_seconds = 0;
+  std::optional<Error> error;  // of the last attempt that failed, those before in its detail
+  std::vector<CommandDone> commands;
+  Lanes::Request request;
+  boost::asio::cancellation_signal cancel;
+};
+
+}  // namespace understudy

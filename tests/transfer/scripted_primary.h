@@ -1,0 +1,100 @@
+// A primary on loopback that does what a test says, for real sockets: UDP and TCP on one port.
+//
+// Every zone has a version (a list of records, the SOA first) and every kind of exchange a behaviour. Queries are
+// counted. NOTIFYs to it are acknowledged and kept, so it is a notify target as well. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "dns/message.h"
+#include "dns/record.h"
+#include "dns/serial.h"
+#include "dns/tsig.h"
+#include "net/sockets.h"
+
+namespace understudy {
+
+/// The records of a small zone: SOA with these timers, two NS with addresses, and `hosts` addresses.
+struct ZoneSpec {
+  std::string name = "example.";
+  std::uint32_t serial = 1;
+  unsigned hosts = 3;
+  unsigned refresh = 3600, retry = 600, expire = 86400;
+  std::string extra;  // more lines of zone file text
+};
+std::vector<Record> zone_records(const ZoneSpec& spec);
+std::string zone_file_text(const ZoneSpec& spec);
+
+enum class Udp { answer, silent, truncated, refused, unsigned_answer, closed };
+enum class Tcp { answer, silent };  // for SOA
+enum class Axfr { whole, silent, half_then_close, half_then_silent, trickle, refused, older_serial };
+
+class ScriptedPrimary {
+ public:
+  /// On a port that the system chooses, at this loopback address.
+  explicit ScriptedPrimary(const IpAddress& address = IpAddress::v4(127, 0, 0, 1));
+  ~ScriptedPrimary();
+
+  [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
+  void serve(const ZoneSpec& spec);
+  /// Queries must be signed with it, answers are.
+  void set_key(std::shared_ptr<const TsigKey> key);
+  std::atomic<Udp> udp{Udp::answer};
+  std::atomic<Tcp> tcp{Tcp::answer};
+  std::atomic<Axfr> axfr{Axfr::whole};
+  std::atomic<bool> acknowledge{true};         // NOTIFYs
+  std::atomic<std::uint32_t> lie_in_probe{0};  // serial to name in SOA answers; 0: the right one
+  std::atomic<int> probe_delay_ms{0};
+
+  // What came.
+  std::atomic<int> udp_probes{0}, tcp_probes{0}, transfers{0}, notifies{0};
+  std::atomic<int> transfers_open{0}, most_transfers_open{0};
+  [[nodiscard]] std::vector<Serial> notified_serials() const;
+  /// Closes the port: the primary is gone. resume() brings it back at the same port.
+  void stop();
+  void resume();
+
+ private:
+  struct Query {
+    Header header;
+    Question question;
+    std::optional<TsigSession> session;
+  };
+  std::optional<Query> read(ByteView wire) const;
+  Bytes answer(const Query& query, std::vector<Record> records, std::uint16_t flags = Header::aa,
+               bool sign = true) const;
+  std::vector<Record> records_of(NameView zone) const;
+  Bytes soa_answer(const Query& query, bool sign) const;
+  void run_udp();
+  void run_tcp();
+  void run_connection(int fd);
+  void run_axfr(int fd, const Query& query);
+  void notified(ByteView wire, const Query& query, const sockaddr* peer, socklen_t size);
+
+  Endpoint endpoint_;
+  UniqueFd udp_fd_, tcp_fd_;
+  std::atomic<bool> stopping_{false};
+  std::thread udp_thread_, tcp_thread_;
+  mutable std::mutex mutex_;
+  std::vector<std::thread> connections_;       // guarded by mutex_
+  std::map<Name, std::vector<Record>> zones_;  // guarded by mutex_
+  std::shared_ptr<const TsigKey> key_;         // guarded by mutex_
+  TsigKeyring keyring_;                        // guarded by mutex_
+  std::vector<Serial> notified_;               // guarded by mutex_
+};
+
+bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = std::chrono::seconds(20));
+
+}  // namespace understudy
