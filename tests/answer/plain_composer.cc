@@ -1,0 +1,474 @@
+#include "answer/plain_composer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "dns/rdata.h"
+
+namespace understudy::plain {
+namespace {
+
+Bytes canonical(RRType type, ByteView rdata) {
+  Bytes out;
+  append_canonical_rdata(type, rdata, out);
+  return out;
+}
+
+RRType covered_type(ByteView rdata) {
+  return rdata.size() < 2 ? RRType::RRSIG : static_cast<RRType>(load_u16(rdata.data()));
+}
+
+Name child(std::string_view label, NameView parent) {
+  return Name::prepend(view_of(label), parent).value_or(Name());
+}
+
+// The name and its ancestors down to `top`, from `top` to the name.
+std::vector<Name> path(NameView top, NameView name) {
+  std::vector<Name> out;
+  for (NameView at = name; at.size() > top.size(); at = at.parent()) out.emplace_back(at);
+  out.emplace_back(top);
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+Zone::Zone(NameView apex, const std::vector<Record>& records, State state) : apex_(apex), state_(state) {
+  for (const Record& r : records) {
+    if (!r.owner.view().is_at_or_below(apex)) continue;
+    const RRType type = r.type == RRType::RRSIG ? covered_type(r.rdata) : r.type;
+    RRset& rrset = nodes_[r.owner][type];
+    const auto same = [&](ByteView other) { return canonical(r.type, other) == canonical(r.type, r.rdata); };
+    if (r.type == RRType::RRSIG) {
+      const bool known = std::any_of(rrset.signatures.begin(), rrset.signatures.end(),
+                                     [&](const auto& signature) { return same(signature.second); });
+      if (!known) rrset.signatures.emplace_back(r.ttl, r.rdata);
+      continue;
+    }
+    if (std::any_of(rrset.data.begin(), rrset.data.end(), same)) continue;
+    rrset.ttl = rrset.data.empty() ? r.ttl : std::min(rrset.ttl, r.ttl);
+    rrset.data.push_back(r.rdata);
+  }
+}
+
+const RRset* Zone::find(NameView owner, RRType type) const {
+  const auto node = nodes_.find(Name(owner));
+  if (node == nodes_.end()) return nullptr;
+  const auto rrset = node->second.find(type);
+  return rrset == node->second.end() ? nullptr : &rrset->second;
+}
+
+bool Zone::has(NameView owner, RRType type) const {
+  const RRset* rrset = find(owner, type);
+  return rrset != nullptr && !rrset->data.empty();
+}
+
+std::vector<RRType> Zone::types(NameView owner) const {
+  std::vector<RRType> out;
+  if (const auto node = nodes_.find(Name(owner)); node != nodes_.end()) {
+    for (const auto& [type, rrset] : node->second) out.push_back(type);
+  }
+  return out;
+}
+
+bool Zone::exists(NameView owner) const {
+  for (const RRType type : types(owner)) {
+    if (type != RRType::NSEC3) return true;
+  }
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node.first.view().is_below(owner); });
+}
+
+namespace {
+
+constexpr std::size_t most_aliases = 16;
+constexpr std::size_t most_addressed = 64;
+
+struct Found {
+  enum class Kind { data, cname, dname, referral, nodata, name_error } kind;
+  Name at;  // where the records are
+};
+
+class Composer {
+ public:
+  Composer(const std::vector<Zone>& zones, const Question& question, bool dnssec_ok)
+      : zones_(zones), question_(question), dnssec_ok_(dnssec_ok) {}
+
+  Response run() {
+    Name current = question_.name;
+    std::vector<Name> visited;
+    while (true) {
+      const Zone* zone = closest_zone(current, question_.type);
+      if (zone == nullptr || zone->state() != Zone::State::served) {
+        if (visited.empty()) unavailable(zone);
+        return out_;
+      }
+      const Found found = look_up(*zone, current);
+      if (visited.empty()) out_.authoritative = found.kind != Found::Kind::referral;
+      visited.push_back(current);
+      Name next;
+      if (!step(*zone, found, current, next)) return out_;
+      if (visited.size() == most_aliases || std::find(visited.begin(), visited.end(), next) != visited.end())
+        return out_;
+      current = next;
+    }
+  }
+
+ private:
+  // RFC 1034 section 4.3.2 step 2; DS of an apex belongs to the parent if we have it (RFC 4035 section 3.1.4.1).
+  const Zone* closest_zone(NameView name, RRType type) const {
+    const Zone* best = nullptr;
+    for (const Zone& zone : zones_) {
+      if (!name.is_at_or_below(zone.apex())) continue;
+      if (type == RRType::DS && name.equals(zone.apex()) && has_parent_zone(name)) continue;
+      if (best == nullptr || zone.apex().size() > best->apex().size()) best = &zone;
+    }
+    return best;
+  }
+  bool has_parent_zone(NameView name) const {
+    return std::any_of(zones_.begin(), zones_.end(), [&](const Zone& zone) { return name.is_below(zone.apex()); });
+  }
+
+  void unavailable(const Zone* zone) {
+    out_.rcode = zone == nullptr ? Rcode::REFUSED : Rcode::SERVFAIL;
+    if (zone == nullptr) return;
+    out_.extended_error = static_cast<std::uint16_t>(zone->state() == Zone::State::expired ? 24 : 14);
+  }
+
+  // Step 3: down from the apex, label by label.
+  Found look_up(const Zone& zone, NameView name) const {
+    for (const Name& at : path(zone.apex(), name)) {
+      const bool is_apex = at == zone.apex();
+      const bool is_name = at.view().equals(name);
+      if (!is_apex && zone.has(at, RRType::NS) && !(is_name && question_.type == RRType::DS)) {
+        return {Found::Kind::referral, at};
+      }
+      if (!is_name && zone.has(at, RRType::DNAME)) return {Found::Kind::dname, at};
+    }
+    if (zone.exists(name)) return at_name(zone, name);
+    NameView encloser = name.parent();
+    while (!zone.exists(encloser)) encloser = encloser.parent();
+    const Name wildcard = child("*", encloser);
+    if (wildcard.is_root() || !zone.exists(wildcard)) return {Found::Kind::name_error, Name()};
+    if (zone.has(wildcard, RRType::NS) && question_.type != RRType::DS) return {Found::Kind::nodata, Name()};
+    return at_name(zone, wildcard);
+  }
+
+  Found at_name(const Zone& zone, NameView at) const {
+    const auto types = zone.types(at);
+    if (question_.type == RRType::ANY) return {types.empty() ? Found::Kind::nodata : Found::Kind::data, at};
+    if (zone.has(at, question_.type)) return {Found::Kind::data, at};
+    if (question_.type == RRType::RRSIG && has_signatures(zone, at)) return {Found::Kind::data, at};
+    if (zone.has(at, RRType::CNAME)) return {Found::Kind::cname, at};
+    return {Found::Kind::nodata, at};
+  }
+
+  static bool has_signatures(const Zone& zone, NameView at) {
+    const auto types = zone.types(at);
+    return std::any_of(types.begin(), types.end(), [&](RRType t) { return !zone.find(at, t)->signatures.empty(); });
+  }
+
+  // Adds what was found under the name `current`. True if `next` is to be looked up.
+  bool step(const Zone& zone, const Found& found, const Name& current, Name& next) {
+    switch (found.kind) {
+      case Found::Kind::data:
+        data(zone, found.at, current);
+        return false;
+      case Found::Kind::cname:
+        put(Section::answer, zone, found.at, RRType::CNAME, current, true, true);
+        next = NameView::trusted(zone.find(found.at, RRType::CNAME)->data[0]);
+        return true;
+      case Found::Kind::dname:
+        return dname(zone, found.at, current, next) && question_.type != RRType::CNAME;
+      case Found::Kind::referral:
+        referral(zone, found.at);
+        return false;
+      case Found::Kind::name_error:
+        out_.rcode = Rcode::NXDOMAIN;
+        [[fallthrough]];
+      case Found::Kind::nodata:
+        negative(zone);
+        return false;
+    }
+    return false;
+  }
+
+  void data(const Zone& zone, NameView at, const Name& owner) {
+    if (question_.type == RRType::ANY) return any(zone, at, owner);
+    if (question_.type == RRType::RRSIG) return signatures(zone, at, owner);
+    put(Section::answer, zone, at, question_.type, owner, true, true);
+    addresses(zone, *zone.find(at, question_.type), question_.type, nullptr);
+  }
+
+  // RFC 8482 section 4.1: one RRset; not DNSSEC's own if there is another.
+  void any(const Zone& zone, NameView at, const Name& owner) {
+    std::optional<RRType> chosen;
+    for (const RRType type : zone.types(at)) {
+      const bool dnssec = type == RRType::NSEC || type == RRType::NSEC3;
+      const bool chosen_is_dnssec = chosen == RRType::NSEC || chosen == RRType::NSEC3;
+      if (zone.has(at, type) && (!chosen || (chosen_is_dnssec && !dnssec))) chosen = type;
+    }
+    if (!chosen) return negative(zone);
+    put(Section::answer, zone, at, *chosen, owner, true, true);
+  }
+
+  void signatures(const Zone& zone, NameView at, const Name& owner) {
+    Part part{Section::answer, owner, RRType::RRSIG, {}, true, true};
+    for (const RRType type : zone.types(at)) {
+      for (const auto& [ttl, rdata] : zone.find(at, type)->signatures) {
+        part.records.push_back({owner, RRType::RRSIG, RRClass::IN, ttl, rdata});
+      }
+    }
+    out_.parts.push_back(std::move(part));
+  }
+
+  // RFC 6672 section 3.2.
+  bool dname(const Zone& zone, NameView at, const Name& current, Name& next) {
+    const RRset& rrset = *zone.find(at, RRType::DNAME);
+    const bool known = std::any_of(out_.parts.begin(), out_.parts.end(), [&](const Part& part) {
+      return part.type == RRType::DNAME && part.owner.view().equals(at);
+    });
+    if (!known) put(Section::answer, zone, at, RRType::DNAME, Name(at), true, true);
+    const ByteView prefix = current.wire().first(current.size() - at.size());
+    Bytes wire(prefix.begin(), prefix.end());
+    append(wire, rrset.data[0]);
+    if (wire.size() > max_name_size) {
+      out_.rcode = Rcode::YXDOMAIN;
+      return false;
+    }
+    next = NameView::trusted(wire);
+    out_.parts.push_back({Section::answer,
+                          current,
+                          RRType::CNAME,
+                          {{current, RRType::CNAME, RRClass::IN, rrset.ttl, wire}},
+                          true,
+                          true});
+    return true;
+  }
+
+  void referral(const Zone& zone, const Name& cut) {
+    put(Section::authority, zone, cut, RRType::NS, cut, true, true);
+    if (dnssec_ok_ && zone.has(cut, RRType::DS)) put(Section::authority, zone, cut, RRType::DS, cut, true, false);
+    addresses(zone, *zone.find(cut, RRType::NS), RRType::NS, &cut);
+  }
+
+  // RFC 2308 section 3: the TTL is the lesser of the SOA's own and its MINIMUM.
+  void negative(const Zone& zone) {
+    const RRset& soa = *zone.find(zone.apex(), RRType::SOA);
+    const std::uint32_t ttl = std::min(soa.ttl, soa_view(soa.data[0]).minimum);
+    Part part{Section::authority, zone.apex(), RRType::SOA, {}, true, true};
+    part.records.push_back({zone.apex(), RRType::SOA, RRClass::IN, ttl, soa.data[0]});
+    if (dnssec_ok_) {
+      for (const auto& [own_ttl, rdata] : soa.signatures) {
+        part.records.push_back({zone.apex(), RRType::RRSIG, RRClass::IN, std::min(own_ttl, ttl), rdata});
+      }
+    }
+    out_.parts.push_back(std::move(part));
+  }
+
+  // Addresses of the names in NS, MX and SRV records. With a cut: glue counts too, and what is below the cut is
+  // required.
+  void addresses(const Zone& zone, const RRset& rrset, RRType type, const Name* cut) {
+    if (type != RRType::NS && type != RRType::MX && type != RRType::SRV) return;
+    std::set<Name> seen;
+    for (const Bytes& rdata : rrset.data) {
+      const std::size_t skip = type == RRType::MX ? 2 : type == RRType::SRV ? 6 : 0;
+      const Name target = NameView::trusted(ByteView(rdata).subspan(skip));
+      if (!target.view().is_at_or_below(zone.apex()) || !zone.exists(target) || seen.size() == most_addressed) continue;
+      bool below_dname = false, cut_off = false;
+      for (const Name& at : path(zone.apex(), target)) {
+        if (at != target && zone.has(at, RRType::DNAME)) below_dname = true;
+        if (at != zone.apex() && zone.has(at, RRType::NS)) cut_off = true;
+      }
+      if (below_dname || (cut == nullptr && cut_off) || !seen.insert(target).second) continue;
+      const bool required = cut != nullptr && target.view().is_at_or_below(*cut);
+      for (const RRType address : {RRType::A, RRType::AAAA}) {
+        if (zone.has(target, address)) put(Section::additional, zone, target, address, target, required, false);
+      }
+    }
+  }
+
+  void put(Section section, const Zone& zone, NameView at, RRType type, const Name& owner, bool required, bool last) {
+    const RRset& rrset = *zone.find(at, type);
+    Part part{section, owner, type, {}, required, last};
+    for (const Bytes& rdata : rrset.data) part.records.push_back({owner, type, RRClass::IN, rrset.ttl, rdata});
+    if (dnssec_ok_) {
+      for (const auto& [ttl, rdata] : rrset.signatures) {
+        part.records.push_back({owner, RRType::RRSIG, RRClass::IN, ttl, rdata});
+      }
+    }
+    out_.parts.push_back(std::move(part));
+  }
+
+  const std::vector<Zone>& zones_;
+  const Question& question_;
+  const bool dnssec_ok_;
+  Response out_;
+};
+
+Response only(Rcode rcode) {
+  Response out;
+  out.rcode = rcode;
+  return out;
+}
+
+bool is_apex(const std::vector<Zone>& zones, NameView name) {
+  return std::any_of(zones.begin(), zones.end(), [&](const Zone& zone) { return zone.apex().view().equals(name); });
+}
+
+}  // namespace
+
+std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query) {
+  const auto header = Header::read(query);
+  Response out;
+  out.silent = !header || header->is_response();
+  if (out.silent) return out;
+  const bool known_opcode = header->opcode() == Opcode::QUERY || header->opcode() == Opcode::NOTIFY;
+  const auto message = MessageView::parse(query);
+  if (!message) {
+    out.header_only = true;
+    out.rcode = known_opcode ? Rcode::FORMERR : Rcode::NOTIMP;
+    return out;
+  }
+  if (message->edns() && message->edns()->version != 0) return only(Rcode::BADVERS);
+  if (message->tsig_offset()) return std::nullopt;
+  if (!known_opcode) return only(Rcode::NOTIMP);
+  const auto& question = message->question();
+  if (!question) return only(Rcode::FORMERR);
+  if (question->klass != RRClass::IN) return only(Rcode::REFUSED);
+  const bool transfer = question->type == RRType::AXFR || question->type == RRType::IXFR;
+  if (header->opcode() == Opcode::NOTIFY || transfer) {
+    return only(is_apex(zones, question->name) ? Rcode::REFUSED : Rcode::NOTAUTH);
+  }
+  const bool impossible =
+      question->type == RRType::OPT || question->type == RRType::TSIG || number(question->type) == 0;
+  if (impossible) return only(Rcode::FORMERR);
+  if (is_meta_type(question->type) && question->type != RRType::ANY) return only(Rcode::NOTIMP);
+  return Composer(zones, *question, message->edns() && message->edns()->dnssec_ok).run();
+}
+
+namespace {
+
+// One record, for comparison without case where case does not matter.
+using Key = std::tuple<Section, Bytes, RRType, std::uint32_t, Bytes>;
+
+Key key_of(Section section, const Record& r) {
+  const Name owner = r.owner.lowered();
+  return {section, Bytes(owner.wire().begin(), owner.wire().end()), r.type, r.ttl, canonical(r.type, r.rdata)};
+}
+
+std::string key_text(const Key& key) {
+  Record r;
+  r.owner = NameView::trusted(std::get<1>(key));
+  r.type = std::get<2>(key);
+  r.ttl = std::get<3>(key);
+  r.rdata = std::get<4>(key);
+  const char* const sections[] = {"answer", "authority", "additional"};
+  return fmt::format("{}: {}", sections[static_cast<int>(std::get<0>(key))], r.text());
+}
+
+std::size_t uncompressed_size(const Part& part) {
+  std::size_t size = 0;
+  for (const Record& r : part.records) size += r.owner.size() + 10 + r.rdata.size();
+  return size;
+}
+
+std::size_t size_limit(const MessageView& query, bool tcp, const Settings& settings) {
+  if (tcp) return max_message_size;
+  if (!query.edns()) return 512;
+  return std::clamp<std::size_t>(query.edns()->udp_size, 512, settings.udp_max_size);
+}
+
+std::string check_head(const Response& expected, const Header& asked, const Header& got) {
+  if (got.id != asked.id) return "another id";
+  if (!got.is_response() || got.opcode() != asked.opcode()) return "QR or opcode";
+  if ((got.flags & Header::rd) != (asked.flags & Header::rd)) return "RD is not copied";
+  if ((got.flags & (Header::ra | Header::z | Header::ad | Header::cd)) != 0) return "a flag that is not ours to set";
+  if (((got.flags & Header::aa) != 0) != expected.authoritative) return "AA";
+  return {};
+}
+
+std::string check_edns(const Response& expected, const MessageView& asked, const MessageView& got,
+                       const Settings& settings) {
+  if (got.edns().has_value() != asked.edns().has_value()) return "OPT is there, or is not, against the query";
+  if (!got.edns()) return {};
+  if (got.edns()->version != 0) return "EDNS version";
+  if (got.edns()->udp_size != settings.udp_max_size) return "EDNS size";
+  if (got.edns()->z_flags != (asked.edns()->dnssec_ok ? 0x8000 : 0)) return "EDNS flags";
+  const auto error = got.edns()->option(15);
+  if (error.has_value() != expected.extended_error.has_value()) return "extended error is there, or is not";
+  if (error && (error->size() < 2 || load_u16(error->data()) != *expected.extended_error)) return "extended error code";
+  return {};
+}
+
+// Takes the parts that are there out of `records`; says what is wrong with what is not.
+std::string check_parts(const Response& expected, std::multiset<Key>& records, std::size_t room, bool& truncated,
+                        bool& chain_is_cut) {
+  bool stopped = false;
+  for (const Part& part : expected.parts) {
+    std::size_t present = 0;
+    for (const Record& r : part.records) {
+      const auto at = records.find(key_of(part.section, r));
+      if (at == records.end()) continue;
+      records.erase(at);
+      ++present;
+    }
+    const std::string what = part.owner.text() + " " + type_text(part.type);
+    if (present != 0 && present != part.records.size()) return "a part of " + what;
+    if (present != 0 && stopped) return what + " behind what does not fit";
+    if (present != 0 || stopped) continue;
+    if (uncompressed_size(part) <= room) return what + " is missing";
+    truncated = truncated || part.required;
+    stopped = part.last;
+    chain_is_cut = chain_is_cut || (part.last && part.section == Section::answer);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string check_response(const Response& expected, ByteView query, ByteView message, bool tcp,
+                           const Settings& settings) {
+  if (expected.silent) return message.empty() ? "" : "an answer to what must not be answered";
+  const auto got = MessageView::parse(message);
+  if (!got) return "unreadable: " + got.error().text();
+  const Header asked_header = *Header::read(query);
+  if (std::string wrong = check_head(expected, asked_header, got->header()); !wrong.empty()) return wrong;
+  const std::string wrong_rcode =
+      got->rcode() == expected.rcode
+          ? ""
+          : fmt::format("{} instead of {}", rcode_text(got->rcode()), rcode_text(expected.rcode));
+  if (expected.header_only) return message.size() == header_size ? wrong_rcode : "more than a header";
+  const auto asked = MessageView::parse(query);
+  const auto& question = got->question();
+  if (question.has_value() != asked->question().has_value()) return "question is there, or is not";
+  if (question && (!question->name.view().identical(asked->question()->name) ||
+                   question->type != asked->question()->type || question->klass != asked->question()->klass)) {
+    return "another question";
+  }
+  if (std::string wrong = check_edns(expected, *asked, *got, settings); !wrong.empty()) return wrong;
+  const std::size_t limit = size_limit(*asked, tcp, settings);
+  if (message.size() > limit) return fmt::format("{} octets where {} are allowed", message.size(), limit);
+
+  std::multiset<Key> records;
+  bool readable = true;
+  got->for_each_record([&](const RecordView& r) {
+    if (r.type == RRType::OPT) return true;
+    const auto rdata = r.rdata();
+    readable = readable && rdata && r.klass == RRClass::IN;
+    if (rdata) records.insert(key_of(r.section, {r.owner(), r.type, r.klass, r.ttl, *rdata}));
+    return true;
+  });
+  if (!readable) return "RDATA that cannot be read, or another class";
+  bool truncated = false, chain_is_cut = false;
+  const std::size_t room = limit - message.size();
+  if (std::string wrong = check_parts(expected, records, room, truncated, chain_is_cut); !wrong.empty()) return wrong;
+  // Who does not get to the end of a chain cannot know the last name's response code.
+  if (!wrong_rcode.empty() && !(chain_is_cut && got->rcode() == Rcode::NOERROR)) return wrong_rcode;
+  if (!records.empty()) return "too much: " + key_text(*records.begin());
+  if (truncated != ((got->header().flags & Header::tc) != 0)) return truncated ? "TC is missing" : "TC for nothing";
+  return {};
+}
+
+}  // namespace understudy::plain
