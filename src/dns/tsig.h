@@ -1,7 +1,8 @@
 // Transaction signatures (RFC 8945). No clock inside: the time is an argument, in seconds since 1970 UTC.
 //
 // Three users: a server checks a request and signs the response (verify_request, sign_response); a client signs a
-// request and checks responses, one or a whole transfer (sign_request, TsigStream). HMAC is GnuTLS's. Thread-compatible.
+// request and checks responses, one or a whole transfer (sign_request, TsigStream). HMAC is GnuTLS's.
+// Thread-compatible.
 #pragma once
 
 #include <array>
@@ -68,7 +69,7 @@ struct TsigSession {
   Rcode error = Rcode::NOERROR;        // BADSIG, BADKEY, BADTIME, BADTRUNC, or NOERROR if the request is authentic
   std::uint64_t request_time = 0;
   std::uint16_t request_fudge = tsig_default_fudge;
-  std::uint16_t original_id = 0;       // the request's, which its responses repeat
+  std::uint16_t original_id = 0;  // the request's, which its responses repeat
 };
 
 /// Checks a request's TSIG (RFC 8945 section 5.2: key, then MAC, then time, then truncation). nullopt if unsigned.
@@ -108,8 +109,9 @@ class TsigStream {
   TsigStream(TsigStream&&) noexcept;
   TsigStream& operator=(TsigStream&&) noexcept;
 
-  /// Errc::tsig_missing, tsig_bad_key, tsig_bad_signature, tsig_bad_time, tsig_bad_truncation, tsig_peer_error, bad_tsig.
-  /// Errors concern the whole exchange. An unsigned message in the middle is held to be confirmed by the next signed one.
+  /// Errc::tsig_missing, tsig_bad_key, tsig_bad_signature, tsig_bad_time, tsig_bad_truncation, tsig_peer_error,
+  /// bad_tsig. Errors concern the whole exchange. An unsigned message in the middle is held to be confirmed by the next
+  /// signed one.
   Result<void> verify(const MessageView& message, std::uint64_t now);
   /// Call after the last message: Errc::tsig_missing if it was not signed.
   [[nodiscard]] Result<void> finish() const;

@@ -15,7 +15,8 @@ namespace understudy {
 
 class AxfrWriter final : public ResponseSource {
  public:
-  /// `question` as asked (its case is echoed). `clock` gives the time for TSIG. `answers_edns`: the query had an OPT, so the first message gets one.
+  /// `question` as asked (its case is echoed). `clock` gives the time for TSIG. `answers_edns`: the query had an OPT,
+  /// so the first message gets one.
   AxfrWriter(std::shared_ptr<const Zone> zone, Header request, Question question, bool answers_edns,
              std::optional<TsigSession> tsig, const Clock& clock);
   Step next(Bytes& out) override;
