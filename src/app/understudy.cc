@@ -7,6 +7,7 @@
 #include "config/parser.h"
 #include "control/cli.h"
 #include "net/unix_client.h"
+#include "transfer/status.h"
 
 namespace understudy {
 namespace {
@@ -19,8 +20,11 @@ struct Options {
   CliRequest request;
 };
 
+// The mistakes of a configuration have a line each, with file, line and column.
 int complain(const Error& error) {
-  fmt::print(stderr, "understudy: {}\n", error.text());
+  const bool is_list = error.detail.find('\n') != std::string::npos;
+  fmt::print(stderr, "understudy: {}{}\n", is_list ? "the configuration has mistakes\n" : "",
+             is_list ? error.detail : error.text());
   return 1;
 }
 
@@ -31,7 +35,8 @@ int check_config(const std::string& path) {
     return 1;
   }
   for (const auto& warning : loaded->warnings) fmt::print(stderr, "{}\n", warning);
-  fmt::print("{} is good: {} zones\n", path, loaded->config->zones.size());
+  fmt::print("{} is good: {}{}\n", path, count_text(loaded->config->zones.size(), "zone"),
+             loaded->warnings.empty() ? "" : ", " + count_text(loaded->warnings.size(), "warning"));
   return 0;
 }
 
@@ -42,13 +47,40 @@ Result<std::string> socket_path(const Options& options) {
   return loaded.config->control.socket;
 }
 
+int no_connection(Error error, const Options& options) {
+  if (error.code == Errc::not_running) {
+    error.detail += "; start understudyd";
+    if (options.socket.empty() && options.config.empty())
+      error.detail += ", or name its --config FILE or its --socket PATH";
+  }
+  return complain(error);
+}
+
 int run_request(const Options& options) {
   const auto path = socket_path(options);
   if (!path) return complain(path.error());
   auto client = UnixClient::connect(*path);
-  if (!client) return complain(client.error());
+  if (!client) return no_connection(client.error(), options);
   if (const auto sent = client->send_line(options.request.line()); !sent) return complain(sent.error());
-  return show_response(options.request, [&] { return client->read_line(); }, stdout, stderr);
+  const int status = show_response(options.request, [&] { return client->read_line(); }, stdout, stderr);
+  // The server's end of the connection is the last thing that goes away.
+  const bool until_stopped = options.request.command == "stop" && options.request.wait && status == 0;
+  while (until_stopped && client->read_line()) continue;
+  return status;
+}
+
+std::string not_a_name(const std::string& text) {
+  const auto name = Name::parse(text);
+  return name ? "" : fmt::format("{} is not a zone name: {}", text, name.error().text());
+}
+
+std::vector<std::string> zone_states() {
+  std::vector<std::string> texts;
+  for (const auto state :
+       {ZoneState::loading, ZoneState::empty, ZoneState::ok, ZoneState::failing, ZoneState::expired}) {
+    texts.emplace_back(zone_state_text(state));
+  }
+  return texts;
 }
 
 void add_zone_verbs(CLI::App& app, Options& options) {
@@ -57,12 +89,15 @@ void add_zone_verbs(CLI::App& app, Options& options) {
   const auto add = [&](const char* verb, const char* help, bool needs_zone) {
     CLI::App* command = zone->add_subcommand(verb, help);
     auto* names = command->add_option("ZONE", options.request.zones, "zone names");
+    names->check(CLI::Validator(not_a_name, "", "zone name"));
     if (needs_zone) names->required();
     command->callback([&options, verb] { options.request.command = fmt::format("zone {}", verb); });
     return command;
   };
   const auto add_listing = [&](const char* verb, const char* help) {
-    add(verb, help, false)->add_option("--state", options.request.state, "only zones in this state");
+    add(verb, help, false)
+        ->add_option("--state", options.request.state, "only zones in this state")
+        ->check(CLI::IsMember(zone_states()));
   };
   add_listing("list", "one line a zone");
   add_listing("status", "all that is known of a zone");
@@ -94,7 +129,9 @@ int main(int argc, char** argv) {
   conf->add_subcommand("reload", "read the configuration again")->callback([&] {
     options.request.command = "conf reload";
   });
-  app.add_subcommand("stop", "stop the server")->callback([&] { options.request.command = "stop"; });
+  app.add_subcommand("stop", "stop the server and wait until it has stopped")->callback([&] {
+    options.request.command = "stop";
+  });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

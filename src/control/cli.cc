@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 namespace understudy {
@@ -12,10 +15,21 @@ namespace {
 using nlohmann::json;
 using Row = std::vector<std::string>;
 
+constexpr std::size_t rows_at_once = 1000;  // that are aligned with each other
+
+// What the server passes on from others must not steer the terminal. Line ends are ours.
+std::string harmless(std::string text) {
+  for (char& c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if ((octet < 0x20 && c != '\n' && c != '\t') || octet == 0x7f) c = '?';
+  }
+  return text;
+}
+
 std::string text_of(const json& row, const char* key) {
   const auto at = row.find(key);
   if (at == row.end() || at->is_null()) return "-";
-  if (at->is_string()) return at->get<std::string>();
+  if (at->is_string()) return harmless(at->get<std::string>());
   return at->dump();
 }
 
@@ -29,26 +43,44 @@ std::string when_text(const json& row, const char* key) {
   if (at == row.end() || !at->is_number()) return "never";
   const std::time_t time = at->get<long long>();
   std::tm parts{};
-  gmtime_r(&time, &parts);
-  std::array<char, 32> text{};
+  if (gmtime_r(&time, &parts) == nullptr) return at->dump();
+  std::array<char, 64> text{};
   const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
   return {text.data(), size};
 }
 
-void print_table(const std::vector<Row>& rows, std::FILE* output) {
-  std::vector<std::size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    std::string text;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      text += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths[i]);
-    }
-    fmt::print(output, "{}\n", text);
-  }
+// fmt::print throws where a disk is full; here the stream remembers, and the end looks.
+void put(std::FILE* file, std::string_view text) {
+  (void)std::fwrite(text.data(), 1, text.size(), file);
 }
+
+// Rows in aligned columns. Columns only grow, so a long listing is printed in parts.
+class Table {
+ public:
+  explicit Table(std::FILE* output) : output_(output) {}
+
+  void add(Row row) {
+    widths_.resize(std::max(widths_.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
+    rows_.push_back(std::move(row));
+    if (rows_.size() == rows_at_once) print();
+  }
+  void print() {
+    for (const Row& row : rows_) {
+      std::string text;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        text += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths_[i]);
+      }
+      put(output_, text + "\n");
+    }
+    rows_.clear();
+  }
+
+ private:
+  std::FILE* const output_;
+  std::vector<std::size_t> widths_;
+  std::vector<Row> rows_;
+};
 
 Row list_row(const json& zone) {
   return {text_of(zone, "name"),      text_of(zone, "state"),   text_of(zone, "serial"),
@@ -56,78 +88,114 @@ Row list_row(const json& zone) {
           in_text(zone, "expires_in")};
 }
 
-void print_status(const json& zone, std::FILE* output) {
-  fmt::print(output, "{}\n", text_of(zone, "name"));
+std::string status_text(const json& zone) {
+  const bool file = text_of(zone, "type") == "file";
+  std::string out = text_of(zone, "name") + "\n";
   const auto field = [&](const char* label, const std::string& value) {
-    fmt::print(output, "  {:<12} {}\n", label, value);
+    out += fmt::format("  {:<12} {}\n", label, value);
   };
   const std::string activity = text_of(zone, "activity");
   field("state", text_of(zone, "state") + (activity == "idle" || activity == "-" ? "" : ", " + activity));
   field("serial", text_of(zone, "serial"));
   field("records", text_of(zone, "records"));
-  field(text_of(zone, "type") == "file" ? "file" : "primary", text_of(zone, "primary"));
+  field("memory", text_of(zone, "memory") + " octets");
+  field(file ? "file" : "primary", text_of(zone, "primary"));
   field("last check", when_text(zone, "last_check"));
   field("confirmed", when_text(zone, "last_confirmed"));
-  field("next check", when_text(zone, "next_check") + " (in " + in_text(zone, "next_check_in") + ")");
-  field("expires in", in_text(zone, "expires_in"));
+  if (!file) {
+    const std::string in = in_text(zone, "next_check_in");
+    field("next check", in == "-" ? "-" : when_text(zone, "next_check") + " (in " + in + ")");
+    field("expires in", in_text(zone, "expires_in"));
+  }
+  field("since start", fmt::format("{} checks, {} transfers, {} failures", text_of(zone, "checks"),
+                                   text_of(zone, "transfers"), text_of(zone, "failures")));
   field("last error", text_of(zone, "last_error"));
+  return out;
 }
 
-// One invocation's output: collects what must be aligned or wrapped, passes on what need not.
+// One invocation's output: aligns what must be aligned, passes on what need not.
 class Shown {
  public:
   Shown(const CliRequest& request, std::FILE* output, std::FILE* errors)
-      : request_(request), output_(output), errors_(errors) {}
+      : request_(request),
+        json_(request.as_json && request.command != "zone export"),
+        output_(output),
+        errors_(errors),
+        table_(output) {}
 
   void begin() {
-    if (request_.as_json && request_.command != "zone export") fmt::print(output_, "[");
-    if (!request_.as_json && request_.command == "zone list") {
-      rows_.push_back({"ZONE", "STATE", "SERIAL", "RECORDS", "PRIMARY", "NEXT CHECK", "EXPIRES IN"});
+    if (json_) put(output_, "[");
+    if (!json_ && request_.command == "zone list") {
+      table_.add({"ZONE", "STATE", "SERIAL", "RECORDS", "PRIMARY", "NEXT CHECK", "EXPIRES IN"});
     }
   }
   void take(const json& answer) {
-    if (answer.contains("row")) return take_row(answer["row"]);
+    if (const auto row = answer.find("row"); row != answer.end()) return take_row(*row);
     const std::string prefix = answer.contains("zone") ? text_of(answer, "zone") + ": " : "";
-    if (answer.contains("error")) {
-      fmt::print(errors_, "understudy: {}{}\n", prefix, text_of(answer, "error"));
-      if (request_.as_json) element(answer);
-      return;
-    }
-    const std::string text = text_of(answer, "text");
+    if (answer.contains("error")) complain(prefix + text_of(answer, "error"));
+    if (json_) return element(answer);
+    if (answer.contains("error")) return;
     if (request_.command == "zone export") {
-      fmt::print(output_, "{}", text);
-    } else if (request_.as_json) {
-      element(answer);
+      const auto text = answer.find("text");
+      if (text != answer.end() && text->is_string()) put(output_, text->get_ref<const std::string&>());
     } else {
-      fmt::print(output_, "{}{}\n", prefix, text);
+      put(output_, prefix + text_of(answer, "text") + "\n");
     }
   }
-  void end() {
-    if (!rows_.empty()) print_table(rows_, output_);
-    if (request_.as_json && request_.command != "zone export") fmt::print(output_, "{}]\n", any_ ? "\n" : "");
-    std::fflush(output_);
+  /// False if the output did not take everything.
+  bool end() {
+    table_.print();
+    if (json_) put(output_, any_ ? "\n]\n" : "]\n");
+    if (std::fflush(output_) == 0 && std::ferror(output_) == 0) return true;
+    complain(fmt::format("cannot write the output: {}", std::strerror(errno)));
+    return false;
   }
+  void complain(const std::string& text) { put(errors_, "understudy: " + text + "\n"); }
 
  private:
   void element(const json& value) {
-    fmt::print(output_, "{}\n  {}", any_ ? "," : "", value.dump());
+    put(output_, any_ ? ",\n  " : "\n  ");
+    put(output_, value.dump(-1, ' ', false, json::error_handler_t::replace));
     any_ = true;
   }
   void take_row(const json& row) {
-    if (request_.as_json) return element(row);
+    if (json_) return element(row);
     if (request_.command == "zone list") {
-      rows_.push_back(list_row(row));
+      table_.add(list_row(row));
     } else {
-      print_status(row, output_);
+      put(output_, status_text(row));
     }
   }
 
   const CliRequest& request_;
+  const bool json_;
   std::FILE* const output_;
   std::FILE* const errors_;
-  std::vector<Row> rows_;
+  Table table_;
   bool any_ = false;
 };
+
+int show_all(Shown& shown, const std::function<Result<std::string>()>& next) {
+  while (true) {
+    const auto text = next();
+    if (!text) {
+      shown.complain(fmt::format("the server's answer is incomplete: {}", text.error().text()));
+      return 1;
+    }
+    const json answer = json::parse(*text, nullptr, false);
+    if (!answer.is_object()) {
+      shown.complain("the server's answer is not of this protocol; is it of the same version?");
+      return 1;
+    }
+    if (!answer.contains("done")) {
+      shown.take(answer);
+      continue;
+    }
+    if (answer.contains("error")) shown.complain(text_of(answer, "error"));
+    const auto failed = answer.find("failed");
+    return answer.contains("error") || (failed != answer.end() && *failed != 0) ? 1 : 0;
+  }
+}
 
 }  // namespace
 
@@ -146,6 +214,10 @@ std::string duration_text(long long seconds) {
   return fmt::format("{}s", seconds);
 }
 
+std::string count_text(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string CliRequest::line() const {
   json value{{"command", command}, {"wait", wait}};
   if (!zones.empty()) value["zones"] = zones;
@@ -157,27 +229,8 @@ int show_response(const CliRequest& request, const std::function<Result<std::str
                   std::FILE* errors) {
   Shown shown(request, output, errors);
   shown.begin();
-  while (true) {
-    const auto text = next();
-    if (!text) {
-      shown.end();
-      fmt::print(errors, "understudy: the server's answer is incomplete: {}\n", text.error().text());
-      return 1;
-    }
-    const json answer = json::parse(*text, nullptr, false);
-    if (!answer.is_object()) {
-      shown.end();
-      fmt::print(errors, "understudy: the server's answer is not of this protocol; is it the same version?\n");
-      return 1;
-    }
-    if (!answer.contains("done")) {
-      shown.take(answer);
-      continue;
-    }
-    shown.end();
-    if (answer.contains("error")) fmt::print(errors, "understudy: {}\n", text_of(answer, "error"));
-    return answer.contains("error") || answer.value("failed", 0) != 0 ? 1 : 0;
-  }
+  const int status = show_all(shown, next);
+  return shown.end() ? status : 1;
 }
 
 }  // namespace understudy

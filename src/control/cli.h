@@ -1,4 +1,4 @@
-// The command line's own half: which verbs there are, the request each makes, and how a response is shown.
+// The command line's own half: the request that an invocation makes, and how a response is shown. Not thread-safe.
 #pragma once
 
 #include <cstdio>
@@ -22,12 +22,15 @@ struct CliRequest {
   [[nodiscard]] std::string line() const;
 };
 
-/// Reads the server's response lines with `next` until the last and prints them: tables and texts for people, or JSON.
-/// Returns the exit status: 0 done, 1 something failed (said on `errors`).
+/// Reads the server's response lines with `next` until the last and prints them: tables and texts for people, or one
+/// JSON array. Memory does not grow with the response. Returns the exit status: 0 done, 1 something failed (said on
+/// `errors`), be it that `output` takes no more.
 int show_response(const CliRequest& request, const std::function<Result<std::string>()>& next, std::FILE* output,
                   std::FILE* errors);
 
 /// "3h12m", "45s", "9d4h": two units at the most.
 std::string duration_text(long long seconds);
+/// "1 zone", "12 zones"
+std::string count_text(std::size_t count, std::string_view noun);
 
 }  // namespace understudy

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -10,6 +11,8 @@ namespace understudy {
 namespace {
 
 using nlohmann::json;
+
+using Output = std::shared_ptr<CommandOutput>;
 
 constexpr std::size_t page_size = 500;  // zones a piece of a listing
 
@@ -32,27 +35,33 @@ json time_or_null(WallSeconds at) {
   return at == 0 ? json(nullptr) : json(at);
 }
 
+json seconds_until(WallSeconds at, WallSeconds now) {
+  return at == 0 ? json(nullptr) : json(std::max<WallSeconds>(0, at - now));
+}
+
+json text_or_null(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(text);
+}
+
 json row_of(const ZoneRow& zone, WallSeconds now) {
-  const bool never_expires = zone.expires_at == 0;
-  return {
-      {"name", zone.name},
-      {"type", zone.type},
-      {"state", zone.state},
-      {"activity", zone.activity},
-      {"serial", zone.serial ? json(*zone.serial) : json(nullptr)},
-      {"records", zone.records},
-      {"memory", zone.memory},
-      {"primary", zone.primary.empty() ? json(nullptr) : json(zone.primary)},
-      {"last_check", time_or_null(zone.last_check)},
-      {"last_confirmed", time_or_null(zone.last_confirmed)},
-      {"next_check", time_or_null(zone.next_check)},
-      {"next_check_in", zone.next_check == 0 ? json(nullptr) : json(std::max<WallSeconds>(0, zone.next_check - now))},
-      {"expires_at", time_or_null(zone.expires_at)},
-      {"expires_in", never_expires ? json(nullptr) : json(std::max<WallSeconds>(0, zone.expires_at - now))},
-      {"last_error", zone.last_error.empty() ? json(nullptr) : json(zone.last_error)},
-      {"checks", zone.checks},
-      {"transfers", zone.transfers},
-      {"failures", zone.failures}};
+  return {{"name", zone.name.text()},
+          {"type", zone.type},
+          {"state", zone.state},
+          {"activity", zone.activity},
+          {"serial", zone.serial ? json(*zone.serial) : json(nullptr)},
+          {"records", zone.records},
+          {"memory", zone.memory},
+          {"primary", text_or_null(zone.primary)},
+          {"last_check", time_or_null(zone.last_check)},
+          {"last_confirmed", time_or_null(zone.last_confirmed)},
+          {"next_check", time_or_null(zone.next_check)},
+          {"next_check_in", seconds_until(zone.next_check, now)},
+          {"expires_at", time_or_null(zone.expires_at)},
+          {"expires_in", seconds_until(zone.expires_at, now)},
+          {"last_error", text_or_null(zone.last_error)},
+          {"checks", zone.checks},
+          {"transfers", zone.transfers},
+          {"failures", zone.failures}};
 }
 
 struct Request {
@@ -62,44 +71,51 @@ struct Request {
   bool wait = true;
 };
 
+Result<std::string> text_at(const json& request, const char* key) {
+  const auto at = request.find(key);
+  if (at == request.end()) return std::string();
+  if (!at->is_string()) return fail(Errc::usage, fmt::format("{} must be a text", key));
+  return at->get<std::string>();
+}
+
+Result<std::vector<Name>> zones_at(const json& request) {
+  std::vector<Name> names;
+  const auto zones = request.find("zones");
+  if (zones == request.end()) return names;
+  if (!zones->is_array()) return fail(Errc::usage, "zones must be a list of names");
+  names.reserve(zones->size());
+  for (const auto& zone : *zones) {
+    if (!zone.is_string()) return fail(Errc::usage, "zones must be a list of names");
+    const auto text = zone.get<std::string>();
+    auto name = Name::parse(text);
+    if (!name) return fail(Errc::usage, fmt::format("{} is not a zone name: {}", text, name.error().text()));
+    names.push_back(*name);
+  }
+  return names;
+}
+
 Result<Request> read_request(std::string_view text) {
   const json value = json::parse(text, nullptr, false);
   if (!value.is_object()) return fail(Errc::usage, "a request is one JSON object on one line");
   Request request;
-  const auto text_at = [&](const char* key) {
-    const auto at = value.find(key);
-    return at != value.end() && at->is_string() ? at->get<std::string>() : std::string();
-  };
-  request.command = text_at("command");
-  request.state = text_at("state");
-  if (const auto wait = value.find("wait"); wait != value.end() && wait->is_boolean()) request.wait = wait->get<bool>();
-  if (const auto zones = value.find("zones"); zones != value.end()) {
-    if (!zones->is_array()) return fail(Errc::usage, "zones must be a list of names");
-    for (const auto& zone : *zones) {
-      if (!zone.is_string()) return fail(Errc::usage, "zones must be a list of names");
-      auto name = Name::parse(zone.get<std::string>());
-      if (!name)
-        return fail(Errc::usage,
-                    fmt::format("{} is not a zone name: {}", zone.get<std::string>(), name.error().text()));
-      request.zones.push_back(*name);
-    }
+  US_ASSIGN(request.command, text_at(value, "command"));
+  US_ASSIGN(request.state, text_at(value, "state"));
+  US_ASSIGN(request.zones, zones_at(value));
+  if (const auto wait = value.find("wait"); wait != value.end()) {
+    if (!wait->is_boolean()) return fail(Errc::usage, "wait must be true or false");
+    request.wait = wait->get<bool>();
   }
   return request;
 }
 
-std::string no_such_zone(NameView name) {
-  return fmt::format("zone {} is not configured on this server", name.text());
-}
+// Said beside the zone's name.
+constexpr std::string_view no_such_zone = "this server has no such zone; see `understudy zone list`";
 
 // All zones, a page at a time, so that a million of them neither stall the server nor fill its memory.
 void list_all(ServerControl& server, const std::string& state, CommandOutput& output) {
-  struct Listing {
-    std::optional<Name> from;
-    bool begun = false;
-  };
-  auto listing = std::make_shared<Listing>();
-  output.stream([&server, listing, state](std::string& piece) {
-    const auto rows = server.zones(listing->from, page_size + 1);
+  auto from = std::make_shared<std::optional<Name>>();
+  output.stream([&server, from, state](std::string& piece) {
+    const auto rows = server.zones(*from, page_size + 1);
     const std::size_t shown = std::min(rows.size(), page_size);
     const WallSeconds now = server.now();
     for (std::size_t i = 0; i < shown; ++i) {
@@ -109,29 +125,44 @@ void list_all(ServerControl& server, const std::string& state, CommandOutput& ou
       piece += last_line();
       return false;
     }
-    if (auto next = Name::parse(rows[page_size].name)) listing->from = *next;
+    *from = rows[page_size].name;
     return true;
   });
   output.done();
 }
 
-void show_zones(ServerControl& server, const Request& request, CommandOutput& output) {
-  if (request.zones.empty()) return list_all(server, request.state, output);
+void show_zones(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.empty()) return list_all(server, request.state, *output);
   std::size_t failed = 0;
   for (const Name& name : request.zones) {
-    if (const auto zone = server.zone(name)) {
-      output.write(line({{"row", row_of(*zone, server.now())}}));
-    } else {
+    if (const auto zone = server.zone(name); !zone) {
       ++failed;
-      output.write(line({{"error", no_such_zone(name)}, {"zone", name.text()}}));
+      output->write(line({{"zone", name.text()}, {"error", no_such_zone}}));
+    } else if (request.state.empty() || zone->state == request.state) {
+      output->write(line({{"row", row_of(*zone, server.now())}}));
     }
+  }
+  finish(*output, failed);
+}
+
+void queue_refresh(ServerControl& server, const Request& request, bool whole, CommandOutput& output) {
+  std::size_t failed = 0;
+  for (const Name& name : request.zones) {
+    if (!server.zone(name)) {
+      ++failed;
+      output.write(line({{"zone", name.text()}, {"error", no_such_zone}}));
+      continue;
+    }
+    server.refresh(name, whole, [](const Result<std::string>&) {});
+    output.write(line({{"zone", name.text()}, {"text", "queued"}}));
   }
   finish(output, failed);
 }
 
-// Several zones at work at once; the response ends when the last is done.
-void refresh(ServerControl& server, const Request& request, bool whole, const std::shared_ptr<CommandOutput>& output) {
+// Several zones at work at once; the response ends when the last is done, on whichever thread that is.
+void refresh(ServerControl& server, const Request& request, bool whole, const Output& output) {
   if (request.zones.empty()) return finish(*output, 1, "which zone? Name at least one");
+  if (!request.wait) return queue_refresh(server, request, whole, *output);
   struct Pending {
     std::atomic<std::size_t> left, failed{0};
   };
@@ -139,16 +170,7 @@ void refresh(ServerControl& server, const Request& request, bool whole, const st
   pending->left = request.zones.size();
   for (const Name& name : request.zones) {
     const std::string zone = name.text();
-    if (!request.wait) {
-      server.refresh(name, whole, [](const Result<std::string>&) {});
-      const bool known = server.zone(name).has_value();
-      output->write(known ? line({{"zone", zone}, {"text", "queued"}})
-                          : line({{"zone", zone}, {"error", no_such_zone(name)}}));
-      if (!known) ++pending->failed;
-      if (--pending->left == 0) finish(*output, pending->failed);
-      continue;
-    }
-    server.refresh(name, whole, [zone, pending, output](const Result<std::string>& outcome) {
+    const auto done = [zone, pending, output](const Result<std::string>& outcome) {
       if (outcome) {
         output->write(line({{"zone", zone}, {"text", *outcome}}));
       } else {
@@ -156,51 +178,83 @@ void refresh(ServerControl& server, const Request& request, bool whole, const st
         output->write(line({{"zone", zone}, {"error", outcome.error().text()}}));
       }
       if (--pending->left == 0) finish(*output, pending->failed);
-    });
+    };
+    if (server.zone(name)) {
+      server.refresh(name, whole, done);
+    } else {
+      ++pending->failed;
+      output->write(line({{"zone", zone}, {"error", no_such_zone}}));
+      if (--pending->left == 0) finish(*output, pending->failed);
+    }
   }
 }
 
-void export_zone(ServerControl& server, const Request& request, CommandOutput& output) {
-  if (request.zones.size() != 1) return finish(output, 1, "which zone? Name exactly one");
+void refresh_zones(ServerControl& server, const Request& request, const Output& output) {
+  refresh(server, request, false, output);
+}
+
+void retransfer_zones(ServerControl& server, const Request& request, const Output& output) {
+  refresh(server, request, true, output);
+}
+
+void export_zone(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.size() != 1) return finish(*output, 1, "which zone? Name exactly one");
   auto source = server.export_zone(request.zones[0]);
-  if (!source) return finish(output, 1, source.error().text());
+  if (!source) return finish(*output, 1, source.error().text());
   std::shared_ptr<TextSource> text = std::move(*source);
-  output.stream([text](std::string& piece) {
+  output->stream([text](std::string& piece) {
     std::string raw;
     const bool more = text->next(raw);
     if (!raw.empty()) piece += line({{"text", raw}});
     if (!more) piece += last_line();
     return more;
   });
-  output.done();
+  output->done();
 }
 
-void reload(ServerControl& server, const std::shared_ptr<CommandOutput>& output) {
+void reload(ServerControl& server, const Request& /*request*/, const Output& output) {
   server.reload([output](const Result<std::string>& outcome) {
-    if (!outcome)
-      return finish(*output, 1, outcome.error().detail.empty() ? outcome.error().text() : outcome.error().detail);
+    if (!outcome) {
+      // The mistakes of a file have a line each, which says all.
+      const Error& error = outcome.error();
+      return finish(*output, 1, error.detail.empty() ? error.text() : error.detail);
+    }
     output->write(line({{"text", *outcome}}));
     finish(*output);
   });
 }
 
+void stop(ServerControl& server, const Request& /*request*/, const Output& output) {
+  output->write(line({{"text", "stopping"}}));
+  finish(*output);
+  server.stop();
+}
+
+struct Command {
+  std::string_view name;
+  void (*run)(ServerControl&, const Request&, const Output&);
+};
+
+constexpr Command commands[] = {
+    {"zone list", show_zones},
+    {"zone status", show_zones},
+    {"zone refresh", refresh_zones},
+    {"zone retransfer", retransfer_zones},
+    {"zone export", export_zone},
+    {"conf reload", reload},
+    {"stop", stop},
+};
+
 }  // namespace
 
-void run_command(ServerControl& server, std::string_view text, const std::shared_ptr<CommandOutput>& output) {
+void run_command(ServerControl& server, std::string_view text, const Output& output) {
   const auto request = read_request(text);
   if (!request) return finish(*output, 1, request.error().text());
-  const std::string& command = request->command;
-  if (command == "zone list" || command == "zone status") return show_zones(server, *request, *output);
-  if (command == "zone refresh") return refresh(server, *request, false, output);
-  if (command == "zone retransfer") return refresh(server, *request, true, output);
-  if (command == "zone export") return export_zone(server, *request, *output);
-  if (command == "conf reload") return reload(server, output);
-  if (command == "stop") {
-    output->write(line({{"text", "stopping"}}));
-    finish(*output);
-    return server.stop();
-  }
-  finish(*output, 1, "unknown command " + command);
+  const auto* command = std::ranges::find(commands, request->command, &Command::name);
+  if (command != std::end(commands)) return command->run(server, *request, output);
+  std::string known;
+  for (const auto& each : commands) known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
+  finish(*output, 1, fmt::format("there is no command '{}' here, only: {}", request->command, known));
 }
 
 }  // namespace understudy

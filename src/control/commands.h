@@ -1,9 +1,8 @@
 // Every command of the control socket, once: a line of JSON in, lines of JSON out (doc/control-protocol.md).
 //
-// Request:  {"command": "zone status", "zones": ["example."], "wait": true}
-// Response: any number of {"row": {...}} or {"text": "..."} lines, then {"done": true, "failed": 0} - or
-//           {"done": true, "failed": n, "error": "..."}.
-// Runs on the control thread; commands that take time answer later.
+// Runs on the control thread. Commands that take time answer later, from whichever thread knows the outcome; producers
+// of long listings run on the control thread and never after the server's loop has ended. A request that makes no sense
+// is answered with what is wrong with it.
 #pragma once
 
 #include <functional>
@@ -25,6 +24,7 @@ class CommandOutput {
   virtual void done() = 0;
 };
 
+/// `server` outlives the response.
 void run_command(ServerControl& server, std::string_view request, const std::shared_ptr<CommandOutput>& output);
 
 }  // namespace understudy

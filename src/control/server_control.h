@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -19,7 +19,7 @@ namespace understudy {
 
 /// One zone as shown. Times in wall seconds, 0 = never.
 struct ZoneRow {
-  std::string name;
+  Name name;
   std::string state;
   std::string activity;
   std::optional<std::uint32_t> serial;
@@ -39,17 +39,23 @@ class TextSource {
   virtual bool next(std::string& piece) = 0;
 };
 
-/// One measured value; labels as {name, value} pairs.
+/// A metric apart from its values. Constant data; each is declared once, in server/metric_table.h.
+struct MetricDeclaration {
+  std::string_view name;    // without the _total of counters, with its unit at the end
+  bool counter = false;     // else a gauge
+  std::string_view unit;    // "seconds", "bytes" or empty
+  std::string_view labels;  // their names as the manual shows them: "transport"; may be empty
+  std::string_view help;
+};
+
+/// One measured value.
 struct MetricSample {
-  std::string labels;  // `transport="udp",rcode="NOERROR"`, may be empty
+  std::string labels;  // `transport="udp",rcode="NOERROR"`, values escaped; may be empty
   double value = 0;
 };
 
 struct MetricFamily {
-  std::string name;  // without the _total of counters
-  bool counter = false;
-  std::string unit;  // "seconds", "bytes" or empty
-  std::string help;
+  const MetricDeclaration* declaration;
   std::vector<MetricSample> samples;
 };
 
@@ -59,6 +65,7 @@ struct Health {
   std::string reason;  // why not ready
 };
 
+/// Lives longer than every command and every producer of a listing: the control thread calls them only while it runs.
 class ServerControl {
  public:
   virtual ~ServerControl() = default;

@@ -53,5 +53,9 @@ void EventLoop::run() {
 void EventLoop::stop() {
   impl_->context.stop();
 }
+void EventLoop::drain() {
+  impl_->context.restart();
+  impl_->context.poll();
+}
 
 }  // namespace understudy

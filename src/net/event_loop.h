@@ -27,6 +27,8 @@ class EventLoop {
   void run();
   /// Thread-safe.
   void stop();
+  /// After run() has returned: runs what is ready now, without waiting.
+  void drain();
 
  private:
   struct Impl;

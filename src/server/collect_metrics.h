@@ -1,4 +1,4 @@
-// Every metric of the server, declared and read in one place.
+// Reads every metric of metric_table.h. Called on the control thread; costs the workers nothing.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,8 @@
 
 namespace understudy {
 
-/// `zone_metrics`: serial and expiry of each zone too; costs a line per zone.
+/// `start_seconds`: when the server started, since 1970. `zone_metrics`: serial and expiry of each zone too, which
+/// costs a line per zone.
 std::vector<MetricFamily> collect_metrics(const Workers::Totals& totals, const TransferEngine& engine,
                                           double start_seconds, bool zone_metrics);
 

@@ -35,6 +35,14 @@ Error cannot_become(const std::string& user) {
 
 }  // namespace
 
+void make_directory_of(const std::string& path, const std::string& user) {
+  const auto directory = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (directory.empty() || !std::filesystem::create_directories(directory, error)) return;
+  const passwd* entry = user.empty() ? nullptr : ::getpwnam(user.c_str());
+  if (entry != nullptr) (void)!::chown(directory.c_str(), entry->pw_uid, entry->pw_gid);
+}
+
 Result<void> act_as_user(const std::string& user, const std::string& directory) {
   US_ASSIGN(const passwd* entry, find_user(user));
   if (::getuid() == entry->pw_uid) return {};
@@ -64,6 +72,19 @@ Result<void> become_user(const std::string& user) {
   if (entry->pw_uid != 0 && ::setuid(0) == 0)
     return fail(Errc::internal, fmt::format("became {} but could still be root", user));
   return {};
+}
+
+SignalHold::SignalHold(std::initializer_list<int> signals) {
+  sigset_t held;
+  sigemptyset(&held);
+  for (const int number : signals) sigaddset(&held, number);
+  ::pthread_sigmask(SIG_BLOCK, &held, &before_);
+}
+
+void SignalHold::release() {
+  if (!held_) return;
+  held_ = false;
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
 void notify_service_manager(const std::string& state) {

@@ -2,15 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/qsbr.h"
 #include "config/diff.h"
+#include "control/cli.h"
 #include "control/commands.h"
 #include "control/http_api.h"
 #include "net/event_loop.h"
@@ -30,7 +30,7 @@ namespace {
 
 ZoneRow row_of(const ZoneStatus& status) {
   ZoneRow row;
-  row.name = status.name.text();
+  row.name = status.name;
   row.state = zone_state_text(status.state);
   row.activity = zone_activity_text(status.activity);
   if (status.serial) row.serial = status.serial->value;
@@ -49,6 +49,17 @@ ZoneRow row_of(const ZoneStatus& status) {
   return row;
 }
 
+// The options without what there may be very many of.
+std::shared_ptr<const Config> options_of(const Config& config) {
+  auto options = std::make_shared<Config>();
+  options->server = config.server;
+  options->storage = config.storage;
+  options->control = config.control;
+  options->http = config.http;
+  options->transfer = config.transfer;
+  return options;
+}
+
 // A command's response over the control socket.
 class SocketOutput final : public CommandOutput {
  public:
@@ -64,7 +75,8 @@ class SocketOutput final : public CommandOutput {
 }  // namespace
 
 struct Server::State final : ServerControl {
-  State(std::string path, LoadedConfig loaded) : config_path(std::move(path)), config(std::move(loaded.config)) {}
+  State(std::string path, LoadedConfig loaded)
+      : config_path(std::move(path)), config(std::move(loaded.config)), started_with(options_of(*config)) {}
 
   Result<void> open();
   Result<void> open_store();
@@ -73,7 +85,9 @@ struct Server::State final : ServerControl {
   void begin();
   void end();
   void all_loaded();
-  Result<std::string> apply(LoadedConfig loaded);
+  Result<std::string> load_and_apply();
+  std::string apply(LoadedConfig loaded);
+  void handle_command(std::string_view request, std::shared_ptr<ControlReply> reply);
 
   // ServerControl, on the control thread.
   [[nodiscard]] WallSeconds now() const override { return clock.wall_seconds(); }
@@ -88,10 +102,18 @@ struct Server::State final : ServerControl {
   [[nodiscard]] std::vector<MetricFamily> metrics() const override;
   [[nodiscard]] Health health() const override;
 
+  SignalHold signals{SIGTERM, SIGINT, SIGHUP};  // first: every thread is to be started after it
   const std::string config_path;
-  std::shared_ptr<const Config> config;  // control thread
   SystemClock clock;
   const std::int64_t started_ms = clock.wall_ms();
+
+  // The control thread.
+  std::shared_ptr<const Config> config;
+  const std::shared_ptr<const Config> started_with;  // options only: what needs a restart is as it was then
+  bool ready = false;
+  bool stopping = false;
+
+  // In the order of their making; each may use those before it.
   EventLoop loop;
   std::unique_ptr<ZoneStore> store;
   std::unique_ptr<TransferEngine> engine;
@@ -125,9 +147,14 @@ Result<void> Server::State::open_sockets() {
 Result<void> Server::State::open_control() {
   US_ASSIGN(control, UnixServer::create(loop.context(), config->control.socket,
                                         [this](std::string_view request, std::shared_ptr<ControlReply> reply) {
-                                          run_command(*this, request, std::make_shared<SocketOutput>(std::move(reply)));
+                                          handle_command(request, std::move(reply));
                                         }));
   return {};
+}
+
+void Server::State::handle_command(std::string_view request, std::shared_ptr<ControlReply> reply) {
+  if (stopping) return;  // which closes the connection
+  run_command(*this, request, std::make_shared<SocketOutput>(std::move(reply)));
 }
 
 // Files are opened as the user that the server is to be, ports are bound as the user that started it.
@@ -138,6 +165,7 @@ Result<void> Server::State::open() {
   US_TRY(open_store());
   if (!user.empty()) act_as_root();
   US_TRY(open_sockets());
+  make_directory_of(config->control.socket, user);
   if (!user.empty()) US_TRY(become_user(user));
   return open_control();
 }
@@ -148,21 +176,25 @@ void Server::State::begin() {
 }
 
 void Server::State::all_loaded() {
+  if (stopping) return;
+  ready = true;
   const EngineCounters counters = engine->counters();
   std::string listening;
   for (const auto& endpoint : config->server.listen) listening += (listening.empty() ? "" : ", ") + endpoint.text();
-  log_info("ready: {} zones, {} answered from storage or file, listening on {}", config->zones.size(),
+  log_info("ready: {}, {} answered from storage or file, listening on {}", count_text(config->zones.size(), "zone"),
            counters.zones_by_state[static_cast<std::size_t>(ZoneState::ok)] +
                counters.zones_by_state[static_cast<std::size_t>(ZoneState::failing)],
            listening);
   notify_service_manager("READY=1");
 }
 
+// The control socket goes last: that its connections end is how `understudy stop` learns that all is over.
 void Server::State::end() {
+  stopping = true;
   notify_service_manager("STOPPING=1");
-  control.reset();
   http.reset();
   engine->stop();
+  loop.drain();  // tells those who wait for the outcome of a command that it was cancelled
   workers->stop();
   workers.reset();
   environment.reset();
@@ -170,6 +202,7 @@ void Server::State::end() {
   qsbr_drain();
   store.reset();
   log_info("stopped");
+  control.reset();
 }
 
 std::vector<ZoneRow> Server::State::zones(const std::optional<Name>& from, std::size_t limit) const {
@@ -201,39 +234,48 @@ void Server::State::refresh(NameView name, bool whole, Done done) {
 
 Result<std::unique_ptr<TextSource>> Server::State::export_zone(NameView name) const {
   if (!engine->status(name))
-    return fail(Errc::not_found, fmt::format("zone {} is not configured on this server", name.text()));
+    return fail(Errc::not_found, fmt::format("this server has no zone {}; see `understudy zone list`", name.text()));
   auto version = engine->version(name);
-  if (!version) return fail(Errc::not_found, fmt::format("zone {} has no version yet; see 'zone status'", name.text()));
+  if (!version)
+    return fail(Errc::not_found,
+                fmt::format("there is no version of zone {} yet; see `understudy zone status`", name.text()));
   return std::make_unique<ZoneText>(std::move(version));
 }
 
-Result<std::string> Server::State::apply(LoadedConfig loaded) {
+std::string Server::State::apply(LoadedConfig loaded) {
   for (const auto& warning : loaded.warnings) log_warning("{}", warning);
   const ConfigDiff diff = diff_configs(config, loaded.config);
-  std::string text;
-  for (const auto& change : diff.lines()) text += (text.empty() ? "" : "\n") + change;
-  if (diff.empty()) text = "nothing changed";
+  std::vector<std::string> lines = diff.lines();
+  for (const auto& change : diff_configs(started_with, options_of(*loaded.config)).options) {
+    if (!change.needs_restart) continue;
+    log_warning("configuration {}: {}", config_path, change.text());
+    const bool is_shown = std::ranges::find(diff.options, change.path, &OptionChange::path) != diff.options.end();
+    if (!is_shown) lines.push_back(change.text());
+  }
   config = std::move(loaded.config);
   set_log_level(config->server.log_level);
   environment->set_settings(answer_settings(*config));
   engine->set_settings(engine_settings(*config));
   engine->set_zones(zone_settings(*config), false, [] {});
-  log_info("configuration {} reloaded: {} zones added, {} removed, {} changed", config_path, diff.zones_added.size(),
-           diff.zones_removed.size(), diff.zones_changed.size());
-  return text;
+  log_info("configuration {} reloaded: {} added, {} removed, {} changed", config_path,
+           count_text(diff.zones_added.size(), "zone"), diff.zones_removed.size(), diff.zones_changed.size());
+  return lines.empty() ? "nothing changed" : fmt::format("{}", fmt::join(lines, "\n"));
+}
+
+Result<std::string> Server::State::load_and_apply() {
+  auto loaded = load_config(config_path);
+  if (loaded) return apply(std::move(*loaded));
+  log_error("configuration {} is not applied, the server goes on with the one it has:\n{}", config_path,
+            loaded.error().detail);
+  return std::unexpected(std::move(loaded).error());
 }
 
 void Server::State::reload(Done done) {
+  if (stopping) return done(fail(Errc::cancelled, "the server is stopping"));
   notify_service_manager(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", clock.mono_ns() / 1000));
-  auto loaded = load_config(config_path);
-  if (!loaded) {
-    log_error("configuration {} is not applied, the server goes on with the one it has:\n{}", config_path,
-              loaded.error().detail);
-    done(std::unexpected(std::move(loaded).error()));
-  } else {
-    done(apply(std::move(*loaded)));
-  }
-  notify_service_manager("READY=1");
+  done(load_and_apply());
+  // Before it is ready, that is still to come.
+  if (ready) notify_service_manager("READY=1");
 }
 
 std::vector<MetricFamily> Server::State::metrics() const {
@@ -242,7 +284,7 @@ std::vector<MetricFamily> Server::State::metrics() const {
 
 Health Server::State::health() const {
   Health health;
-  health.ready = engine->all_loaded();
+  health.ready = ready;
   if (!health.ready) health.reason = "stored zones are still being loaded";
   return health;
 }
@@ -254,10 +296,7 @@ Result<std::unique_ptr<Server>> Server::create(std::string config_path, LoadedCo
   set_log_level(config.config->server.log_level);
   for (const auto& warning : config.warnings) log_warning("{}", warning);
   auto state = std::make_unique<State>(std::move(config_path), std::move(config));
-  if (auto opened = state->open(); !opened) {
-    if (state->engine) state->engine->stop();
-    return std::unexpected(std::move(opened).error());
-  }
+  US_TRY(state->open());
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
@@ -266,6 +305,7 @@ void Server::run() {
   s.loop.on_signals({SIGTERM, SIGINT}, [&s](int) { s.loop.stop(); });
   s.loop.on_signals({SIGHUP}, [&s](int) { s.reload([](const Result<std::string>&) {}); });
   s.begin();
+  s.signals.release();
   s.loop.run();
   s.end();
 }
