@@ -120,8 +120,9 @@ struct Config {
   TransferConfig transfer;
   std::map<Name, std::shared_ptr<const TsigKey>> keys;
   std::map<std::string, PeerConfig, std::less<>> primaries;
-  std::map<std::string, std::shared_ptr<const ZonePolicy>, std::less<>> templates;  // "default" is always there
-  std::vector<ZoneConfig> zones;  // in canonical order, each name once
+  std::map<std::string, std::shared_ptr<const ZonePolicy>, std::less<>> templates{
+      {"default", std::make_shared<const ZonePolicy>()}};  // "default" is always there
+  std::vector<ZoneConfig> zones;                           // in canonical order, each name once
 
   [[nodiscard]] std::shared_ptr<const TsigKey> find_key(NameView name) const;
   /// Null if there is none of that name. Binary search.

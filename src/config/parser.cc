@@ -182,7 +182,7 @@ void ConfigReader::add_default_template() {
   auto policy = std::make_shared<ZonePolicy>();
   policy->max_records = config_.transfer.max_records;
   policy->max_size = config_.transfer.max_size;
-  config_.templates.emplace(policy->template_name, policy);
+  config_.templates.insert_or_assign(policy->template_name, policy);
 }
 
 void ConfigReader::read_template(Node node) {

@@ -12,6 +12,7 @@ namespace understudy::config {
 namespace {
 
 constexpr std::uint16_t dns_port = 53;
+constexpr std::size_t max_list = 1'000;  // servers or rules; each is compared with all others, or with every request
 
 std::vector<std::string_view> keys_of(const Section& section) {
   std::vector<std::string_view> keys;
@@ -104,12 +105,22 @@ bool ValueReader::apply(const Section& section, const Setting& setting, void* ob
   return true;
 }
 
+bool ValueReader::fits(const std::string& where, Node list) {
+  std::size_t entries = 0;
+  for (Node item = list.first(); item && entries <= max_list; item = item.next()) ++entries;
+  if (entries > max_list) {
+    out_.error(list.at(), Errc::bad_value, fmt::format("{}: expected at most {} entries", where, max_list));
+  }
+  return entries <= max_list;
+}
+
 bool ValueReader::read(const std::string& where, const Option& option, Node node, OptionValue& value) {
   switch (option.type) {
     case ValueType::endpoints:
     case ValueType::access_rules:
     case ValueType::peers:
       if (node.kind() != NodeKind::sequence) return expected(where, expectation(option), node);
+      if (!fits(where, node)) return false;
       if (option.type == ValueType::endpoints) return read_endpoints(where, node, value);
       return option.type == ValueType::peers ? read_peers(where, node, value) : read_access_rules(where, node, value);
     default:

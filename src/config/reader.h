@@ -36,6 +36,7 @@ class ValueReader {
 
  private:
   bool read(const std::string& where, const Option& option, Node node, OptionValue& value);
+  bool fits(const std::string& where, Node list);
   bool read_scalar(const std::string& where, const Option& option, Node node, OptionValue& value);
   bool read_integer(const std::string& where, const Option& option, Node node, OptionValue& value);
   bool read_text(const std::string& where, const Option& option, Node node, OptionValue& value);

@@ -166,6 +166,14 @@ TEST(Reader, AValueIsTextUntilTheSchemaGivesItAType) {
   EXPECT_EQ(*config->find_zone(name_of("~."))->file, "/etc/us/0x1");
 }
 
+TEST(Reader, ListsAreBounded) {
+  std::string list;
+  for (int i = 1; i <= 1'000; ++i) list += "127.0.0.1@" + std::to_string(i) + ", ";
+  EXPECT_EQ(mistakes("server: {listen: [" + list + "]}"), "");
+  EXPECT_EQ(mistakes("server: {listen: [" + list + "127.0.0.2@53]}"),
+            "c:1:18: server.listen: expected at most 1000 entries");
+}
+
 TEST(Reader, ChoicesWithoutCase) {
   EXPECT_EQ(parsed("server: {log-level: Debug}")->server.log_level, LogLevel::debug);
   const auto config = parsed("keys: [{name: k., algorithm: HMAC-SHA512, secret: MDEyMzQ1Njc4OWFiY2RlZg==}]");

@@ -48,6 +48,21 @@ TEST(Reference, BothNameEveryOption) {
   }
 }
 
+TEST(Reference, ConfigurationsInTheManualAreAccepted) {
+  std::ostringstream text;
+  text << std::ifstream(std::string(TEST_DATA_DIR) + "/../doc/manual/configuration.md").rdbuf();
+  const auto page = text.str();
+  unsigned blocks = 0;
+  const std::string_view opening = "```yaml\n";
+  for (auto at = page.find(opening); at != std::string::npos; at = page.find(opening, at + 1)) {
+    const auto start = at + opening.size();
+    const auto block = page.substr(start, page.find("```", start) - start);
+    EXPECT_EQ(mistakes(block), "") << block;
+    ++blocks;
+  }
+  EXPECT_GE(blocks, 3U);
+}
+
 TEST(Reference, ExamplesOfEntriesAreAccepted) {
   std::string text;
   for (const auto& part : config::schema()) {
