@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace understudy {
 namespace {
@@ -33,17 +34,24 @@ std::string text_of(const json& row, const char* key) {
   return at->dump();
 }
 
-std::string in_text(const json& row, const char* key) {
+// A whole number of seconds, if there is one.
+std::optional<std::int64_t> seconds_of(const json& row, const char* key) {
   const auto at = row.find(key);
-  return at == row.end() || !at->is_number() ? "-" : duration_text(at->get<long long>());
+  if (at == row.end() || !at->is_number_integer()) return std::nullopt;
+  return at->get<std::int64_t>();
+}
+
+std::string in_text(const json& row, const char* key) {
+  const auto seconds = seconds_of(row, key);
+  return seconds ? duration_text(*seconds) : "-";
 }
 
 std::string when_text(const json& row, const char* key) {
-  const auto at = row.find(key);
-  if (at == row.end() || !at->is_number()) return "never";
-  const std::time_t time = at->get<long long>();
+  const auto seconds = seconds_of(row, key);
+  if (!seconds) return "never";
+  const std::time_t time = *seconds;
   std::tm parts{};
-  if (gmtime_r(&time, &parts) == nullptr) return at->dump();
+  if (gmtime_r(&time, &parts) == nullptr) return std::to_string(*seconds);
   std::array<char, 64> text{};
   const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
   return {text.data(), size};

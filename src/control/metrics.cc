@@ -25,7 +25,7 @@ std::string escaped(std::string_view text) {
 std::string number_text(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  if (value == std::floor(value) && std::abs(value) < 9e15) return fmt::format("{}", static_cast<long long>(value));
+  if (value == std::floor(value) && std::abs(value) < 9.1e15) return fmt::format("{}", static_cast<long long>(value));
   return fmt::format("{}", value);
 }
 
