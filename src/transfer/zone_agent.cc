@@ -347,14 +347,15 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
 // The end.
 
 void ZoneAgent::stop_work() {
-  if (!work_ || work_->cancelled) return;
-  work_->cancelled = true;
-  if (work_->request.is_waiting()) {
-    work_->request.withdraw();
-    finish(work_, {fail(Errc::cancelled, name().text()), ""});
+  const WorkPtr work = work_;
+  if (!work || work->cancelled) return;
+  work->cancelled = true;
+  if (work->request.is_waiting()) {
+    work->request.withdraw();
+    finish(work, {fail(Errc::cancelled, name().text()), ""});
     return;
   }
-  work_->cancel.emit(boost::asio::cancellation_type::terminal);
+  work->cancel.emit(boost::asio::cancellation_type::terminal);
 }
 
 void ZoneAgent::retire(bool forget_stored, std::function<void()> gone) {

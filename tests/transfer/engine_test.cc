@@ -48,5 +48,157 @@ TEST_F(EngineTest, ComesBackAfterARestartWithoutItsPrimary) {
   EXPECT_EQ(status()->state, ZoneState::ok);
 }
 
+TEST_F(EngineTest, WhatWasServedIsThereAfterAKill) {
+  ScriptedPrimary primary;
+  primary.serve({.serial = 1});
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(1));
+  for (std::uint32_t serial = 2; serial < 8; ++serial) {
+    primary.serve({.serial = serial, .hosts = 10 * serial});
+    notify(serial);
+    ASSERT_TRUE(waits_for(serial));
+    // What is on the disk now is what a killed process leaves behind.
+    const std::string copy = (folder_ / ("copy" + std::to_string(serial))).string();
+    std::filesystem::copy(folder_ / "store", copy, std::filesystem::copy_options::recursive);
+    const auto left = ZoneStore::open(copy);
+    ASSERT_TRUE(left) << left.error().text();
+    const auto version = (*left)->load(*Name::parse("example."));
+    ASSERT_TRUE(version) << version.error().text();
+    EXPECT_EQ((*version)->serial(), Serial{serial});
+    EXPECT_EQ((*version)->record_count(), 5 + 10 * serial);
+  }
+}
+
+TEST_F(EngineTest, ReloadAddsRemovesAndChanges) {
+  ScriptedPrimary primary, second;
+  primary.serve({.name = "a.", .serial = 1});
+  primary.serve({.name = "b.", .serial = 1});
+  primary.serve({.name = "c.", .serial = 1});
+  second.serve({.name = "b.", .serial = 9});
+  start();
+  set_zones({zone("b.", {peer(primary)}), zone("a.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(1, "a.") && waits_for(1, "b."));
+  const int transfers = primary.transfers;
+
+  set_zones({zone("b.", {peer(second, "second")}), zone("c.", {peer(primary)})});
+  EXPECT_FALSE(status("a."));
+  EXPECT_EQ(served("a."), std::nullopt);
+  EXPECT_NE(served("b."), std::nullopt) << "a zone that only changes goes on being answered";
+  EXPECT_TRUE(waits_for(1, "c."));
+  EXPECT_TRUE(waits_for(9, "b.")) << "another primary is asked at once";
+  EXPECT_EQ(primary.transfers, transfers + 1);
+
+  primary.stop();
+  set_zones({zone("a.", {peer(primary)})});
+  EXPECT_EQ(served("a."), 1U) << "its data were kept";
+}
+
+TEST_F(EngineTest, RemovedZonesAreForgottenIfToldSo) {
+  ScriptedPrimary primary;
+  primary.serve({.serial = 1});
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(1));
+  set_zones({}, true);
+  primary.stop();
+  set_zones({zone("example.", {peer(primary)})});
+  EXPECT_EQ(served(), std::nullopt);
+  const auto stored = store_->list([](const std::string&) {});
+  EXPECT_TRUE(stored && stored->empty());
+}
+
+TEST_F(EngineTest, ARemovedZoneEndsItsTransfer) {
+  settings_.stall_timeout = 60s;
+  ScriptedPrimary primary;
+  primary.serve({.serial = 1});
+  primary.axfr = Axfr::silent;
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(eventually([&] { return primary.transfers_open == 1; }));
+  set_zones({});
+  EXPECT_TRUE(eventually([&] { return primary.transfers_open == 0; }, 5s));
+}
+
+TEST_F(EngineTest, OtherPrimariesEndAHungTransferAndItsCommandsGoOn) {
+  settings_.stall_timeout = 60s;
+  ScriptedPrimary hung, good;
+  hung.serve({.serial = 1});
+  hung.axfr = Axfr::silent;
+  good.serve({.serial = 2});
+  start();
+  set_zones({zone("example.", {peer(hung)})});
+  ASSERT_TRUE(eventually([&] { return hung.transfers_open == 1; }));
+  std::promise<CommandOutcome> outcome;
+  engine_->refresh(*Name::parse("example."), [&](CommandOutcome got) { outcome.set_value(std::move(got)); });
+  set_zones({zone("example.", {peer(good, "good")})});
+  EXPECT_TRUE(waits_for(2));
+  EXPECT_TRUE(outcome.get_future().get().result);
+}
+
+TEST_F(EngineTest, StopsInTheMiddleOfEverything) {
+  settings_.stall_timeout = 60s;
+  settings_.probe_timeout = 60s;
+  settings_.notify_timeout = 60s;
+  ScriptedPrimary hung, silent, good, deaf;
+  deaf.acknowledge = false;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    hung.serve({.name = name});
+    good.serve({.name = name});
+    zones.push_back(zone(name, {peer(i % 3 == 0 ? hung : i % 3 == 1 ? silent : good)}, {peer(deaf, "deaf")}));
+  }
+  hung.axfr = Axfr::half_then_silent;
+  silent.udp = Udp::silent;
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return hung.transfers_open > 5 && silent.udp_probes > 5 && deaf.notifies > 5; }));
+  std::promise<CommandOutcome> outcome;
+  engine_->refresh(*Name::parse("z0."), [&](CommandOutcome got) { outcome.set_value(std::move(got)); });
+  const auto began = std::chrono::steady_clock::now();
+  engine_->stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+  const CommandOutcome got = outcome.get_future().get();
+  ASSERT_FALSE(got.result);
+  EXPECT_EQ(got.result.error().code, Errc::cancelled);
+}
+
+TEST_F(EngineTest, CommandsOnUnknownZonesFail) {
+  start();
+  const CommandOutcome outcome = refresh("absent.");
+  ASSERT_FALSE(outcome.result);
+  EXPECT_EQ(outcome.result.error().code, Errc::not_found);
+  EXPECT_THAT(outcome.result.error().text(), HasSubstr("absent."));
+  EXPECT_FALSE(status("absent."));
+  EXPECT_EQ(engine_->version(*Name::parse("absent.")), nullptr);
+  notify(1, "absent.");
+}
+
+TEST_F(EngineTest, ManyZonesComeAreListedAndComeBack) {
+  ScriptedPrimary primary;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 600; ++i) {
+    const std::string name = "z" + std::to_string(1000 + i) + ".";
+    primary.serve({.name = name, .serial = 4, .hosts = 2});
+    zones.push_back(zone(name, {peer(primary)}));
+  }
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return engine_->counters().transfers_ok == 600; }, 60s));
+  EXPECT_EQ(engine_->list(std::nullopt, 10'000).size(), 600U);
+  const std::vector<ZoneStatus> page = engine_->list(*Name::parse("z1300."), 2);
+  ASSERT_EQ(page.size(), 2U);
+  EXPECT_EQ(page[0].name.text(), "z1300.");
+  EXPECT_EQ(page[1].name.text(), "z1301.");
+  EXPECT_EQ(engine_->table()->size(), 600U);
+  primary.stop();
+  stop();
+  start();
+  set_zones(zones);
+  EXPECT_EQ(engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::ok)], 600U);
+  EXPECT_EQ(served("z1599."), 4U);
+}
+
 }  // namespace
 }  // namespace understudy

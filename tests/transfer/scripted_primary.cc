@@ -251,8 +251,9 @@ void ScriptedPrimary::run_connection(int fd) {
     if (query->question.type == RRType::AXFR) {
       ++transfers;
       most_transfers_open = std::max(most_transfers_open.load(), ++transfers_open);
-      run_axfr(fd, *query);
-      --transfers_open;
+      bool over = false;
+      run_axfr(fd, *query, over);
+      if (!over) --transfers_open;
       return;
     }
     ++tcp_probes;
@@ -261,7 +262,7 @@ void ScriptedPrimary::run_connection(int fd) {
   }
 }
 
-void ScriptedPrimary::run_axfr(int fd, const Query& query) {
+void ScriptedPrimary::run_axfr(int fd, const Query& query, bool& over) {
   std::vector<Record> records = records_of(query.question.name);
   const auto wait_for_the_end = [&] {
     std::uint8_t octet[1];
@@ -287,6 +288,10 @@ void ScriptedPrimary::run_axfr(int fd, const Query& query) {
     const auto end = records.begin() + static_cast<std::ptrdiff_t>(std::min(at + step, records.size()));
     Bytes message = answer(query, {records.begin() + static_cast<std::ptrdiff_t>(at), end}, Header::aa, false);
     if (signer) EXPECT_TRUE(signer->sign(message, wall_now()));
+    if (end == records.end()) {  // before the other side can know that it is over
+      over = true;
+      --transfers_open;
+    }
     if (axfr != Axfr::trickle) {
       send_message(fd, message);
       continue;

@@ -80,7 +80,7 @@ class ScriptedPrimary {
   void run_udp();
   void run_tcp();
   void run_connection(int fd);
-  void run_axfr(int fd, const Query& query);
+  void run_axfr(int fd, const Query& query, bool& over);
   void notified(ByteView wire, const Query& query, const sockaddr* peer, socklen_t size);
 
   Endpoint endpoint_;

@@ -1,0 +1,90 @@
+#include "transfer/attempt.h"
+
+#include <gmock/gmock.h>
+
+#include "base/log.h"
+
+namespace understudy {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+Attempt axfr_attempt() {
+  Attempt attempt;
+  attempt.zone = *Name::parse("example.");
+  attempt.peer = {"hidden1", *Endpoint::parse("192.0.2.1@53"), nullptr};
+  attempt.asked = "AXFR";
+  attempt.transport = "TCP";
+  attempt.ours = Serial{5};
+  attempt.announced = Serial{6};
+  attempt.received = Serial{6};
+  attempt.counts.records = 12;
+  attempt.counts.messages = 2;
+  attempt.counts.octets = 512;
+  attempt.seconds = 0.0125;
+  return attempt;
+}
+
+template <typename F>
+std::string logged(F&& f) {
+  ::testing::internal::CaptureStderr();
+  f();
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(Attempt, ASuccessNamesAllFacts) {
+  const std::string line = logged([] { log_transferred(axfr_attempt()); });
+  EXPECT_THAT(line,
+              AllOf(HasSubstr("info"), HasSubstr("zone example."), HasSubstr("AXFR"), HasSubstr("hidden1"),
+                    HasSubstr("192.0.2.1@53"), HasSubstr("TCP"), HasSubstr("unsigned"), HasSubstr("5 -> 6"),
+                    HasSubstr("12 records"), HasSubstr("2 messages"), HasSubstr("512 octets"), HasSubstr("0.01")));
+  EXPECT_EQ(std::ranges::count(line, '\n'), 1);
+}
+
+TEST(Attempt, AFailureNamesReasonAndRemedy) {
+  Attempt attempt = axfr_attempt();
+  auto key = std::make_shared<TsigKey>();
+  key->name = *Name::parse("transfer.example.");
+  attempt.peer.key = key;
+  const std::string line = logged([&] { log_failed(attempt, {Errc::tsig_bad_time, "290 s apart"}); });
+  EXPECT_THAT(line, AllOf(HasSubstr("warn"), HasSubstr("failed"), HasSubstr("key transfer.example."),
+                          HasSubstr("290 s apart"), HasSubstr("clocks")));
+}
+
+TEST(Attempt, UpToDateIsForDebugging) {
+  EXPECT_THAT(logged([] { log_current(axfr_attempt()); }), IsEmpty());
+}
+
+TEST(Attempt, APrimaryBehindIsSaidOnce) {
+  EXPECT_THAT(logged([] { log_behind(axfr_attempt(), true); }), HasSubstr("primary behind"));
+  EXPECT_THAT(logged([] { log_behind(axfr_attempt(), false); }), IsEmpty());
+}
+
+TEST(Attempt, OneWarningForEverythingOdd) {
+  Attempt attempt = axfr_attempt();
+  attempt.counts.out_of_zone = 2;
+  attempt.counts.duplicates = 3;
+  ZoneBuilder::Report report;
+  report.oddities = {"both.example.: CNAME beside other data"};
+  report.oddity_count = 4;
+  const std::string line = logged([&] { log_oddities(attempt, report); });
+  EXPECT_THAT(line, AllOf(HasSubstr("warn"), HasSubstr("2 outside the zone"), HasSubstr("3 duplicates"),
+                          HasSubstr("both.example."), HasSubstr("3 more")));
+  EXPECT_EQ(std::ranges::count(line, '\n'), 1);
+  EXPECT_THAT(logged([] { log_oddities(axfr_attempt(), {}); }), IsEmpty());
+}
+
+TEST(Attempt, EveryReasonATransferFailsForHasAdvice) {
+  for (int code = 0; code <= static_cast<int>(Errc::storage); ++code) {
+    const Errc errc = static_cast<Errc>(code);
+    const bool is_transfer = errc >= Errc::wrong_id && errc <= Errc::too_slow;
+    const bool is_signature = errc >= Errc::tsig_missing && errc <= Errc::tsig_peer_error;
+    if (is_transfer || is_signature) EXPECT_THAT(advice_text(errc), Not(IsEmpty())) << errc_text(errc);
+  }
+}
+
+}  // namespace
+}  // namespace understudy

@@ -1,0 +1,98 @@
+#include "transfer/notifier.h"
+
+#include <gmock/gmock.h>
+
+#include "transfer/fixture.h"
+
+namespace understudy {
+namespace {
+
+using NotifierTest = EngineTest;
+
+TEST_F(NotifierTest, RepeatsUntilItIsAcknowledged) {
+  ScriptedPrimary primary, target;
+  primary.serve({.serial = 5});
+  target.acknowledge = false;
+  start();
+  set_zones({zone("example.", {peer(primary)}, {peer(target, "down")})});
+  ASSERT_TRUE(eventually([&] { return target.notifies == 2; }));
+  target.acknowledge = true;
+  ASSERT_TRUE(eventually([&] { return target.notifies == 3; }));
+  std::this_thread::sleep_for(1s);
+  EXPECT_EQ(target.notifies, 3);
+  EXPECT_EQ(engine_->counters().notifies_failed, 0U);
+}
+
+TEST_F(NotifierTest, GivesUpAfterTheSetTries) {
+  settings_.notify_timeout = 20ms;
+  settings_.notify_tries = 4;
+  ScriptedPrimary primary, target;
+  primary.serve({.serial = 5});
+  target.acknowledge = false;
+  start();
+  ::testing::internal::CaptureStderr();
+  set_zones({zone("example.", {peer(primary)}, {peer(target, "down")})});
+  EXPECT_TRUE(eventually([&] { return engine_->counters().notifies_failed == 1; }));
+  EXPECT_EQ(target.notifies, 4);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, ::testing::HasSubstr("NOTIFY of serial 5 to down"));
+  EXPECT_THAT(log, ::testing::HasSubstr("4 tries"));
+}
+
+TEST_F(NotifierTest, ANewerVersionTakesThePlaceOfTheOneBefore) {
+  settings_.notify_timeout = 5s;
+  ScriptedPrimary primary, target;
+  primary.serve({.serial = 5});
+  target.acknowledge = false;
+  start();
+  set_zones({zone("example.", {peer(primary)}, {peer(target, "down")})});
+  ASSERT_TRUE(eventually([&] { return target.notifies == 1; }));
+  target.acknowledge = true;
+  primary.serve({.serial = 6});
+  notify(6);
+  ASSERT_TRUE(eventually([&] { return target.notifies == 2; }, 3s)) << "it does not wait for the first to time out";
+  EXPECT_EQ(target.notified_serials().back(), Serial{6});
+}
+
+TEST_F(NotifierTest, SignsWithTheTargetsKey) {
+  auto key = std::make_shared<TsigKey>();
+  key->name = *Name::parse("down.example.");
+  key->secret = Bytes(32, 9);
+  ScriptedPrimary primary, target;
+  target.set_key(key);
+  primary.serve({.serial = 5});
+  start();
+  set_zones({zone("example.", {peer(primary)}, {peer(target, "down", key)})});
+  ASSERT_TRUE(eventually([&] { return target.notifies == 1; }));
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(target.notifies, 1) << "the signed acknowledgement counts";
+}
+
+TEST_F(NotifierTest, ATargetThatIsGoneIsTriedAgain) {
+  ScriptedPrimary primary, target;
+  primary.serve({.serial = 5});
+  target.stop();
+  start();
+  set_zones({zone("example.", {peer(primary)}, {peer(target, "down")})});
+  ASSERT_TRUE(waits_for(5));
+  std::this_thread::sleep_for(50ms);
+  target.resume();
+  EXPECT_TRUE(eventually([&] { return target.notifies >= 1; }));
+}
+
+TEST_F(NotifierTest, AnnouncesAfterARestart) {
+  ScriptedPrimary primary, target;
+  primary.serve({.serial = 5});
+  const std::vector<ZoneSettings> zones{zone("example.", {peer(primary)}, {peer(target, "down")})};
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return target.notifies == 1; }));
+  primary.stop();
+  stop();
+  start();
+  set_zones(zones);
+  EXPECT_TRUE(eventually([&] { return target.notifies == 2; })) << "the last announcement may have been lost";
+}
+
+}  // namespace
+}  // namespace understudy
