@@ -45,7 +45,7 @@ using ControlHandler = std::function<void(std::string_view request, std::shared_
 
 struct UnixServerOptions {
   std::size_t max_line = 1 << 20;                   // a longer request closes the connection
-  std::size_t max_connections = 64;                 // more are told so in no words and closed
+  std::size_t max_connections = 64;                 // more are closed at once
   std::chrono::milliseconds idle_timeout{300'000};  // between requests
   std::chrono::milliseconds write_timeout{30'000};  // the client takes nothing of a response
   mode_t mode = 0660;
