@@ -260,9 +260,22 @@ bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& pla
   return true;
 }
 
-std::size_t fast_answer(const ZoneTable& table, const Zone& zone, ByteView query, const PlainQuery& plain,
-                        std::uint8_t* response, std::size_t limit, std::uint16_t our_udp_size, bool& truncated) {
-  const Lookup found = look_up(zone, plain.name, plain.type);
+std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::span<std::uint64_t> out) {
+  if (found.wildcard || found.chunk->is_extended()) return 0;
+  const NameView owner = plain.name.suffix(found.label);
+  const std::size_t count = std::min<std::size_t>(found.chunk->target_count_, out.size());
+  std::uint8_t wire[max_name_size + 1];
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t after = 0;
+    const std::size_t size = expand_chunk_name(found.chunk->records(), found.chunk->target(i), owner, wire, &after);
+    out[i] = name_hash(NameView::trusted({wire, size}));
+  }
+  return count;
+}
+
+std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, ByteView query,
+                        const PlainQuery& plain, std::uint8_t* response, std::size_t limit, std::uint16_t our_udp_size,
+                        bool& truncated) {
   Composer composer(table, zone, query, plain, response, limit);
   if (!composer.answer(found)) return 0;
   truncated = composer.truncated();

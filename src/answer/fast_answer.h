@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "answer/lookup.h"
 #include "answer/query.h"
@@ -32,10 +33,15 @@ inline std::size_t chunk_size(const Chunk& chunk, bool signatures) {
 /// Copies a chunk into a message; false if it is extended or its pointers would reach too far: compose it instead.
 bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& place);
 
-/// The answer of `zone` (the one `table` has closest to the name) to a plain query. `response` has room for `limit`
-/// octets, at least 512; returns the response's size, or 0 if the query must go the slow way. `truncated` is set if TC
-/// was.
-std::size_t fast_answer(const ZoneTable& table, const Zone& zone, ByteView query, const PlainQuery& plain,
-                        std::uint8_t* response, std::size_t limit, std::uint16_t our_udp_size, bool& truncated);
+/// Hashes of the first names in `found`'s chunk whose addresses the answer will want, so that they can be asked for
+/// ahead; returns how many.
+std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::span<std::uint64_t> out);
+
+/// The answer of `zone` (the one `table` has closest to the name), which says `found`, to a plain query. `response` has
+/// room for `limit` octets, at least 512; returns the response's size, or 0 if the query must go the slow way.
+/// `truncated` is set if TC was.
+std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, ByteView query,
+                        const PlainQuery& plain, std::uint8_t* response, std::size_t limit, std::uint16_t our_udp_size,
+                        bool& truncated);
 
 }  // namespace understudy

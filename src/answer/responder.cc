@@ -9,6 +9,17 @@ namespace understudy {
 Responder::Responder(AnswerEnvironment& environment, AnswerCounters& counters)
     : environment_(environment), counters_(counters), slow_(environment) {}
 
+void Responder::read(const ZoneTable* table, ByteView query, Work& work) {
+  work.zone = nullptr;
+  work.target_count = 0;
+  work.table = table;
+  if (table == nullptr || !read_plain_query(query, work.query)) {
+    work.table = nullptr;
+  } else {
+    table->prefetch(work.query.name);
+  }
+}
+
 void Responder::find_zone(const ZoneTable& table, Work& work) {
   std::size_t label = 0;
   const HashedName& name = work.query.name;
@@ -16,9 +27,20 @@ void Responder::find_zone(const ZoneTable& table, Work& work) {
   if (slot != nullptr && work.query.type == RRType::DS && label == 0 && name.labels != 0) {
     if (const ZoneSlot* parent = table.find_closest_from(name, 1, &label)) slot = parent;
   }
-  work.table = &table;
   work.zone = slot == nullptr ? nullptr : slot->zone();
-  if (work.zone != nullptr) work.zone->prefetch(name.hashes[0]);
+  if (work.zone == nullptr) return;
+  work.zone->prefetch(name.hashes[0]);
+  const std::size_t depth = name.labels - work.zone->apex_labels();
+  work.cut_hash = depth > 1 ? name.hashes[depth - 1] : 0;
+  if (work.cut_hash != 0) work.zone->prefetch(work.cut_hash);
+}
+
+void Responder::find_node(Work& work) {
+  work.found = look_up(*work.zone, work.query.name, work.query.type);
+  work.target_count = 0;
+  if (work.found.chunk == nullptr || work.found.chunk->target_count_ == 0) return;
+  work.target_count = target_hashes(work.query, work.found, work.targets);
+  for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch(work.targets[i]);
 }
 
 std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* peer, Transport transport,
@@ -34,7 +56,7 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
           limit, work.query.has_edns ? std::clamp(work.query.udp_size, std::uint16_t{512}, ours) : 512);
     }
     bool truncated = false;
-    size = fast_answer(*work.table, *work.zone, query, work.query, response.data(), limit, ours, truncated);
+    size = fast_answer(*work.table, *work.zone, work.found, query, work.query, response.data(), limit, ours, truncated);
     if (size != 0) {
       counters_.count_type(work.query.type);
       counters_.count_rcode(response[3] & 15U);
@@ -48,21 +70,21 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
 
 void Responder::answer_some(std::span<Datagram> batch) {
   const ZoneTable* table = fast_path_ ? environment_.table() : nullptr;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    work_[i].zone = nullptr;
-    work_[i].query.type = RRType::ANY;
-    if (table == nullptr) continue;
-    if (read_plain_query({batch[i].query, batch[i].query_size}, work_[i].query)) {
-      table->prefetch(work_[i].query.name);
-    } else {
-      work_[i].query.type = RRType::ANY;  // never a plain query's: marks the slow way
-    }
+  const std::span<Work> works(work_.data(), batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) read(table, {batch[i].query, batch[i].query_size}, works[i]);
+  for (Work& work : works) {
+    if (work.table != nullptr) find_zone(*work.table, work);
   }
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (work_[i].query.type != RRType::ANY) find_zone(*table, work_[i]);
+  for (const Work& work : works) {
+    if (work.zone == nullptr) continue;
+    work.zone->prefetch_node(work.query.name.hashes[0]);
+    if (work.cut_hash != 0) work.zone->prefetch_node(work.cut_hash);
   }
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (work_[i].zone != nullptr) work_[i].zone->prefetch_node(work_[i].query.name.hashes[0]);
+  for (Work& work : works) {
+    if (work.zone != nullptr) find_node(work);
+  }
+  for (const Work& work : works) {
+    for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch_node(work.targets[i]);
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Datagram& d = batch[i];
@@ -80,9 +102,9 @@ void Responder::answer_batch(std::span<Datagram> batch) {
 std::size_t Responder::answer(ByteView request, const sockaddr* peer, MutableBytes response,
                               std::unique_ptr<ResponseSource>& rest) {
   Work& work = work_[0];
-  work.zone = nullptr;
-  const ZoneTable* table = fast_path_ ? environment_.table() : nullptr;
-  if (table != nullptr && read_plain_query(request, work.query)) find_zone(*table, work);
+  read(fast_path_ ? environment_.table() : nullptr, request, work);
+  if (work.table != nullptr) find_zone(*work.table, work);
+  if (work.zone != nullptr) find_node(work);
   return write(work, request, peer, Transport::tcp, response, &rest);
 }
 

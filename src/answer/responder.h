@@ -1,6 +1,7 @@
 // The one answering function, in stages over a batch (doc/answering.md), for UDP, TCP, tests and fuzzers:
 //
-//   read and hash all -> find all zones, ask for their buckets -> ask for the nodes -> write all answers
+//   read and hash all -> find all zones, ask for their buckets -> ask for the nodes -> look all up, ask for the buckets
+//   of the names whose addresses go along -> ask for their nodes -> write all answers
 //
 // so that the memory of one query arrives while others are worked on. One object per worker, not shared.
 #pragma once
@@ -9,6 +10,7 @@
 #include <memory>
 
 #include "answer/environment.h"
+#include "answer/lookup.h"
 #include "answer/query.h"
 #include "answer/slow_answer.h"
 #include "base/datagram.h"
@@ -32,9 +34,15 @@ class Responder final : public DatagramHandler, public StreamHandler {
     PlainQuery query;
     const ZoneTable* table = nullptr;
     const Zone* zone = nullptr;  // null: the slow way
+    std::uint64_t cut_hash = 0;  // of the name directly below the apex, where a zone cut most likely is; 0: no such
+    Lookup found;
+    std::uint64_t targets[4];
+    std::size_t target_count = 0;
   };
 
+  void read(const ZoneTable* table, ByteView query, Work& work);
   void find_zone(const ZoneTable& table, Work& work);
+  void find_node(Work& work);
   std::size_t write(const Work& work, ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
                     std::unique_ptr<ResponseSource>* rest);
   void answer_some(std::span<Datagram> batch);

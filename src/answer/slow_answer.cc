@@ -121,7 +121,8 @@ void SlowAnswer::dispatch(Context& c) {
         log_warning(
             "{}: refused a request signed with key {}: {} ({} similar lines left out). Do both sides have the "
             "same key, algorithm and time?",
-            c.peer.text(), c.tsig->key_name.text(), rcode_text(c.tsig->error), left_out);
+            c.peer.text(), c.tsig->key_name.text(),
+            c.tsig->error == Rcode::BADSIG ? "BADSIG" : rcode_text(c.tsig->error), left_out);
       }
       return refuse(c, Rcode::NOTAUTH);
     }

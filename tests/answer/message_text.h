@@ -4,7 +4,7 @@
 //   question: www.example. IN A
 //   answer: www.example. 3600 IN A 192.0.2.1
 //   edns: size 1232 do          and ede 14 "text", option 65001 0a0b
-//   tsig: key. error 0
+//   tsig: key. NOERROR          and "unsigned"
 //
 // Records of a section are sorted, so that their order does not matter.
 #pragma once
@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/encoding.h"
 #include "dns/edns.h"
 #include "dns/message.h"
 #include "dns/record.h"
@@ -23,10 +24,9 @@
 
 namespace understudy::answer_fixture {
 
-inline std::string hex(ByteView octets) {
-  std::string out;
-  for (const std::uint8_t octet : octets) out += fmt::format("{:02x}", octet);
-  return out;
+/// The response code 16 means something else in TSIG (RFC 8945 section 3).
+inline std::string tsig_error_text(Rcode error) {
+  return error == Rcode::BADSIG ? "BADSIG" : rcode_text(error);
 }
 
 inline std::string flags_text(const MessageView& message) {
@@ -55,7 +55,7 @@ inline std::string edns_text(const Edns& edns) {
     if (code == edns_extended_error && content.size() >= 2) {
       out += fmt::format(" ede {} \"{}\"", load_u16(content.data()), text_of(content.subspan(2)));
     } else {
-      out += fmt::format(" option {} {}", code, hex(content));
+      out += fmt::format(" option {} {}", code, hex_encode(content));
     }
   }
   return out;
@@ -75,9 +75,10 @@ inline std::vector<std::string> message_lines(ByteView bytes) {
     if (record.type == RRType::OPT) return true;
     if (record.type == RRType::TSIG) {
       const auto parsed = find_tsig(*message);
-      tsig = parsed && *parsed ? fmt::format("tsig: {} {}{}", (*parsed)->key_name.text(), rcode_text((*parsed)->error),
-                                             (*parsed)->mac.empty() ? " unsigned" : "")
-                               : "tsig: broken";
+      tsig = parsed && *parsed
+                 ? fmt::format("tsig: {} {}{}", (*parsed)->key_name.text(), tsig_error_text((*parsed)->error),
+                               (*parsed)->mac.empty() ? " unsigned" : "")
+                 : "tsig: broken";
       return true;
     }
     const char* const names[] = {"answer", "authority", "additional"};

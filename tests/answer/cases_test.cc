@@ -1,0 +1,255 @@
+// Runs the tables in tests/answer/cases: zone text, questions, expected messages. A new case is a new file, or a new
+// `ask` in one; nothing here needs to change. tests/answer/cases/README.md has the grammar.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "answer/answer_fixture.h"
+#include "base/encoding.h"
+
+namespace understudy {
+namespace {
+
+using namespace answer_fixture;
+
+std::vector<std::string> words(const std::string& line) {
+  std::istringstream in(line);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+struct Ask {
+  Query query;
+  Bytes raw;  // instead of the query
+  std::string key;
+  std::int64_t clock_skew = 0;
+  bool broken_mac = false, wrong_secret = false;
+  bool udp = true, tcp = true;
+  std::string peer = "192.0.2.99";
+  int line = 0;
+  std::vector<std::string> expected;
+};
+
+Bytes from_hex(std::string_view text) {
+  return hex_decode(text).value();
+}
+
+std::uint16_t u16(const std::string& text) {
+  return static_cast<std::uint16_t>(std::stoul(text, nullptr, 0));
+}
+
+void set_option(Ask& ask, const std::string& word) {
+  const std::size_t equals = word.find('=');
+  const std::string key = word.substr(1, equals - 1),
+                    value = equals == std::string::npos ? "" : word.substr(equals + 1);
+  Query& q = ask.query;
+  static const std::map<std::string, Opcode> opcodes = {{"iquery", Opcode::IQUERY},
+                                                        {"status", Opcode::STATUS},
+                                                        {"notify", Opcode::NOTIFY},
+                                                        {"update", Opcode::UPDATE},
+                                                        {"dso", Opcode::DSO}};
+  const std::map<std::string, std::function<void()>> known = {
+      {"edns", [&] { q.edns = true; }},
+      {"do", [&] { q.edns = q.dnssec_ok = true; }},
+      {"size", [&] { q.edns = true, q.udp_size = u16(value); }},
+      {"version", [&] { q.edns = true, q.version = static_cast<std::uint8_t>(u16(value)); }},
+      {"z", [&] { q.edns = true, q.z_flags = u16(value); }},
+      {"opts", [&] { q.edns = true, q.opts = u16(value); }},
+      {"option",
+       [&] {
+         q.edns = true;
+         const std::size_t colon = value.find(':');
+         append_edns_option(q.options, u16(value.substr(0, colon)), from_hex(value.substr(colon + 1)));
+       }},
+      {"opcode", [&] { q.flags |= opcode_bits(opcodes.at(value)); }},
+      {"flags", [&] { q.flags |= u16(value); }},
+      {"serial",  // an SOA as the sender of an IXFR or NOTIFY gives it
+       [&] {
+         auto& section = value.starts_with("answer:") ? q.answers : q.authority;
+         const std::string serial = value.substr(value.find(':') + 1);
+         section.push_back(zone_fixture::record(q.qname + " 0 IN SOA . . " + serial + " 1 1 1 1"));
+       }},
+      {"key", [&] { ask.key = value; }},
+      {"broken-mac", [&] { ask.broken_mac = true; }},
+      {"wrong-secret", [&] { ask.wrong_secret = true; }},
+      {"skew", [&] { ask.clock_skew = std::stoll(value); }},
+      {"udp", [&] { ask.tcp = false; }},
+      {"tcp", [&] { ask.udp = false; }},
+      {"from", [&] { ask.peer = value; }},
+  };
+  const auto found = known.find(key);
+  if (found == known.end()) throw std::runtime_error("unknown option +" + key);
+  found->second();
+}
+
+// One file.
+class CaseFile {
+ public:
+  explicit CaseFile(const std::filesystem::path& path) : in_(path) {}
+
+  void read(TestServer& server) {
+    for (std::string line; next(line);) {
+      const auto word = words(line);
+      if (word.empty() || word[0][0] == '#') continue;
+      if (word[0] == "zone") {
+        read_zone(server, word);
+      } else if (word[0] == "ask" || word[0] == "raw") {
+        read_ask(line, word);
+      } else {
+        throw std::runtime_error("line " + std::to_string(line_) + ": neither zone, ask nor raw");
+      }
+    }
+  }
+  [[nodiscard]] const std::vector<Ask>& asks() const { return asks_; }
+
+ private:
+  bool next(std::string& line) {
+    ++line_;
+    return static_cast<bool>(std::getline(in_, line));
+  }
+
+  // zone NAME [not-loaded|expired] [transfer RULE] [notify RULE]
+  void read_zone(TestServer& server, const std::vector<std::string>& word) {
+    ZoneAccess access;
+    std::string state;
+    for (std::size_t i = 2; i < word.size(); ++i) {
+      if (word[i] == "transfer" || word[i] == "notify") {
+        auto& rules = word[i] == "transfer" ? access.transfer : access.notify;
+        std::string text = word.at(++i);
+        if (text == "key") text += " " + word.at(++i);
+        rules.push_back(AccessRule::parse(text).value());
+      } else {
+        state = word[i];
+      }
+    }
+    if (state == "not-loaded" || state == "expired") {
+      ZoneSlot& slot = server.environment.add_slot(word.at(1), std::move(access));
+      if (state == "expired") slot.set_expired();
+      return;
+    }
+    std::string text;
+    for (std::string line; next(line) && line != "end";) text += line + "\n";
+    server.environment.add_zone(word.at(1), "$TTL 3600\n" + text, std::move(access));
+  }
+
+  void read_ask(const std::string& first, const std::vector<std::string>& word) {
+    Ask ask;
+    ask.line = line_;
+    if (word[0] == "raw") {
+      ask.raw = from_hex(word.at(1));
+    } else {
+      ask.query.qname = word.at(1) == "-" ? "" : word.at(1);
+      ask.query.type = type_from_text(word.at(2)).value();
+      for (std::size_t i = 3; i < word.size(); ++i) {
+        if (word[i][0] == '+') {
+          set_option(ask, word[i]);
+        } else {
+          ask.query.klass = class_from_text(word[i]).value();
+        }
+      }
+    }
+    for (std::string line; next(line) && !line.empty();) {
+      if (line[0] != '#') ask.expected.push_back(normalized(line));
+    }
+    if (ask.expected.empty()) throw std::runtime_error("nothing is expected of " + first);
+    complete(ask);
+    asks_.push_back(std::move(ask));
+  }
+
+  static bool has(const Ask& ask, std::string_view what) {
+    return std::any_of(ask.expected.begin(), ask.expected.end(),
+                       [&](const auto& line) { return line.starts_with(what); });
+  }
+  // What an expectation need not say: the question as asked, and a plain OPT for an OPT.
+  static void complete(Ask& ask) {
+    if (!ask.raw.empty() || ask.expected[0] == "none" || ask.expected[0] == "transfer") return;
+    const Query& q = ask.query;
+    if (!q.qname.empty() && !has(ask, "question:") && !has(ask, "no question")) {
+      ask.expected.push_back("question: " + q.qname + " " + class_text(q.klass) + " " + type_text(q.type));
+    }
+    std::erase(ask.expected, "no question");
+    if (q.edns && !has(ask, "edns:") && !has(ask, "no edns")) {
+      ask.expected.push_back(std::string("edns: size 1232") + (q.dnssec_ok ? " do" : ""));
+    }
+    std::erase(ask.expected, "no edns");
+  }
+
+  // Records in the form that they are printed in.
+  static std::string normalized(const std::string& line) {
+    for (const std::string section : {"answer:", "authority:", "additional:"}) {
+      if (line.starts_with(section)) return section + " " + zone_fixture::record(line.substr(section.size() + 1)).text();
+    }
+    return line;
+  }
+
+  std::ifstream in_;
+  int line_ = 0;
+  std::vector<Ask> asks_;
+};
+
+Bytes message_of(const Ask& ask, const TestServer& server) {
+  if (!ask.raw.empty()) return ask.raw;
+  Bytes message = ask.query.bytes();
+  if (ask.key.empty()) return message;
+  const TsigKey key{name(ask.key), TsigAlgorithm::hmac_sha256, Bytes(32, ask.wrong_secret ? 0x18 : 0x17)};
+  const auto now = server.environment.clock().wall_seconds() + ask.clock_skew;
+  EXPECT_TRUE(sign_request(message, key, static_cast<std::uint64_t>(now)));
+  if (ask.broken_mac)
+    message[message.size() - 10] ^= 1;  // the last octet of the MAC: id, error and other are behind it
+  return message;
+}
+
+std::vector<std::string> outcome(TestServer& server, ByteView message, Transport transport) {
+  server.environment.notified.clear();
+  const Bytes response = server.ask(message, transport);
+  std::vector<std::string> lines;
+  if (transport == Transport::tcp && server.rest != nullptr) {
+    lines.emplace_back("transfer");
+  } else if (response.empty()) {
+    lines.emplace_back("none");
+  } else {
+    lines = message_lines(response);
+  }
+  for (const std::string& n : server.environment.notified) lines.push_back("notified: " + n);
+  return lines;
+}
+
+std::string sorted(std::vector<std::string> lines) {
+  std::sort(lines.begin(), lines.end());
+  return joined(lines);
+}
+
+void run(const std::filesystem::path& path) {
+  SCOPED_TRACE(path.filename().string());
+  TestServer server;
+  CaseFile file(path);
+  ASSERT_NO_THROW(file.read(server)) << path;
+  ASSERT_FALSE(file.asks().empty()) << "a table without questions";
+  for (const Ask& ask : file.asks()) {
+    SCOPED_TRACE(path.filename().string() + ":" + std::to_string(ask.line));
+    server.set_peer(ask.peer);
+    const Bytes message = message_of(ask, server);
+    for (const bool fast : {true, false}) {
+      server.set_fast_path(fast);
+      for (const Transport transport : {Transport::udp, Transport::tcp}) {
+        if (!(transport == Transport::udp ? ask.udp : ask.tcp)) continue;
+        EXPECT_EQ(sorted(outcome(server, message, transport)), sorted(ask.expected))
+            << (fast ? "fast path" : "slow path") << (transport == Transport::udp ? ", UDP" : ", TCP");
+      }
+    }
+  }
+}
+
+TEST(CasesTest, EveryTable) {
+  std::set<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(TEST_DATA_DIR "/answer/cases")) {
+    if (entry.path().extension() == ".txt") paths.insert(entry.path());
+  }
+  ASSERT_GE(paths.size(), 10U);
+  for (const auto& path : paths) run(path);
+}
+
+}  // namespace
+}  // namespace understudy
