@@ -64,6 +64,17 @@ inline std::uint64_t child_hash(std::uint64_t parent, const std::uint8_t* label,
   return h;
 }
 
+/// The hash of a whole name: HashedName(name).hashes[0] without the rest.
+inline std::uint64_t name_hash(NameView name) {
+  const std::uint8_t* wire = name.wire().data();
+  std::uint8_t offsets[max_labels];
+  std::size_t labels = 0;
+  for (std::size_t at = 0; wire[at] != 0; at += wire[at] + 1U) offsets[labels++] = static_cast<std::uint8_t>(at);
+  std::uint64_t hash = root_hash();
+  while (labels-- > 0) hash = child_hash(hash, wire + offsets[labels] + 1, wire[offsets[labels]]);
+  return hash;
+}
+
 /// A name taken apart: where its labels begin and the hash of each suffix. offsets[0] is the first label;
 /// hashes[i] is the hash of the suffix that begins at offsets[i]; hashes[labels] is the root's.
 struct HashedName {
