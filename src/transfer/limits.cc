@@ -11,6 +11,8 @@ struct Lanes::Request::Waiting {
 
 namespace {
 
+constexpr unsigned max_lent_share = 2;  // of the bound in all
+
 std::size_t index_of(Lanes::Priority priority) {
   return static_cast<std::size_t>(priority);
 }
@@ -49,12 +51,41 @@ void Lanes::make_urgent(Request& request) {
   request = enqueue(old.peer, Priority::urgent, std::exchange(old.granted, nullptr));
 }
 
-void Lanes::release(const Endpoint& peer) {
+void Lanes::release(const Endpoint& peer, bool lent) {
   const auto found = lanes_.find(peer);
-  --found->second.active;
-  --active_;
+  --(lent ? found->second.lent : found->second.active);
+  --(lent ? lent_ : active_);
   update(*found);
   pump();
+}
+
+void Lanes::Permit::lend() {
+  if (lanes_ == nullptr || lent_ || lanes_->lent_ >= max_lent_share * lanes_->total_limit_) return;
+  lent_ = true;
+  const auto found = lanes_->lanes_.find(peer_);
+  --found->second.active;
+  --lanes_->active_;
+  ++found->second.lent;
+  ++lanes_->lent_;
+  lanes_->update(*found);
+  lanes_->pump();
+}
+
+void Lanes::Permit::take_back() {
+  if (lanes_ == nullptr || !lent_) return;
+  lent_ = false;
+  const auto found = lanes_->lanes_.find(peer_);
+  ++found->second.active;
+  ++lanes_->active_;
+  --found->second.lent;
+  --lanes_->lent_;
+  lanes_->update(*found);
+}
+
+/// A peer that does not get on with what it has is not given more of the same, except what cannot wait.
+bool Lanes::has_room(const Lane& lane, std::size_t priority) const {
+  const unsigned counted = priority == index_of(Priority::urgent) ? lane.active : lane.active + lane.lent;
+  return counted < per_peer_limit_;
 }
 
 /// Puts the lane into ready_ under the number of whoever is first in it, or takes it out.
@@ -63,13 +94,13 @@ void Lanes::update(LaneEntry& entry) {
   for (std::size_t i = 0; i < lane.queues.size(); ++i) {
     Queue& queue = lane.queues[i];
     while (!queue.empty() && !queue.front()->granted) queue.pop_front();
-    const std::uint64_t number = queue.empty() || lane.active >= per_peer_limit_ ? 0 : queue.front()->number;
+    const std::uint64_t number = queue.empty() || !has_room(lane, i) ? 0 : queue.front()->number;
     if (number == lane.ready_as[i]) continue;
     if (lane.ready_as[i] != 0) ready_[i].erase({lane.ready_as[i], &entry});
     if (number != 0) ready_[i].emplace(number, &entry);
     lane.ready_as[i] = number;
   }
-  if (lane.active == 0 && lane.queues[0].empty() && lane.queues[1].empty()) lanes_.erase(entry.first);
+  if (lane.active == 0 && lane.lent == 0 && lane.queues[0].empty() && lane.queues[1].empty()) lanes_.erase(entry.first);
 }
 
 void Lanes::pump() {

@@ -2,6 +2,7 @@
 //
 // Requests are granted first come, first served, urgent ones before the others; those whose peer is at its bound are
 // passed over until it has room, so a peer that hangs fills its own lane only. A peer is an address with its port.
+// A permit whose work stands still can be lent: other peers' requests and urgent ones of the same peer use its room.
 // Waiting costs one small object and no coroutine. Not thread-safe.
 #pragma once
 
@@ -27,22 +28,29 @@ class Lanes {
    public:
     Permit() = default;
     Permit(Lanes* lanes, const Endpoint& peer) : lanes_(lanes), peer_(peer) {}
-    Permit(Permit&& other) noexcept : lanes_(std::exchange(other.lanes_, nullptr)), peer_(other.peer_) {}
+    Permit(Permit&& other) noexcept
+        : lanes_(std::exchange(other.lanes_, nullptr)), peer_(other.peer_), lent_(other.lent_) {}
     Permit& operator=(Permit&& other) noexcept {
       release();
       lanes_ = std::exchange(other.lanes_, nullptr);
       peer_ = other.peer_;
+      lent_ = other.lent_;
       return *this;
     }
     ~Permit() { release(); }
     void release() {
-      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_);
+      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_, lent_);
     }
+    /// Lets others have the room, as long as not too many are lent.
+    void lend();
+    /// Work goes on; the bounds may be exceeded for a while.
+    void take_back();
     [[nodiscard]] explicit operator bool() const { return lanes_ != nullptr; }
 
    private:
     Lanes* lanes_ = nullptr;
     Endpoint peer_;
+    bool lent_ = false;
   };
 
   using Granted = std::function<void(Permit)>;
@@ -78,24 +86,28 @@ class Lanes {
   /// Moves a waiting request to the end of the urgent ones.
   void make_urgent(Request& request);
 
-  [[nodiscard]] unsigned active() const { return active_; }
+  /// Permits that are out, lent ones included.
+  [[nodiscard]] unsigned active() const { return active_ + lent_; }
 
  private:
   using Queue = std::deque<std::shared_ptr<Request::Waiting>>;
   struct Lane {
-    unsigned active = 0;
+    unsigned active = 0;  // lent ones not counted
+    unsigned lent = 0;
     std::array<Queue, 2> queues;              // by Priority
     std::array<std::uint64_t, 2> ready_as{};  // under which number this lane is in ready_; 0: it is not
   };
   using LaneEntry = std::pair<const Endpoint, Lane>;
 
-  void release(const Endpoint& peer);
+  void release(const Endpoint& peer, bool lent);
+  [[nodiscard]] bool has_room(const Lane& lane, std::size_t priority) const;
   void update(LaneEntry& lane);
   void pump();
 
   unsigned total_limit_;
   unsigned per_peer_limit_;
   unsigned active_ = 0;
+  unsigned lent_ = 0;
   std::uint64_t last_number_ = 0;
   bool pumping_ = false;
   std::map<Endpoint, Lane> lanes_;

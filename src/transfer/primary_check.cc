@@ -108,8 +108,9 @@ class BuilderSink final : public ZoneUpdateSink {
 };
 
 /// Sends the request and feeds every message of the answer to the reader, to the last one.
-asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, ByteView request, const Endpoint& peer,
+asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, ByteView request, Attempt& attempt,
                                       const TakeOptions& options, const Clock& clock) {
+  const Endpoint peer = attempt.peer.address;
   if (Result<> done = co_await stream.connect(peer, options.first_wait); !done) co_return done;
   if (Result<> done = co_await stream.send(request, options.first_wait); !done) co_return done;
   ReceiveLimits limits{.stall = options.first_wait, .minimum_rate = options.min_rate, .deadline = std::nullopt};
@@ -120,6 +121,7 @@ asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, B
       co_return std::unexpected(message.error());
     }
     const Result<AxfrReader::Progress> progress = reader.feed(*message, signature_time(clock));
+    attempt.counts = reader.counts();  // others watch its progress
     if (!progress) co_return std::unexpected(progress.error());
     if (*progress == AxfrReader::Progress::done) break;
     limits.stall = options.stall;
@@ -139,8 +141,7 @@ asio::awaitable<Result<>> take_into(ZoneBuilder& builder, Attempt& attempt, cons
   AxfrReader reader(attempt.zone, request->id, options.limits, attempt.announced,
                     request->fresh_stream(attempt.peer.key), sink);
   TcpExchange stream(co_await asio::this_coro::executor);
-  Result<> done = co_await stream_zone(stream, reader, request->message, attempt.peer.address, options, clock);
-  attempt.counts = reader.counts();
+  Result<> done = co_await stream_zone(stream, reader, request->message, attempt, options, clock);
   if (attempt.counts.records > 0) attempt.received = reader.serial();
   co_return done;
 }

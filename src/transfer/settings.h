@@ -22,7 +22,8 @@ struct PeerSettings {
   Endpoint address;
   std::shared_ptr<const TsigKey> key;  // null: unsigned
 
-  friend bool operator==(const PeerSettings&, const PeerSettings&) = default;
+  /// Keys are compared by what they are: a reload makes new objects of the same ones.
+  friend bool operator==(const PeerSettings& a, const PeerSettings& b);
 };
 
 /// What zones of one kind share. Immutable once handed over.

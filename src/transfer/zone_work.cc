@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "net/alarm.h"
 #include "transfer/primary_check.h"
 
 namespace understudy {
@@ -28,6 +30,35 @@ constexpr unsigned max_idle_checks = 5;
 Lanes::Priority priority_of(bool urgent) {
   return urgent ? Lanes::Priority::urgent : Lanes::Priority::normal;
 }
+
+/// Lends a transfer's permit while nothing comes and nothing much is held in memory for it, so that transfers that hang
+/// hold up only themselves.
+class IdleLender {
+ public:
+  IdleLender(const asio::any_io_executor& executor, Lanes::Permit& permit, const TransferCounts& counts)
+      : permit_(permit), counts_(counts), alarm_(executor, [this] { look(); }) {
+    wait();
+  }
+
+ private:
+  static constexpr std::uint64_t little = 65536;  // octets
+
+  void wait() { alarm_.set(std::chrono::steady_clock::now() + std::chrono::seconds(1)); }
+  void look() {
+    const std::uint64_t before = std::exchange(seen_, counts_.octets);
+    if (seen_ != before) {
+      permit_.take_back();
+    } else if (seen_ <= little) {
+      permit_.lend();
+    }
+    wait();
+  }
+
+  Lanes::Permit& permit_;
+  const TransferCounts& counts_;
+  std::uint64_t seen_ = 0;
+  Alarm alarm_;
+};
 
 void rethrow(const std::exception_ptr& error) {
   if (error) std::rethrow_exception(error);
@@ -253,7 +284,9 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
   const bool is_last = work->next == work->order.size();
   options.first_wait = is_last ? settings.stall_timeout : std::min(left, settings.stall_timeout);
   if (const auto held = self->version()) options.hints = {.nodes = held->node_count(), .octets = held->memory_size()};
+  std::optional<IdleLender> lender(std::in_place, self->core_.io.get_executor(), permit, work->attempt->counts);
   Result<ZoneBuilder> builder = co_await take_zone(*work->attempt, self->core_.clock, options);
+  lender.reset();
   self->taken(work, std::move(builder), std::move(permit));
 }
 

@@ -107,5 +107,34 @@ TEST_F(LanesTest, APermitMayBeGivenBackWhileItIsGranted) {
   EXPECT_EQ(lanes.active(), 0U);
 }
 
+TEST_F(LanesTest, ALentPermitMakesRoomForOthersAndForWhatIsUrgent) {
+  lanes.set_limits(2, 2);
+  ask(hung, "h1");
+  ask(hung, "h2");
+  ask(hung, "h3");
+  ask(healthy, "a");
+  permits.front().lend();
+  EXPECT_EQ(granted.back(), "a") << "h3 is more of the same";
+  permits.back().release();
+  ask(hung, "u", Priority::urgent);
+  EXPECT_EQ(granted.back(), "u");
+  EXPECT_EQ(lanes.active(), 3U);
+  permits.front().take_back();
+  ask(healthy, "b");
+  EXPECT_EQ(granted.back(), "u") << "over the bound, nobody is let in";
+  std::exchange(permits, {}).clear();
+  EXPECT_EQ(granted.size(), 6U);
+  EXPECT_EQ(lanes.active(), 2U);
+}
+
+TEST_F(LanesTest, OnlySomePermitsCanBeLent) {
+  lanes.set_limits(1, 100);
+  for (int i = 0; i < 10; ++i) {
+    ask(hung, "u", Priority::urgent);
+    permits.back().lend();
+  }
+  EXPECT_EQ(lanes.active(), 3U) << "the bound, and twice as many lent";
+}
+
 }  // namespace
 }  // namespace understudy

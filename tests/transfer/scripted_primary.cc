@@ -130,6 +130,11 @@ void ScriptedPrimary::set_key(std::shared_ptr<const TsigKey> key) {
   key_ = std::move(key);
 }
 
+void ScriptedPrimary::set_axfr(const std::string& zone, Axfr behaviour) {
+  std::lock_guard lock(mutex_);
+  axfr_of_[*Name::parse(zone)] = behaviour;
+}
+
 std::vector<Serial> ScriptedPrimary::notified_serials() const {
   std::lock_guard lock(mutex_);
   return notified_;
@@ -264,15 +269,21 @@ void ScriptedPrimary::run_connection(int fd) {
 
 void ScriptedPrimary::run_axfr(int fd, const Query& query, bool& over) {
   std::vector<Record> records = records_of(query.question.name);
+  Axfr how = axfr;
+  {
+    std::lock_guard lock(mutex_);
+    const auto special = axfr_of_.find(query.question.name);
+    if (special != axfr_of_.end()) how = special->second;
+  }
   const auto wait_for_the_end = [&] {
     std::uint8_t octet[1];
     receive_exactly(fd, octet, stopping_);
   };
-  if (axfr == Axfr::silent) return wait_for_the_end();
-  if (axfr == Axfr::refused || records.empty()) {
+  if (how == Axfr::silent) return wait_for_the_end();
+  if (how == Axfr::refused || records.empty()) {
     return send_message(fd, answer(query, {}, number(Rcode::REFUSED)));
   }
-  if (axfr == Axfr::older_serial) {
+  if (how == Axfr::older_serial) {
     Bytes& soa = records[0].rdata;
     store_u32(soa.data() + soa.size() - 20, load_u32(soa.data() + soa.size() - 20) - 1);
   }
@@ -281,8 +292,8 @@ void ScriptedPrimary::run_axfr(int fd, const Query& query, bool& over) {
   if (query.session) signer.emplace(*query.session);
   const std::size_t step = records.size() < 100 ? 3 : 100;
   for (std::size_t at = 0; at < records.size(); at += step) {
-    if ((axfr == Axfr::half_then_close || axfr == Axfr::half_then_silent) && at > records.size() / 2) {
-      if (axfr == Axfr::half_then_silent) wait_for_the_end();
+    if ((how == Axfr::half_then_close || how == Axfr::half_then_silent) && at > records.size() / 2) {
+      if (how == Axfr::half_then_silent) wait_for_the_end();
       return;
     }
     const auto end = records.begin() + static_cast<std::ptrdiff_t>(std::min(at + step, records.size()));
@@ -292,7 +303,7 @@ void ScriptedPrimary::run_axfr(int fd, const Query& query, bool& over) {
       over = true;
       --transfers_open;
     }
-    if (axfr != Axfr::trickle) {
+    if (how != Axfr::trickle) {
       send_message(fd, message);
       continue;
     }

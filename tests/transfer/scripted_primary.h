@@ -54,6 +54,8 @@ class ScriptedPrimary {
   std::atomic<Udp> udp{Udp::answer};
   std::atomic<Tcp> tcp{Tcp::answer};
   std::atomic<Axfr> axfr{Axfr::whole};
+  /// For this zone only.
+  void set_axfr(const std::string& zone, Axfr behaviour);
   std::atomic<bool> acknowledge{true};         // NOTIFYs
   std::atomic<std::uint32_t> lie_in_probe{0};  // serial to name in SOA answers; 0: the right one
   std::atomic<int> probe_delay_ms{0};
@@ -90,6 +92,7 @@ class ScriptedPrimary {
   mutable std::mutex mutex_;
   std::vector<std::thread> connections_;       // guarded by mutex_
   std::map<Name, std::vector<Record>> zones_;  // guarded by mutex_
+  std::map<Name, Axfr> axfr_of_;               // guarded by mutex_
   std::shared_ptr<const TsigKey> key_;         // guarded by mutex_
   TsigKeyring keyring_;                        // guarded by mutex_
   std::vector<Serial> notified_;               // guarded by mutex_

@@ -222,6 +222,50 @@ TEST_F(ZoneWork, HungTransfersOfOnePrimaryDoNotDelayAnother) {
   EXPECT_LT(Steady::now() - began, 2s);
 }
 
+TEST_F(ZoneWork, HungTransfersDoNotDelayWhatThePrimaryAnnounces) {
+  settings_.stall_timeout = 60s;
+  ScriptedPrimary primary;
+  std::vector<ZoneSettings> zones{zone("example.", {peer(primary)})};
+  primary.serve({.serial = 3});
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(waits_for(3));
+  for (int i = 0; i < 120; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    primary.serve({.name = name, .hosts = 1});
+    primary.set_axfr(name, i % 2 == 0 ? Axfr::silent : Axfr::half_then_silent);
+    zones.push_back(zone(name, {peer(primary)}));
+  }
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return primary.transfers_open >= 16; }));
+  primary.serve({.serial = 4});
+  const auto began = Steady::now();
+  notify(4);
+  ASSERT_TRUE(waits_for(4));
+  EXPECT_LT(Steady::now() - began, 5s);
+  EXPECT_LE(primary.most_transfers_open, 17) << "what hangs is not given more of the same";
+}
+
+TEST_F(ZoneWork, HungTransfersDoNotUseUpTheBoundInAll) {
+  settings_.stall_timeout = 60s;
+  settings_.max_transfers = 4;
+  ScriptedPrimary hung, good;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 8; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    hung.serve({.name = name, .hosts = 1});
+    zones.push_back(zone(name, {peer(hung, "hung")}));
+  }
+  hung.axfr = Axfr::silent;
+  good.serve({.serial = 3});
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return hung.transfers_open == 4; }));
+  zones.push_back(zone("example.", {peer(good, "good")}));
+  set_zones(zones);
+  EXPECT_TRUE(waits_for(3, "example.", 10s));
+}
+
 TEST_F(ZoneWork, TransfersOfOnePrimaryAreBounded) {
   settings_.max_transfers_per_primary = 4;
   ScriptedPrimary primary;
