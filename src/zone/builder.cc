@@ -127,6 +127,10 @@ struct ZoneBuilder::State {
   unsigned flags_of(NameView owner);
   void oddity(NameView owner, std::string_view what);
   std::uint32_t find(const HashedName& name, std::size_t label) const;
+  [[nodiscard]] std::uint32_t find_relative(std::uint64_t hash, ByteView wanted) const;
+  [[nodiscard]] std::uint32_t find_owner() const {
+    return find_relative(owner_hash, owner.wire().first(owner.size() - apex.size()));
+  }
   Result<std::uint32_t> add_empty_node(NameView owner);
   void insert(std::uint64_t hash, std::uint32_t ref);
   [[nodiscard]] std::uint64_t hash_of(const Node* of) const;
@@ -156,6 +160,7 @@ struct ZoneBuilder::State {
   std::size_t garbage = 0;  // octets of dead nodes
   NodeIndex index;
   Name owner;  // of what is staged
+  std::uint64_t owner_hash = 0;
   bool owner_is_inside = false;
   bool has_owner = false;
   Staging staged;
@@ -214,10 +219,14 @@ Result<void> ZoneBuilder::State::make_room(std::size_t octets) {
 
 std::uint32_t ZoneBuilder::State::find(const HashedName& name, std::size_t label) const {
   const std::size_t begin = name.offsets[label];
-  const std::size_t size = name.offsets[name.labels - apex_labels] - begin;
-  const std::uint8_t* wanted = name.name.wire().data() + begin;
-  return index.find(name.hashes[label], [&](std::uint32_t ref) {
-    return node(ref)->name_size() == size && equal_nocase(node(ref)->relative_name().data(), wanted, size);
+  return find_relative(name.hashes[label],
+                       name.name.wire().subspan(begin, name.offsets[name.labels - apex_labels] - begin));
+}
+
+std::uint32_t ZoneBuilder::State::find_relative(std::uint64_t hash, ByteView wanted) const {
+  return index.find(hash, [&](std::uint32_t ref) {
+    return node(ref)->name_size() == wanted.size() &&
+           equal_nocase(node(ref)->relative_name().data(), wanted.data(), wanted.size());
   });
 }
 
@@ -245,8 +254,7 @@ void ZoneBuilder::State::rebuild_index(std::uint64_t names, std::size_t until) {
 
 Result<void> ZoneBuilder::State::flush() {
   if (staged.items.empty()) return {};
-  const HashedName name(owner);
-  if (const std::uint32_t known = find(name, 0); known != 0) {
+  if (const std::uint32_t known = find_owner(); known != 0) {
     for (const auto& item : staged.items) {
       fragments.push_back({known, item.ttl, item.type, static_cast<std::uint32_t>(item.size), fragment_octets.size()});
       append(fragment_octets, ByteView(staged.octets).subspan(item.offset, item.size));
@@ -254,7 +262,7 @@ Result<void> ZoneBuilder::State::flush() {
   } else {
     staged.records(records);
     US_ASSIGN(const std::uint32_t ref, encode(owner));
-    insert(name.hashes[0], ref);
+    insert(owner_hash, ref);
   }
   staged.clear();
   return {};
@@ -540,6 +548,8 @@ Result<AddOutcome> ZoneBuilder::add(NameView owner, RRType type, std::uint32_t t
       s.owner = Name(owner);
       s.has_owner = true;
       s.owner_is_inside = owner.is_at_or_below(s.apex);
+      s.owner_hash = name_hash(owner);
+      s.index.prefetch(s.owner_hash);  // flush() looks there once the name's records are complete
     }
   }
   if (!s.owner_is_inside) {

@@ -25,6 +25,7 @@ class NodeIndex {
       index = index + 1 == bucket_count_ ? 0 : index + 1;
     }
   }
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(buckets() + bucket_index(hash, bucket_count_), 1); }
   void insert(std::uint64_t hash, std::uint32_t ref);
   /// The entry of `hash` that refers to `from` refers to `to` from now on.
   void replace(std::uint64_t hash, std::uint32_t from, std::uint32_t to);
