@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 #include <numeric>
@@ -246,10 +247,26 @@ std::uint64_t ZoneBuilder::State::hash_of(const Node* of) const {
   return hash;
 }
 
-// A table of the right size for `names` with the live nodes that begin before `until`.
+// A table of the right size for `names` with the live nodes that begin before `until`. A few nodes wait between being
+// hashed and being inserted, so that their buckets have come by then.
 void ZoneBuilder::State::rebuild_index(std::uint64_t names, std::size_t until) {
+  struct Waiting {
+    std::uint64_t hash;
+    std::uint32_t ref;
+  };
+  std::array<Waiting, 16> waiting;
+  std::size_t count = 0;
   index = NodeIndex(names);
-  for_each_node(until, [&](std::uint32_t ref) { index.insert(hash_of(node(ref)), ref); });
+  for_each_node(until, [&](std::uint32_t ref) {
+    Waiting& place = waiting[count++ % waiting.size()];
+    if (count > waiting.size()) index.insert(place.hash, place.ref);
+    place = {hash_of(node(ref)), ref};
+    index.prefetch(place.hash);
+  });
+  const std::size_t left = std::min(count, waiting.size());
+  for (std::size_t i = count - left; i < count; ++i) {
+    index.insert(waiting[i % waiting.size()].hash, waiting[i % waiting.size()].ref);
+  }
 }
 
 Result<void> ZoneBuilder::State::flush() {
