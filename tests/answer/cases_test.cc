@@ -179,7 +179,8 @@ class CaseFile {
   // Records in the form that they are printed in.
   static std::string normalized(const std::string& line) {
     for (const std::string section : {"answer:", "authority:", "additional:"}) {
-      if (line.starts_with(section)) return section + " " + zone_fixture::record(line.substr(section.size() + 1)).text();
+      if (line.starts_with(section))
+        return section + " " + zone_fixture::record(line.substr(section.size() + 1)).text();
     }
     return line;
   }

@@ -88,5 +88,91 @@ TEST(ResponderTest, AnswersAsThePlainComposer) {
   EXPECT_LT(slow, asked / 2);
 }
 
+TEST(ResponderTest, BatchesOfEverySize) {
+  TestServer server;
+  std::string text = zone_fixture::apex_text();
+  for (int i = 0; i < 100; ++i) text += "h" + std::to_string(i) + " A 10.0.0." + std::to_string(i) + "\n";
+  server.environment.add_zone("example.", text);
+  for (const std::size_t size : {0U, 1U, 2U, 31U, 32U, 33U, 64U, 100U}) {
+    std::vector<Bytes> queries, alone, responses(size, Bytes(2048));
+    std::vector<Datagram> batch(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      // Every kind that leaves a batch at another stage: plain, missing, unreadable, a response, not ours.
+      const std::string host = "h" + std::to_string(i) + ".example.";
+      Query query{.qname = i % 5 == 4 ? "elsewhere." : i % 5 == 1 ? "gone." + host : host};
+      if (i % 5 == 3) query.flags = Header::qr;
+      queries.push_back(query.bytes());
+      if (i % 5 == 2) queries.back().pop_back();
+      alone.push_back(server.udp(queries.back()));
+    }
+    for (std::size_t i = 0; i < size; ++i) {
+      batch[i].query = queries[i].data();
+      batch[i].query_size = static_cast<std::uint32_t>(queries[i].size());
+      batch[i].response = responses[i].data();
+      batch[i].response_capacity = 2048;
+    }
+    server.responder().answer_batch(batch);
+    for (std::size_t i = 0; i < size; ++i) {
+      responses[i].resize(batch[i].response_size);
+      EXPECT_EQ(responses[i], alone[i]) << i << " of " << size;
+    }
+  }
+}
+
+TEST(ResponderTest, AnswersFromTheVersionPublishedLast) {
+  TestServer server;
+  ZoneSlot& slot = server.environment.add_zone("example.", zone_fixture::apex_text() + "www A 192.0.2.1\n");
+  const Query query{.qname = "www.example."};
+  EXPECT_NE(server.udp_text(query).find("192.0.2.1"), std::string::npos);
+  slot.publish(zone_fixture::build(zone_fixture::apex_text() + "www A 192.0.2.2\n"));
+  EXPECT_NE(server.udp_text(query).find("192.0.2.2"), std::string::npos);
+  slot.set_expired();
+  EXPECT_TRUE(server.udp_text(query).starts_with("SERVFAIL"));
+  slot.publish(slot.current());
+  EXPECT_NE(server.udp_text(query).find("192.0.2.2"), std::string::npos) << "confirmed again";
+  qsbr_drain();
+}
+
+TEST(ResponderTest, NeverMoreThanConfigured) {
+  TestServer server;
+  std::string text = zone_fixture::apex_text();
+  for (int i = 0; i < 50; ++i) text += "many A 10.0.0." + std::to_string(i) + "\n";
+  server.environment.add_zone("example.", text);
+  const Query query{.qname = "many.example.", .edns = true, .udp_size = 65535};
+  for (const std::uint16_t most : {std::uint16_t{512}, std::uint16_t{800}, std::uint16_t{1400}}) {
+    server.environment.mutable_settings().udp_max_size = most;
+    for (const bool fast : {true, false}) {
+      server.set_fast_path(fast);
+      const Bytes response = server.udp(query.bytes());
+      EXPECT_LE(response.size(), most);
+      const auto message = MessageView::parse(response);
+      ASSERT_TRUE(message);
+      EXPECT_EQ(message->edns()->udp_size, most);
+      EXPECT_EQ((message->header().flags & Header::tc) != 0, most < 850);
+    }
+  }
+}
+
+// A referral whose name servers lie behind the reach of compression pointers still brings its glue.
+TEST(ResponderTest, GlueBehindTheReachOfPointers) {
+  TestServer server;
+  std::string text = zone_fixture::apex_text();
+  const std::string label(60, 'n');
+  for (int i = 0; i < 250; ++i) {
+    const std::string host = label + "." + label.substr(3) + std::to_string(100 + i) + ".cut";
+    text += "cut NS " + host + "\n";
+    if (i >= 240) text += host + " A 192.0.2.1\n";
+  }
+  server.environment.add_zone("example.", text);
+  for (const bool fast : {true, false}) {
+    server.set_fast_path(fast);
+    const Bytes response = server.tcp(Query{.qname = "x.y.cut.example."}.bytes());
+    const auto message = MessageView::parse(response);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->header().nscount, 250);
+    EXPECT_EQ(message->header().arcount, 10) << (fast ? "fast path" : "slow path");
+  }
+}
+
 }  // namespace
 }  // namespace understudy
