@@ -54,7 +54,7 @@ class Group {
     for (const std::size_t index : members_) outcomes_[index] = written_;
     if (!written_) return;
     for (const Promise& promise : promises_) state_.forget_lost(promise.zone);
-    state_.promise(promises_);
+    state_.promise(promises_, /*sync=*/false);
     for (const std::uint64_t version : replaced_) state_.drop_large(version);
   }
 
@@ -175,8 +175,9 @@ Result<void> ZoneStore::State::save_timers(NameView zone, const ZoneTimers& time
 Result<void> ZoneStore::State::remove(NameView zone) {
   const auto head = head_of(zone);
   if (head && !*head && !lost_zone(zone)) return {};
-  // The promise first: a removal that was begun is finished at the next start, so that the zone is not missed there.
-  promise(std::vector<Promise>{{Name(zone), next_version++, 0, true}});
+  // The promise first, and durably: a removal that was begun is finished at the next start, and a zone that was removed
+  // is not missed there.
+  promise(std::vector<Promise>{{Name(zone), next_version++, 0, true}}, /*sync=*/true);
   forget_lost(zone);
   rocksdb::WriteBatch batch;
   if (head && *head) {
@@ -201,9 +202,9 @@ Result<std::optional<VersionHead>> ZoneStore::State::head_of(NameView zone) cons
   return head;
 }
 
-void ZoneStore::State::promise(std::span<const Promise> promises) {
+void ZoneStore::State::promise(std::span<const Promise> promises, bool sync) {
   // The commit itself is durable, so it is acknowledged also if the second witness cannot be written (a full disk).
-  if (auto appended = ledger.append(promises); !appended) {
+  if (auto appended = ledger.append(promises, sync); !appended) {
     log_warning("{}: {}; commits are durable, but damage to the database could go unnoticed", directory,
                 appended.error().text());
   }

@@ -4,11 +4,13 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 
+#include "base/mutex.h"
 #include "store/format.h"
 
 namespace understudy {
@@ -35,13 +37,15 @@ rocksdb::DBOptions database_options(Database::Mode mode, rocksdb::Env* env) {
   options.max_file_opening_threads = 1;
   // One flush and one compaction at a time leave the cores to the workers.
   options.max_background_jobs = 2;
+  // A start replays the log into memory and leaves the rest for later: it is faster and works on a nearly full disk.
+  options.avoid_flush_during_recovery = true;
   // Bounds what a start has to replay.
   options.max_total_wal_size = 32 * mebibyte;
   // Spreads the writing of large versions, so that their final sync is short.
   options.bytes_per_sync = mebibyte;
   options.manifest_preallocation_size = 64 * 1024;
   options.max_manifest_file_size = 4 * mebibyte;
-  // The store itself resumes when it is asked to write: at a known point and without a thread that polls.
+  // The store opens a stopped database again when it is asked to write: at a known point, without a thread that polls.
   options.max_bgerror_resume_count = 0;
   // Its own log: warnings only, little of it, no statistics.
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
@@ -93,17 +97,56 @@ std::vector<rocksdb::ColumnFamilyDescriptor> families() {
   return {{rocksdb::kDefaultColumnFamilyName, default_family_options()}, {"large", large_family_options()}};
 }
 
+/// Without this, RocksDB would poll for free space in a thread of its own after the disk was full, and refuse to resume
+/// when it is asked to: the next commit is the better moment, and it tells whether there is room.
+class UnmeasuredEnv : public rocksdb::EnvWrapper {
+ public:
+  explicit UnmeasuredEnv(rocksdb::Env* env) : EnvWrapper(env) {}
+  const char* Name() const override { return "UnmeasuredEnv"; }
+  rocksdb::Status GetFreeSpace(const std::string&, std::uint64_t*) override { return rocksdb::Status::NotSupported(); }
+};
+
+rocksdb::Status no_room_at_open() {
+  return rocksdb::Status::NoSpace("there was no room when the database was opened");
+}
+
 bool mentions(const rocksdb::Status& status, std::string_view words) {
   return status.getState() != nullptr && std::string_view(status.getState()).find(words) != std::string_view::npos;
 }
 
 }  // namespace
 
-Database::Database(std::string path, Mode mode) : path_(std::move(path)), mode_(mode) {}
+/// Notes the first failure after which RocksDB refuses writes.
+class StopListener : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    Lock guard(mutex_);
+    if (status_.ok()) status_ = *status;
+  }
+  [[nodiscard]] rocksdb::Status status() {
+    Lock guard(mutex_);
+    return status_;
+  }
+
+ private:
+  Mutex mutex_;
+  rocksdb::Status status_ US_GUARDED_BY(mutex_);
+};
+
+Database::Database(std::string path, Mode mode, rocksdb::Env* env)
+    : path_(std::move(path)),
+      mode_(mode),
+      env_(std::make_unique<UnmeasuredEnv>(env)),
+      stop_(std::make_shared<StopListener>()) {}
+
+rocksdb::Status Database::stopped() const {
+  return stop_->status();
+}
 
 rocksdb::Status Database::open(const std::string& path, Mode mode, rocksdb::Env* env, std::unique_ptr<Database>& out) {
-  const rocksdb::DBOptions options = database_options(mode, env);
-  std::unique_ptr<Database> database(new Database(path, mode));
+  std::unique_ptr<Database> database(new Database(path, mode, env));
+  rocksdb::DBOptions options = database_options(mode, database->env_.get());
+  options.listeners.push_back(database->stop_);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = mode == Mode::strict
@@ -177,12 +220,15 @@ std::vector<std::uint64_t> Database::large_versions() const {
 }
 
 rocksdb::Status Database::write(rocksdb::WriteBatch& batch, bool sync) {
+  if (!writable()) return no_room_at_open();
+  if (const rocksdb::Status status = stopped(); !status.ok()) return status;
   rocksdb::WriteOptions options;
   options.sync = sync;
   return db_->Write(options, &batch);
 }
 
 rocksdb::Status Database::drop_large(std::uint64_t version) {
+  if (!writable()) return no_room_at_open();
   const std::string first = large_block_key(version, 0);
   const std::string last = large_block_key(version, 0xffff'ffffU);
   const rocksdb::Slice begin(first), end(last);
@@ -202,6 +248,7 @@ LargeWriter::~LargeWriter() {
 
 rocksdb::Status LargeWriter::add(const std::string& key, ByteView value) {
   if (!open_) {
+    if (!database_.writable()) return no_room_at_open();
     open_ = true;  // from now on there may be a file
     const rocksdb::Status status = writer_.Open(path_);
     if (!status.ok()) return status;
@@ -211,6 +258,7 @@ rocksdb::Status LargeWriter::add(const std::string& key, ByteView value) {
 
 rocksdb::Status LargeWriter::finish() {
   rocksdb::Status status = writer_.Finish();
+  if (status.ok()) status = database_.stopped();
   if (!status.ok()) return status;
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
@@ -219,6 +267,12 @@ rocksdb::Status LargeWriter::finish() {
   options.fail_if_not_bottommost_level = true;
   status = database_.db_->IngestExternalFile(database_.large_, {path_}, options);
   taken_ = status.ok();
+  return status;
+}
+
+rocksdb::Status try_disk(rocksdb::Env* env, const std::string& path) {
+  const rocksdb::Status status = rocksdb::WriteStringToFile(env, std::string(256 * 1024, '.'), path, /*sync=*/true);
+  env->DeleteFile(path).PermitUncheckedError();
   return status;
 }
 

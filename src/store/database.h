@@ -20,6 +20,8 @@
 
 namespace understudy {
 
+class StopListener;
+
 class Database {
  public:
   enum class Mode {
@@ -47,17 +49,21 @@ class Database {
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync);
   /// Deletes the blocks of a large version that no head names.
   rocksdb::Status drop_large(std::uint64_t version);
-  /// Leaves the state of refusing writes that a failed write puts the database into.
-  rocksdb::Status resume() { return db_->Resume(); }
+  /// Why RocksDB refuses writes since the disk failed or damage was found; ok if it does not. This object does not
+  /// leave that state. DB::Resume() is of no use: in RocksDB 7.8 it leaks memory when it fails, and when it succeeds,
+  /// the next table file that is handed over gets the number 0. Opening the database again is cheap and safe.
+  [[nodiscard]] rocksdb::Status stopped() const;
   [[nodiscard]] bool writable() const { return mode_ == Mode::strict; }
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   friend class LargeWriter;
-  Database(std::string path, Mode mode);
+  Database(std::string path, Mode mode, rocksdb::Env* env);
 
   const std::string path_;
   const Mode mode_;
+  const std::unique_ptr<rocksdb::Env> env_;  // what RocksDB sees; outlives it
+  std::shared_ptr<StopListener> stop_;
   rocksdb::Options large_options_;
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* default_ = nullptr;  // owned; given back before the database is closed
@@ -85,6 +91,9 @@ class LargeWriter {
   bool open_ = false;
   bool taken_ = false;
 };
+
+/// Whether the file system takes some data, tried with a file at `path`.
+rocksdb::Status try_disk(rocksdb::Env* env, const std::string& path);
 
 /// The failure in words, with `what` in front: storage_full, already_locked, corrupt, io or storage.
 Error to_error(const rocksdb::Status& status, const std::string& what);

@@ -151,13 +151,14 @@ Result<void> Ledger::open() {
   return {};
 }
 
-Result<void> Ledger::append(std::span<const Promise> promises) {
+Result<void> Ledger::append(std::span<const Promise> promises, bool sync) {
   Bytes octets;
   for (const Promise& promise : promises) append_entry(octets, promise);
   Lock lock(mutex_);
   US_TRY(open());
   US_TRY(write_all(file_, octets, path_));
   size_ += octets.size();
+  if (sync && ::fdatasync(file_) != 0) return fail_with_errno("cannot write", path_);
   return {};
 }
 

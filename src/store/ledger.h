@@ -3,7 +3,7 @@
 // The database alone cannot show that it lost its newest commits (a log cut at a record's end looks like a clean one).
 // Compared with this list at open, a zone whose version is older than the promised one is found, named and taken anew
 // instead of being served with an older serial. Entries are appended with one write after the database has the commit
-// and before it is acknowledged; they are not synced, as the two files are lost together only if both are damaged.
+// and before it is acknowledged; commits are not synced, as a power failure that takes them leaves the database whole.
 // A damaged entry is skipped. Thread-safe. doc/storage-format.md has the layout.
 #pragma once
 
@@ -66,9 +66,9 @@ class Ledger {
 
   /// What the file says now. A missing file is an empty one. Errc::io.
   [[nodiscard]] Result<Promises> read() const;
-  /// Appends promises with one write; makes the file if it is missing. Errc::io, storage_full. After a failure the file
-  /// may end with a part of them, which read() skips.
-  Result<void> append(std::span<const Promise> promises) US_EXCLUDES(mutex_);
+  /// Appends promises with one write, and waits for the disk if `sync` is set; makes the file if it is missing.
+  /// Errc::io, storage_full. After a failure the file may end with a part of them, which read() skips.
+  Result<void> append(std::span<const Promise> promises, bool sync = false) US_EXCLUDES(mutex_);
   /// Replaces the content by what `fill` passes on, durably; appends wait meanwhile. On failure the file stays.
   using Sink = std::function<void(const Promise&)>;
   Result<void> rewrite(const std::function<Result<void>(const Sink&)>& fill) US_EXCLUDES(mutex_);

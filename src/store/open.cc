@@ -22,7 +22,7 @@ namespace {
 constexpr const char* zones_folder = "zones";
 constexpr const char* refill_folder = "zones.new";
 constexpr std::string_view damaged_prefix = "damaged-";
-constexpr std::int64_t reopen_interval_ns = 1'000'000'000;
+constexpr std::int64_t reopen_interval_ns = 200'000'000;
 
 Result<void> rename_path(const std::string& from, const std::string& to) {
   std::error_code error;
@@ -57,7 +57,8 @@ Promise promise_of(const VersionHead& head) {
 // Compares heads with promises; both come in key order.
 class Audit {
  public:
-  explicit Audit(const Promises& promises) : promises_(promises) {}
+  /// `intact`: the database was opened without a sign of damage.
+  Audit(const Promises& promises, bool intact) : promises_(promises), intact_(intact) {}
 
   void head(std::string_view key, std::string_view value) {
     const auto zone = zone_of_key(key);
@@ -88,7 +89,8 @@ class Audit {
 
  private:
   void missing(const Promise& promise) {
-    if (promise.removed) return;
+    // In a damaged ledger the newest entry of a zone may be missing, and that may have been its removal.
+    if (promise.removed || (intact_ && promises_.damaged_octets() != 0)) return;
     lose(promise, fmt::format("serial {} was stored here and cannot be read any more", promise.serial));
   }
 
@@ -114,6 +116,7 @@ class Audit {
   }
 
   const Promises& promises_;
+  const bool intact_;
   std::size_t next_ = 0;
 };
 
@@ -161,7 +164,7 @@ Result<void> ZoneStore::State::open_database() {
   }
   if (is_damage(status)) return open_damaged(status.ToString(), nullptr, promises);
   if (!status.ok()) return std::unexpected(to_error(status, "cannot open the database in " + directory));
-  if (audit(promises) || !database->writable()) return {};
+  if (audit(promises, /*intact=*/true) || !database->writable()) return {};
   return open_damaged("a table of the database cannot be read", std::move(database), promises);
 }
 
@@ -178,12 +181,12 @@ Result<void> ZoneStore::State::open_damaged(const std::string& why, std::unique_
     source.reset();  // it may hold the lock of the database
     database = open_for_salvage();
     if (database == nullptr) return refilled;
-    audit(promises);
+    audit(promises, /*intact=*/false);
     return {};
   }
   const rocksdb::Status status = Database::open(path(zones_folder), Database::Mode::strict, env, database);
   if (!status.ok()) return std::unexpected(to_error(status, "cannot open the new database in " + directory));
-  audit(promises);
+  audit(promises, /*intact=*/false);
   return {};
 }
 
@@ -241,8 +244,8 @@ bool ZoneStore::State::for_each_head(const Database::Visitor& visit) const {
 }
 
 // Finds out which zones are there as they were promised. False if some part of the heads cannot be read.
-bool ZoneStore::State::audit(const Promises& promises) {
-  Audit audit(promises);
+bool ZoneStore::State::audit(const Promises& promises, bool intact) {
+  Audit audit(promises, intact);
   const bool readable = for_each_head([&](std::string_view key, std::string_view value) {
     audit.head(key, value);
     return true;
@@ -250,8 +253,10 @@ bool ZoneStore::State::audit(const Promises& promises) {
   audit.end();
   const std::uint64_t highest = std::max(audit.highest_version, promises.highest_version());
   if (next_version <= highest) next_version = highest + 1;
-  for (const auto& [key, zone] : audit.lost) {
-    log_error("zone {}: {}; it has to be taken again", zone.promise.zone.text(), zone.reason);
+  if (!audit.lost.empty()) {
+    const LostZone& first = audit.lost.begin()->second;
+    log_error("{}: {} zones have to be taken again, among them {}: {}", directory, audit.lost.size(),
+              first.promise.zone.text(), first.reason);
   }
   const bool wasteful = promises.octets() > 128 * 1024 && promises.octets() > 128 * promises.size();
   const bool rewrite = audit.ledger_is_behind || promises.damaged_octets() != 0 || wasteful;
@@ -307,11 +312,12 @@ bool ZoneStore::State::recover(const Error& error) {
   const std::unique_lock guard(gate);
   bool damaged = error.code == Errc::corrupt;
   if (database != nullptr && database->writable() && !damaged) {
-    const rocksdb::Status status = database->resume();
-    if (status.ok()) return true;
-    if (is_out_of_space(status)) return false;
-    damaged = is_damage(status);
+    const rocksdb::Status stopped = database->stopped();
+    if (stopped.ok()) return true;  // another thread was here, or the failure was not RocksDB's
+    damaged = is_damage(stopped);
   }
+  // Until there is room, the open database goes on serving what it has.
+  if (!try_disk(env, incoming + "/probe").ok()) return false;
   const std::int64_t now = SystemClock().mono_ns();
   if (reopened_at != 0 && now - reopened_at < reopen_interval_ns) return false;
   reopened_at = now;

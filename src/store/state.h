@@ -59,8 +59,8 @@ struct ZoneStore::State {
 
   // open.cc. The caller of all but open() and for_each_head() holds no gate.
   Result<void> open();
-  /// After a failed write: puts the database back into a state that takes writes, by resuming, opening it again or
-  /// rescuing what is in it. False if that did not work now.
+  /// After a failed write: puts the database back into a state that takes writes, by opening it again or rescuing what
+  /// is in it. False if that did not work now.
   bool recover(const Error& error);
   /// Keeps the ledger from growing without end.
   void tidy_ledger();
@@ -73,7 +73,7 @@ struct ZoneStore::State {
   Result<void> save_timers(NameView zone, const ZoneTimers& timers, bool durable);
   Result<void> remove(NameView zone);
   /// Notes promises in the ledger. That this fails is logged, not reported.
-  void promise(std::span<const Promise> promises);
+  void promise(std::span<const Promise> promises, bool sync);
   /// Deletes the blocks of a large version that no head names.
   void drop_large(std::uint64_t version);
   /// The head of a zone's version; nullopt if there is none. Errc::corrupt, storage.
@@ -104,7 +104,7 @@ struct ZoneStore::State {
   Result<void> open_damaged(const std::string& why, std::unique_ptr<Database> source, const Promises& promises);
   std::unique_ptr<Database> open_for_salvage() const;
   Result<void> refill(std::unique_ptr<Database>& source, const Promises& promises);
-  bool audit(const Promises& promises);
+  bool audit(const Promises& promises, bool intact);
   void drop_dead(const std::vector<VersionHead>& dead, const std::vector<std::uint64_t>& live_large);
   Result<void> rewrite_ledger();
   [[nodiscard]] bool lost_its_current_file() const;
