@@ -177,6 +177,9 @@ TransferEngine::TransferEngine(ZoneStore& store, const Clock& clock, EngineSetti
 
 TransferEngine::~TransferEngine() {
   stop();
+  // Until here the thread answered commands, if only to say that the engine has stopped.
+  state_->core.io.stop();
+  state_->thread.join();
   const ZoneTable* last = state_->table.exchange(nullptr);
   qsbr_retire([last] { delete last; });
 }
@@ -276,9 +279,6 @@ void TransferEngine::stop() {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   state_->core.writes.stop();
-  state_->keep_running.reset();
-  state_->core.io.stop();
-  state_->thread.join();
 }
 
 }  // namespace understudy

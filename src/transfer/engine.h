@@ -27,10 +27,11 @@ class TransferEngine {
   TransferEngine(ZoneStore& store, const Clock& clock, EngineSettings settings);
   ~TransferEngine();  // stop()
 
-  /// Replaces the set of zones, all at once as seen by find_slot(): new ones are loaded from the store (or their file)
-  /// and scheduled, removed ones are let go (their stored data only if `forget_removed`), changed ones keep their
-  /// version. Called at start and at every reload. Blocks until the new ZoneTable is published, not until zones are
-  /// loaded. `loaded` runs once every zone that has stored data is answered or is known to be unreadable.
+  /// Replaces the set of zones, all at once as seen by table(): new ones are loaded from the store (or their file) and
+  /// scheduled, removed ones are let go (their stored data only if `forget_removed`), changed ones keep their version;
+  /// zone files that were written since they were read are read again. Called at start and at every reload. Blocks
+  /// until the new ZoneTable is published, not until zones are loaded. `loaded` runs once every zone that has stored
+  /// data is answered or is known to be unreadable; not at all if the engine stops before.
   void set_zones(std::vector<ZoneSettings> zones, bool forget_removed, std::function<void()> loaded);
   void set_settings(EngineSettings settings);
 
@@ -57,7 +58,8 @@ class TransferEngine {
   /// Looks at the clock now instead of at the next timer: after the machine was suspended, or in a test.
   void clock_changed();
 
-  /// Cancels agents, drains jobs, stores timers. Blocks. Idempotent.
+  /// Cancels agents and drains jobs; what was committed or confirmed is stored. Blocks. Idempotent. Commands end with
+  /// Errc::cancelled from then on.
   void stop();
 
  private:

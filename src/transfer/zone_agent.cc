@@ -180,6 +180,7 @@ void ZoneAgent::adopt() {
   }
   // A crash may have come between making the last version durable and announcing it.
   if (held && !slot_->expired()) core_.notifier.announce(policy_->notify, held, false);
+  if (late_settings_) change_settings(*std::exchange(late_settings_, std::nullopt));
   after_work();
 }
 
@@ -314,6 +315,10 @@ void ZoneAgent::command(bool whole, CommandDone done) {
 
 void ZoneAgent::change_settings(ZoneSettings settings) {
   if (retired_) return;
+  if (!adopted_) {
+    late_settings_ = std::move(settings);
+    return;
+  }
   const std::shared_ptr<const ZonePolicySettings> before = std::exchange(policy_, std::move(settings.policy));
   if (policy_->access != before->access) slot_->set_access(policy_->access);
   const bool was_from_file = is_from_file();
@@ -339,7 +344,6 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
     refresh_wanted_ = true;
     if (work_ && !work_->committing) stop_work();
   }
-  if (!adopted_) return;
   if (!work_) after_work();
   set_timer();
 }

@@ -134,6 +134,7 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
   bool retired_ = false;
   bool forget_stored_ = false;
   std::function<void()> gone_;
+  std::optional<ZoneSettings> late_settings_;        // came before adopt(), while a job had the old ones
   std::vector<std::pair<Endpoint, Serial>> behind_;  // primaries that were reported to be behind
   std::optional<double> notify_due_;                 // a NOTIFY that waits because too many came for nothing
   double idle_checks_since_ = 0;                     // monotonic seconds

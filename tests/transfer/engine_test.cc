@@ -108,6 +108,49 @@ TEST_F(EngineTest, RemovedZonesAreForgottenIfToldSo) {
   EXPECT_TRUE(stored && stored->empty());
 }
 
+TEST_F(EngineTest, ReloadsInQuickSuccessionEndWithTheLast) {
+  ScriptedPrimary primary, second;
+  std::vector<ZoneSettings> before, after;
+  for (int i = 0; i < 50; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    primary.serve({.name = name, .serial = 1});
+    second.serve({.name = name, .serial = 2});
+    before.push_back(zone(name, {peer(primary)}));
+    after.push_back(zone(name, {peer(second, "second")}));
+  }
+  start();
+  for (int i = 0; i < 5; ++i) {
+    engine_->set_zones(before, false, nullptr);
+    engine_->set_zones({}, false, nullptr);
+    engine_->set_zones(before, false, nullptr);
+    engine_->set_zones(after, false, nullptr);
+  }
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(waits_for(2, "z" + std::to_string(i) + "."));
+  EXPECT_TRUE(eventually([&] { return engine_->all_loaded(); }));
+  const EngineCounters counters = engine_->counters();
+  EXPECT_EQ(counters.zones_by_state[static_cast<std::size_t>(ZoneState::ok)], 50U);
+  EXPECT_EQ(counters.zones_by_state[static_cast<std::size_t>(ZoneState::loading)], 0U);
+}
+
+TEST_F(EngineTest, AReloadThatChangesNothingStartsNothing) {
+  const auto key = [] {
+    auto made = std::make_shared<TsigKey>();
+    made->name = *Name::parse("transfer.example.");
+    made->secret = Bytes(32, 7);
+    return made;
+  };
+  ScriptedPrimary primary;
+  primary.set_key(key());
+  primary.serve({.serial = 1});
+  start();
+  set_zones({zone("example.", {peer(primary, "hidden1", key())})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  const int probes = primary.udp_probes;
+  set_zones({zone("example.", {peer(primary, "hidden1", key())})});
+  std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(primary.udp_probes, probes);
+}
+
 TEST_F(EngineTest, ARemovedZoneEndsItsTransfer) {
   settings_.stall_timeout = 60s;
   ScriptedPrimary primary;
@@ -162,6 +205,7 @@ TEST_F(EngineTest, StopsInTheMiddleOfEverything) {
   const CommandOutcome got = outcome.get_future().get();
   ASSERT_FALSE(got.result);
   EXPECT_EQ(got.result.error().code, Errc::cancelled);
+  EXPECT_FALSE(refresh("z1.").result) << "a late command is answered as well";
 }
 
 TEST_F(EngineTest, CommandsOnUnknownZonesFail) {
