@@ -6,12 +6,12 @@
 #include <array>
 #include <cstring>
 #include <new>
-#include <numeric>
 #include <span>
 #include <utility>
 
 #include "dns/rdata.h"
 #include "zone/chunk_encoder.h"
+#include "zone/duplicates.h"
 #include "zone/node_index.h"
 
 namespace understudy {
@@ -19,76 +19,12 @@ namespace {
 
 constexpr std::size_t most_octets_of_a_name = std::size_t{64} << 20;
 constexpr std::size_t most_oddities = 8;
+constexpr std::array oddity_texts = {"more than one CNAME", "more than one DNAME", "SOA below the apex",
+                                     "CNAME beside other data"};
 constexpr std::size_t most_blocks_octets = (std::size_t{32} << 30) - (std::size_t{256} << 20);
 
 constexpr std::size_t round_up8(std::size_t n) {
   return (n + 7) & ~std::size_t{7};
-}
-
-// Whether two records of one type hold the same data (RFC 2181 section 5: names compare without case).
-Bytes canonical(const StagedRecord& record) {
-  Bytes out;
-  append_canonical_rdata(record.type, record.rdata, out);
-  return out;
-}
-
-int compare_octets(ByteView a, ByteView b) {
-  const std::size_t n = std::min(a.size(), b.size());
-  const int difference = n == 0 ? 0 : std::memcmp(a.data(), b.data(), n);
-  if (difference != 0 || a.size() == b.size()) return difference;
-  return a.size() < b.size() ? -1 : 1;
-}
-
-bool same_rdata(const StagedRecord& a, const StagedRecord& b) {
-  if (a.rdata.size() != b.rdata.size()) return false;
-  if (a.rdata.empty() || std::memcmp(a.rdata.data(), b.rdata.data(), a.rdata.size()) == 0) return true;
-  return rdata_names(a.type, a.rdata).count != 0 && canonical(a) == canonical(b);
-}
-
-// The places in `records` of later copies of the same data, without comparing each with each.
-std::vector<std::uint32_t> find_duplicates(std::span<const StagedRecord> records) {
-  std::vector<std::uint32_t> order(records.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::vector<Bytes> keys;  // only where octets do not decide
-  if (rdata_names(records[0].type, records[0].rdata).count != 0) {
-    keys.reserve(records.size());
-    for (const auto& r : records) keys.push_back(canonical(r));
-  }
-  const auto key = [&](std::uint32_t i) { return keys.empty() ? records[i].rdata : ByteView(keys[i]); };
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    const int difference = compare_octets(key(a), key(b));
-    return difference != 0 ? difference < 0 : a < b;
-  });
-  std::vector<std::uint32_t> duplicates;
-  for (std::size_t i = 1; i < order.size(); ++i) {
-    if (compare_octets(key(order[i - 1]), key(order[i])) == 0) duplicates.push_back(order[i]);
-  }
-  std::sort(duplicates.begin(), duplicates.end());
-  return duplicates;
-}
-
-// Moves the records that stay to the front, in their order; returns how many they are.
-std::size_t drop_duplicates(std::span<StagedRecord> records) {
-  std::size_t kept = std::min<std::size_t>(records.size(), 1);
-  if (records.size() <= 16) {
-    for (std::size_t i = 1; i < records.size(); ++i) {
-      const auto same = [&](const StagedRecord& r) { return same_rdata(r, records[i]); };
-      const auto front = records.first(kept);
-      if (std::none_of(front.begin(), front.end(), same)) records[kept++] = records[i];
-    }
-    return kept;
-  }
-  const std::vector<std::uint32_t> duplicates = find_duplicates(records);
-  kept = 0;
-  auto next = duplicates.begin();
-  for (std::uint32_t i = 0; i < records.size(); ++i) {
-    if (next != duplicates.end() && *next == i) {
-      ++next;
-    } else {
-      records[kept++] = records[i];
-    }
-  }
-  return kept;
 }
 
 // Records of one name, their RDATA in one buffer.
@@ -126,7 +62,8 @@ struct ZoneBuilder::State {
   void group_records();
   Result<std::uint32_t> encode(NameView owner);
   unsigned flags_of(NameView owner);
-  void oddity(NameView owner, std::string_view what);
+  [[nodiscard]] unsigned oddities_of(const Node* of) const;
+  void note(NameView owner, unsigned oddities);
   std::uint32_t find(const HashedName& name, std::size_t label) const;
   [[nodiscard]] std::uint32_t find_relative(std::uint64_t hash, ByteView wanted) const;
   [[nodiscard]] std::uint32_t find_owner() const {
@@ -280,14 +217,35 @@ Result<void> ZoneBuilder::State::flush() {
     staged.records(records);
     US_ASSIGN(const std::uint32_t ref, encode(owner));
     insert(owner_hash, ref);
+    if (const unsigned oddities = oddities_of(node(ref)); oddities != 0) note(owner, oddities);
   }
   staged.clear();
   return {};
 }
 
-void ZoneBuilder::State::oddity(NameView name, std::string_view what) {
-  ++report.oddity_count;
-  if (report.oddities.size() < most_oddities) report.oddities.push_back(fmt::format("{}: {}", name.text(), what));
+// Bit i: oddity_texts[i] holds for this name.
+unsigned ZoneBuilder::State::oddities_of(const Node* of) const {
+  unsigned oddities = 0;
+  bool others = false;
+  for (std::size_t i = 0; i < of->rrset_count; ++i) {
+    const std::size_t count = of->chunk_at(i)->record_count();
+    const RRType type = of->type_at(i);
+    if (count > 1 && type == RRType::CNAME) oddities |= 1;
+    if (count > 1 && type == RRType::DNAME) oddities |= 2;
+    if (count != 0 && type == RRType::SOA && of->name_size() != 0) oddities |= 4;
+    if (count != 0 && type != RRType::CNAME && type != RRType::NSEC) others = true;
+  }
+  return of->has(Node::cname) && others ? oddities | 8 : oddities;
+}
+
+void ZoneBuilder::State::note(NameView name, unsigned oddities) {
+  for (std::size_t i = 0; i < oddity_texts.size(); ++i) {
+    if ((oddities >> i & 1) == 0) continue;
+    ++report.oddity_count;
+    if (report.oddities.size() < most_oddities) {
+      report.oddities.push_back(fmt::format("{}: {}", name.text(), oddity_texts[i]));
+    }
+  }
 }
 
 // Sorts the records of one name by type, data before signatures, otherwise as they came, and drops duplicates.
@@ -354,24 +312,19 @@ Result<std::uint32_t> ZoneBuilder::State::encode(NameView name) {
   return ref;
 }
 
-// What the types at a name say about it; oddities are noted.
+// What the types at a name say about it.
 unsigned ZoneBuilder::State::flags_of(NameView name) {
   const bool at_apex = name.size() == apex.size();
   unsigned flags = name.is_wildcard() && !at_apex ? Node::wildcard : 0U;
-  bool others = false, only_nsec3 = true;
+  bool only_nsec3 = true;
   for (const auto& g : groups) {
     only_nsec3 = only_nsec3 && g.type == RRType::NSEC3;
     if (g.data.empty()) continue;
     if (g.type == RRType::NS && !at_apex) flags |= Node::cut;
     if (g.type == RRType::DNAME) flags |= Node::dname;
     if (g.type == RRType::CNAME) flags |= Node::cname;
-    if (g.type != RRType::CNAME && g.type != RRType::NSEC) others = true;
-    if (g.type == RRType::CNAME && g.data.size() > 1) oddity(name, "more than one CNAME");
-    if (g.type == RRType::DNAME && g.data.size() > 1) oddity(name, "more than one DNAME");
     if (g.type == RRType::SOA && at_apex) apex_soa_count = g.data.size();
-    if (g.type == RRType::SOA && !at_apex) oddity(name, "SOA below the apex");
   }
-  if ((flags & Node::cname) != 0 && others) oddity(name, "CNAME beside other data");
   return flags | (only_nsec3 ? Node::nsec3_only : 0U);
 }
 
@@ -426,6 +379,8 @@ Result<void> ZoneBuilder::State::merge_one(std::uint32_t ref, Staging& fragment)
     return fail(Errc::record_limit, fmt::format("over 64 MiB of data at {}", name.text()));
   all.records(records);
   US_ASSIGN(const std::uint32_t fresh, encode(name));
+  // What was odd before has been said.
+  if (const unsigned odd = oddities_of(node(fresh)) & ~oddities_of(node(ref)); odd != 0) note(name, odd);
   node(ref)->flags |= Node::dead;
   garbage += node(ref)->block_size();
   index.replace(HashedName(name).hashes[0], ref, fresh);
