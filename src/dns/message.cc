@@ -158,8 +158,9 @@ bool skip_name(ByteReader& message) {
   return message.ok();
 }
 
-MessageWriter::MessageWriter(MutableBytes buffer, std::size_t limit)
+MessageWriter::MessageWriter(MutableBytes buffer, std::size_t limit, Compression compression)
     : buffer_(buffer),
+      compression_(compression),
       limit_(std::min({limit, buffer.size(), max_message_size})),
       // A new suffix seldom costs less than eight octets of message.
       table_size_(std::bit_ceil(std::clamp<std::size_t>(limit_ / 8, 64, max_table_size))) {
@@ -331,7 +332,9 @@ bool MessageWriter::is_at(std::size_t offset, NameView name) const {
       continue;
     }
     const std::size_t size = *at + 1U;
-    if (!equal_without_case(at, rest, size)) return false;
+    const bool same =
+        compression_ == Compression::keeps_case ? std::equal(at, at + size, rest) : equal_without_case(at, rest, size);
+    if (!same) return false;
     if (size == 1) return true;
     offset += size;
     rest += size;

@@ -123,13 +123,16 @@ class MessageView {
 /// Skips one possibly compressed name without expanding it, checking only that it lies inside the message.
 bool skip_name(ByteReader& message);
 
-/// Writes a message into a caller's buffer with compression: every name is matched, without case, against all names
-/// already in the message below offset 16384. A record that does not fit leaves the message as it was before it and
-/// returns false. Counts are kept up to date in the header.
+/// Writes a message into a caller's buffer with compression: every name is matched against all names already in the
+/// message below offset 16384. A record that does not fit leaves the message as it was before it and returns false.
+/// Counts are kept up to date in the header.
 class MessageWriter {
  public:
+  /// Whether a name may point at one that differs in case. Transfers keep it (RFC 5936 section 3.4).
+  enum class Compression : std::uint8_t { without_case, keeps_case };
+
   /// `buffer` must have at least 12 octets. At most `limit` octets will be written (header included).
-  MessageWriter(MutableBytes buffer, std::size_t limit);
+  MessageWriter(MutableBytes buffer, std::size_t limit, Compression compression = Compression::without_case);
 
   void set_header(std::uint16_t id, std::uint16_t flags);
   [[nodiscard]] std::uint16_t flags() const { return load_u16(&buffer_[2]); }
@@ -177,6 +180,7 @@ class MessageWriter {
   [[nodiscard]] bool is_at(std::size_t offset, NameView name) const;
 
   MutableBytes buffer_;
+  Compression compression_;
   std::size_t limit_;
   std::size_t position_ = header_size;
   std::size_t reserved_ = 0;

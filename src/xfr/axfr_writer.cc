@@ -129,7 +129,7 @@ bool AxfrWriter::State::add_opening(MessageWriter& writer) const {
 
 ResponseSource::Step AxfrWriter::State::write(Bytes& out, std::size_t limit) {
   out.resize(limit);
-  MessageWriter writer(out, limit);
+  MessageWriter writer(out, limit, MessageWriter::Compression::keeps_case);
   if (!add_opening(writer)) return Step::failed;
   const Step step = fill(writer);
   if (step == Step::failed) return step;

@@ -113,6 +113,29 @@ TEST(MessageWriter, UncompressedNamesAreTargetsToo) {
   EXPECT_EQ(records_of(writer.message()), (std::vector{srv, a}));
 }
 
+TEST(MessageWriter, KeepsCaseWhereWanted) {
+  const auto size_with = [](MessageWriter::Compression compression) {
+    Bytes buffer(512);
+    MessageWriter writer(buffer, 512, compression);
+    for (const char* owner : {"host.example.", "HOST.example.", "host.EXAMPLE.", "host.example."}) {
+      EXPECT_TRUE(writer.add_record(Section::answer, name(owner), RRType::TXT, RRClass::IN, 1, Bytes{0}));
+    }
+    const MessageView view = MessageView::parse(writer.message()).value();
+    std::string owners;
+    view.for_each_record([&](const RecordView& r) {
+      owners += r.owner().text() + " ";
+      return true;
+    });
+    return std::pair{writer.size(), owners};
+  };
+  const std::size_t fixed = header_size + 4 * 11;
+  EXPECT_EQ(size_with(MessageWriter::Compression::without_case),
+            (std::pair{fixed + 14 + 3 * 2, std::string("host.example. host.example. host.example. host.example. ")}));
+  EXPECT_EQ(
+      size_with(MessageWriter::Compression::keeps_case),
+      (std::pair{fixed + 14 + 7 + 14 + 2, std::string("host.example. HOST.example. host.EXAMPLE. host.example. ")}));
+}
+
 TEST(MessageWriter, WhatDoesNotFitLeavesNoTrace) {
   const Record first = record("a.example.", RRType::MX, "10 b.example.");
   const Record second = record("c.example.", RRType::MX, "10 d.e.f.other.");

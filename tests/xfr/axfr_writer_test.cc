@@ -155,6 +155,30 @@ TEST(AxfrWriter, ManyMessages) {
   EXPECT_EQ(got, expected) << "names go out in the order they came in";
 }
 
+TEST(AxfrWriter, NamesKeepTheirCase) {
+  const std::vector<std::string> lines = {
+      soa,
+      "example. 3600 IN NS ns1.example.",
+      "example. 3600 IN MX 10 MAIL.Example.",
+      "Mixed.example. 3600 IN PTR mail.EXAMPLE.",
+      "MIXED-too.example. 3600 IN PTR mail.Example.",
+  };
+  std::vector<std::string> got;
+  for (const Bytes& message : write(zone_of(records_of(lines)))) {
+    const MessageView view = MessageView::parse(message).value();
+    view.for_each_record([&](const RecordView& r) {
+      got.push_back(
+          Record{.owner = r.owner(), .type = r.type, .klass = r.klass, .ttl = r.ttl, .rdata = r.rdata().value()}
+              .text());
+      return true;
+    });
+  }
+  std::vector<std::string> expected;
+  for (const std::string& line : lines) expected.push_back(record(line).text());
+  expected.push_back(expected[0]);
+  EXPECT_THAT(got, testing::UnorderedElementsAreArray(expected)) << "RFC 5936 section 3.4";
+}
+
 TEST(AxfrWriter, EveryMessageIsSigned) {
   TsigKeyring keys;
   keys.add({name("key."), TsigAlgorithm::hmac_sha512, Bytes(64, 3)});
