@@ -52,7 +52,7 @@ struct TransferConfig {
   unsigned max_concurrent = 64;
   unsigned max_concurrent_per_primary = 16;
   std::chrono::milliseconds probe_timeout{5'000};
-  std::chrono::milliseconds stall_timeout{10'000};
+  std::chrono::milliseconds stall_timeout{5'000};
   std::uint64_t min_rate = 512;            // octets a second, averaged over 30 s; 0: no lower bound
   std::uint64_t max_records = 50'000'000;  // of one zone
   std::uint64_t max_size = 8ULL << 30;     // octets of one transfer
