@@ -316,7 +316,8 @@ std::optional<PeerConfig> ValueReader::peer_reference(const std::string& where, 
   }
   std::vector<std::string_view> known;
   for (const auto& [name, entry] : config_.primaries) known.push_back(name);
-  no_such(node, fmt::format("{}: {} is neither the name of a primary nor an address", where, node.describe()),
+  no_such(node,
+          fmt::format("{}: {} is neither the name of a primary nor an address (ADDRESS@PORT)", where, node.describe()),
           node.text(), known);
   return std::nullopt;
 }

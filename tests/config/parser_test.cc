@@ -42,7 +42,7 @@ TEST(ParseConfig, DefaultsOfEveryOption) {
   EXPECT_EQ(transfer.max_concurrent, 64U);
   EXPECT_EQ(transfer.max_concurrent_per_primary, 16U);
   EXPECT_EQ(transfer.probe_timeout, std::chrono::seconds(5));
-  EXPECT_EQ(transfer.stall_timeout, std::chrono::seconds(10));
+  EXPECT_EQ(transfer.stall_timeout, std::chrono::seconds(5));
   EXPECT_EQ(transfer.min_rate, 512U);
   EXPECT_EQ(transfer.max_records, 50'000'000U);
   EXPECT_EQ(transfer.max_size, 8ULL << 30);
@@ -281,7 +281,7 @@ TEST(ParseZone, Mistakes) {
             "zone:1:1: zone 'a.' has neither primaries nor a file, expected primaries here or in template "
             "'default'");
   EXPECT_EQ(detail("{name: a., primaries: [q]}"),
-            "zone:1:24: zones[].primaries: 'q' is neither the name of a primary nor an address");
+            "zone:1:24: zones[].primaries: 'q' is neither the name of a primary nor an address (ADDRESS@PORT)");
   EXPECT_EQ(detail("{"),
             "zone:2:1: not YAML: did not find expected node content while parsing a flow node (from line 2)");
 }

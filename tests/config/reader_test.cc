@@ -115,9 +115,10 @@ INSTANTIATE_TEST_SUITE_P(
             "c:1:31: zones[].primaries: expected a list of names under primaries, of ADDRESS@PORT, or of mappings, not "
             "'p'"},
         Case{"zones: [{name: a., primaries: [hidden]}]",
-             "c:1:32: zones[].primaries: 'hidden' is neither the name of a primary nor an address"},
+             "c:1:32: zones[].primaries: 'hidden' is neither the name of a primary nor an address (ADDRESS@PORT)"},
         Case{"primaries: [{name: hidden1, address: 192.0.2.1}]\nzones: [{name: a., primaries: [hiden1]}]",
-             "c:2:32: zones[].primaries: 'hiden1' is neither the name of a primary nor an address, nearest is "
+             "c:2:32: zones[].primaries: 'hiden1' is neither the name of a primary nor an address (ADDRESS@PORT), "
+             "nearest is "
              "'hidden1'"},
         Case{"zones: [{name: a., primaries: [192.0.2.1@dns]}]",
              "c:1:32: zones[].primaries: 'dns' is not a port (1 to 65535)"},

@@ -152,7 +152,7 @@ TEST(ZoneReader, Entries) {
 
 TEST(ZoneReader, AMistakeInATemplateIsNamedOnce) {
   EXPECT_EQ(mistakes("templates: [{name: default, primaries: [nobody]}]\nzones: [a., b., c.]\n"),
-            "c:1:41: templates[].primaries: 'nobody' is neither the name of a primary nor an address");
+            "c:1:41: templates[].primaries: 'nobody' is neither the name of a primary nor an address (ADDRESS@PORT)");
   EXPECT_EQ(mistakes("templates: [{name: t, max-size: x}]\nzones: [{name: a., template: t, primaries: [192.0.2.1]}]\n"),
             "c:1:33: templates[].max-size: expected a size from 1KiB to 16TiB, such as 4096, 64KiB or 2GiB, not 'x'");
 }
