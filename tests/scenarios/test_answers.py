@@ -260,7 +260,10 @@ def test_edns(stage):
     assert us.query(ZONE, "SOA").edns == -1, "no OPT unless asked"
     reply = us.query(ZONE, "SOA", use_edns=0, payload=4096)
     assert reply.edns == 0 and reply.payload >= 512 and not reply.ednsflags & dns.flags.DO
-    reply = us.query(ZONE, "SOA", use_edns=1)
+    newer = dns.message.make_query(ZONE, "SOA")
+    newer.use_edns(1)  # make_query() takes 1 for "yes"
+    assert newer.ednsflags >> 16 & 0xff == 1
+    reply = ask.exchange(us.port, newer)
     assert reply.rcode() == 16 and reply.edns == 0 and not reply.answer, "BADVERS with version 0 (RFC 6891 section 6.1.3)"
     reply = us.query(ZONE, "SOA", use_edns=0, options=[dns.edns.GenericOption(65001, b"whatever")])
     assert reply.rcode() == 0 and not [o for o in reply.options if o.otype == 65001], "unknown options are ignored"
