@@ -81,6 +81,7 @@ REFUSED = {
     "wrong question name": (lambda p, q: one(p, q, question=OTHER_NAME), "question"),
     "wrong question type": (lambda p, q: one(p, q, question=OTHER_TYPE), "question"),
     "wrong question class": (lambda p, q: one(p, q, question=OTHER_CLASS), "question|class"),
+    "no question in the first message": (lambda p, q: messages(q, p.version.records, 5, question=False), "question"),  # RFC 5936 section 2.2.2
     "refused": (lambda p, q: [message(q, rcode=5)], "REFUSED"),
     "not authoritative": (lambda p, q: [message(q, rcode=9)], "NOTAUTH"),
     "server failure in the middle": (lambda p, q: [message(q, p.version.records[:9]), message(q, rcode=2)], "SERVFAIL"),
@@ -351,7 +352,6 @@ def with_opt(wire):
 SHAPES = {
     "one record a message": lambda p, q: messages(q, p.version.records, 1),
     "all in one message": lambda p, q: messages(q, p.version.records, 10_000),
-    "no question at all": lambda p, q: messages(q, p.version.records, 5, question=False),
     "the question in every message": lambda p, q: messages(q, p.version.records, 5, question_always=True),
     "odd header bits": lambda p, q: messages(q, p.version.records, 5, flags=RESPONSE | AA | 0x00f0 | 0x0100),
     "without AA": lambda p, q: messages(q, p.version.records, 5, flags=RESPONSE),
