@@ -355,9 +355,10 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   log_transferred(attempt);
   log_oddities(attempt, report);
   const std::uint64_t records = task.version->record_count();
+  std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
   {
     Lock lock(core_.board.mutex);
-    facts_.version = task.version;
+    facts_.version.swap(version);
     facts_.source = attempt.peer.name;
     facts_.last_error.clear();
     ++facts_.checks;
@@ -503,9 +504,10 @@ void ZoneAgent::file_committed(const WorkPtr& work, const FileReading& reading, 
   core_.notifier.announce(policy_->notify, task.version, true);
   log_file_read(name(), task.source, task.ours, reading);
   const WallSeconds now = core_.clock.wall_seconds();
+  std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
   {
     Lock lock(core_.board.mutex);
-    facts_.version = task.version;
+    facts_.version.swap(version);
     facts_.source = task.source;
     facts_.last_error.clear();
     facts_.timers.confirmed_at = facts_.timers.checked_at = now;

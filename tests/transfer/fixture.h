@@ -80,6 +80,7 @@ class EngineTest : public ::testing::Test {
   }
   /// What a query would be answered from.
   std::optional<std::uint32_t> served(const std::string& name = "example.") {
+    const QsbrReader reader;  // as a worker is, between two quiescent states
     const Name zone_name = *Name::parse(name);
     HashedName hashed(zone_name.view());
     ZoneSlot* slot = engine_->table()->find_exact(hashed);
