@@ -60,7 +60,8 @@ struct ZoneBuilder::State {
 
   Result<void> flush();
   void group_records();
-  Result<std::uint32_t> encode(NameView owner);
+  NameView as_stored(NameView spelled, std::array<std::uint8_t, max_name_size>& scratch) const;
+  Result<std::uint32_t> encode(NameView spelled);
   unsigned flags_of(NameView owner);
   [[nodiscard]] unsigned oddities_of(const Node* of) const;
   void note(NameView owner, unsigned oddities);
@@ -274,8 +275,20 @@ void ZoneBuilder::State::group_records() {
   }
 }
 
+// The name as the finished version spells it: the apex is written once for all. Chunks share its octets, so the name
+// that they are encoded against must be the one that they will be read with.
+NameView ZoneBuilder::State::as_stored(NameView spelled, std::array<std::uint8_t, max_name_size>& scratch) const {
+  const std::size_t relative = spelled.size() - apex.size();
+  if (std::memcmp(spelled.wire().data() + relative, apex.wire().data(), apex.size()) == 0) return spelled;
+  std::memcpy(scratch.data(), spelled.wire().data(), relative);
+  std::memcpy(scratch.data() + relative, apex.wire().data(), apex.size());
+  return NameView::trusted({scratch.data(), spelled.size()});
+}
+
 // Writes the block of one name from `records` behind the others and returns its place.
-Result<std::uint32_t> ZoneBuilder::State::encode(NameView name) {
+Result<std::uint32_t> ZoneBuilder::State::encode(NameView spelled) {
+  std::array<std::uint8_t, max_name_size> scratch;
+  const NameView name = as_stored(spelled, scratch);
   group_records();
   if (groups.size() > 0xffff) return fail(Errc::record_limit, fmt::format("over 65535 types at {}", name.text()));
   const std::size_t name_size = name.size() - apex.size();

@@ -1,0 +1,149 @@
+#include "zone/layout.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "dns/rdata_table.h"
+#include "zone/random_records.h"
+
+namespace understudy {
+namespace {
+
+using namespace zone_fixture;
+
+void fill(ZoneMemory& memory, std::size_t from, std::size_t to) {
+  for (std::size_t i = from; i < to; ++i) memory.data()[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+}
+bool holds(const ZoneMemory& memory, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) {
+    if (memory.data()[i] != static_cast<std::uint8_t>(i * 7 + i / 251)) return false;
+  }
+  return true;
+}
+bool is_zero(const ZoneMemory& memory, std::size_t from, std::size_t to) {
+  return std::all_of(memory.data() + from, memory.data() + to, [](std::uint8_t octet) { return octet == 0; });
+}
+
+TEST(ZoneMemoryTest, GrowsFromHeapToPages) {
+  std::size_t filled = 0;
+  ZoneMemory memory = ZoneMemory::allocate(100);
+  for (const std::size_t size : {std::size_t{100}, std::size_t{1000}, std::size_t{1} << 20, (std::size_t{1} << 20) + 1,
+                                 std::size_t{5} << 20, std::size_t{9} << 20}) {
+    memory.grow(size);
+    ASSERT_GE(memory.capacity(), size);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.data()) % 64, 0U);
+    EXPECT_TRUE(holds(memory, filled)) << size;
+    EXPECT_TRUE(is_zero(memory, filled, size)) << size;
+    fill(memory, filled, size);
+    filled = size;
+  }
+  const std::uint8_t* at = memory.data();
+  memory.grow(std::size_t{64} << 20);
+  EXPECT_EQ(memory.data(), at) << "pages do not move";
+  memory.grow(10);
+  EXPECT_GE(memory.capacity(), std::size_t{64} << 20) << "never smaller";
+}
+
+TEST(ZoneMemoryTest, Shrinks) {
+  for (const std::size_t size : {std::size_t{10'000}, std::size_t{3} << 20}) {
+    ZoneMemory memory = ZoneMemory::allocate(size);
+    fill(memory, 0, size);
+    memory.shrink(5000);
+    EXPECT_GE(memory.capacity(), 5000U);
+    EXPECT_LE(memory.capacity(), 8192U);
+    EXPECT_TRUE(holds(memory, 5000));
+    memory.shrink(100'000);
+    EXPECT_TRUE(holds(memory, 5000)) << "shrinking to more does nothing";
+    memory.shrink(0);
+    memory.reset();
+    EXPECT_EQ(memory.capacity(), 0U);
+  }
+}
+
+TEST(ZoneMemoryTest, Moves) {
+  ZoneMemory memory = ZoneMemory::allocate(100);
+  fill(memory, 0, 100);
+  ZoneMemory other = std::move(memory);
+  EXPECT_EQ(memory.data(), nullptr);  // NOLINT(bugprone-use-after-move): it is empty
+  EXPECT_TRUE(holds(other, 100));
+  ZoneMemory large = ZoneMemory::allocate(2 << 20);
+  large = std::move(other);
+  EXPECT_TRUE(holds(large, 100));
+  ZoneMemory& self = large;
+  large = std::move(self);
+  EXPECT_TRUE(holds(large, 100));
+}
+
+TEST(ZoneMemoryTest, MoreThanAReservation) {
+  ZoneMemory memory = ZoneMemory::allocate(2 << 20);
+  EXPECT_THROW(memory.grow(std::size_t{33} << 30), std::bad_alloc);
+  EXPECT_GE(memory.capacity(), std::size_t{2} << 20);
+}
+
+TEST(LayoutTest, EqualWithoutCase) {
+  RandomRecords random(2);
+  for (std::size_t n = 0; n < 40; ++n) {
+    for (int round = 0; round < 200; ++round) {
+      Bytes a = random.octets(n);
+      Bytes b = a;
+      for (auto& octet : b) {
+        if (random.once_in(2)) octet = ascii_lower(octet);
+      }
+      EXPECT_TRUE(equal_nocase(a.data(), b.data(), n));
+      if (n == 0) continue;
+      const std::size_t at = random.below(n);
+      b[at] = static_cast<std::uint8_t>(b[at] ^ (1 + random.below(255)));
+      EXPECT_EQ(equal_nocase(a.data(), b.data(), n), ascii_lower(a[at]) == ascii_lower(b[at]));
+    }
+  }
+}
+
+TEST(LayoutTest, BucketsCoverTheRange) {
+  for (const std::uint32_t count : {1U, 2U, 3U, 1000U, 0xffff'ffffU}) {
+    EXPECT_EQ(bucket_index(0, count), 0U);
+    EXPECT_EQ(bucket_index(~std::uint64_t{0}, count), count - 1);
+  }
+}
+
+// The types whose names are compressed in chunks are those whose names may be compressed in messages (RFC 3597 s. 4).
+TEST(LayoutTest, CompressedTypesAgreeWithTheTable) {
+  for (const RdataLayout& layout : all_layouts()) {
+    std::size_t names = 0, prefix = 0;
+    bool before = true;
+    for (const Field field : layout.fields()) {
+      if (field == Field::name_compressible) {
+        ++names;
+        before = false;
+      } else if (before && field == Field::u16) {
+        prefix += 2;
+      }
+    }
+    const CompressedLayout expected = compressed_layout(layout.type);
+    EXPECT_EQ(expected.names, names) << type_text(layout.type);
+    if (names != 0) {
+      EXPECT_EQ(expected.prefix, prefix) << type_text(layout.type);
+    }
+  }
+}
+
+TEST(LayoutTest, ExpandsPointersIntoOwnerAndChunk) {
+  const Name owner = name("www.example.");
+  const std::size_t start = answer_offset(owner.size());
+  // mail + pointer to "example." of the question; a + pointer to "mail" above
+  Bytes records = {4, 'm', 'a', 'i', 'l', 0xc0, 16, 1, 'a', 0xc0, static_cast<std::uint8_t>(start), 0};
+  std::uint8_t out[max_name_size];
+  std::size_t after = 0;
+  std::size_t size = expand_chunk_name(records.data(), 0, owner, out, &after);
+  EXPECT_EQ(NameView::trusted({out, size}).text(), "mail.example.");
+  EXPECT_EQ(after, 7U);
+  size = expand_chunk_name(records.data(), 7, owner, out, &after);
+  EXPECT_EQ(NameView::trusted({out, size}).text(), "a.mail.example.");
+  EXPECT_EQ(after, 11U);
+  size = expand_chunk_name(records.data(), 11, owner, out, &after);
+  EXPECT_EQ(size, 1U) << "the root";
+  EXPECT_EQ(after, 12U);
+}
+
+}  // namespace
+}  // namespace understudy
