@@ -168,13 +168,14 @@ TEST(ChunkEncoderTest, ExtendedWhereACopyWouldNotDo) {
 
 // Pointers that would lie behind what a patch can say are not made; long names shared with the owner come close.
 TEST(ChunkEncoderTest, LargeChunksOfLongNames) {
+  // The sizes let the pointer of one target, which begins before the limit, fall behind it.
   const std::string tail = std::string(60, 'o') + "." + std::string(30, 'p') + ".example.";
   const Name owner = name(tail);
   std::vector<Record> data;
   for (int i = 0; i < 220; ++i) {
     const std::string label = std::string(60, 'x') + std::to_string(100 + i);
     data.push_back({owner, RRType::NS, RRClass::IN, 60, {}});
-    const Name target = name(label + "." + label + "." + std::string(17, 'y') + std::to_string(100 + i) + "." + tail);
+    const Name target = name(label + "." + label + "." + std::string(18, 'y') + std::to_string(100 + i) + "." + tail);
     data.back().rdata.assign(target.wire().begin(), target.wire().end());
   }
   const Encoded encoded = encode(owner, name("example."), RRType::NS, data);
