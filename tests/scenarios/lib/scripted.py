@@ -55,7 +55,7 @@ class ScriptedPrimary:
         self.queries, self.connections = [], 0
         self.on_soa, self.on_axfr = self.soa, self.axfr
         self._lines, self._closing, self._lock = [], threading.Event(), threading.Lock()
-        self._open, self._sockets = set(), []
+        self._open, self._sockets, self._threads = set(), [], []
         stage.servers.append(self)
         self.start()
 
@@ -110,21 +110,31 @@ class ScriptedPrimary:
         tcp.bind((HOST, self.port))
         tcp.listen(256)
         self._sockets = [udp, tcp]
-        for work in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=work, args=(udp if work == self._serve_udp else tcp,), daemon=True).start()
+        self._threads = [threading.Thread(target=self._serve_udp, args=(udp,), daemon=True),
+                         threading.Thread(target=self._serve_tcp, args=(tcp,), daemon=True)]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self):
         """Closes the port and every connection: the primary is gone."""
         self._closing.set()
+        self._close(self._sockets)
+        # A port is free only when nobody waits at its socket any more; then no connection is added any more either.
+        for thread in self._threads:
+            thread.join()
         with self._lock:
             open_now = list(self._open)
-        for s in self._sockets + open_now:
+        self._close(open_now)
+        self._sockets, self._threads = [], []
+
+    @staticmethod
+    def _close(sockets):
+        for s in sockets:
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
             s.close()
-        self._sockets = []
 
     def finish(self):
         self.stop()
