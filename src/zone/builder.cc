@@ -58,6 +58,8 @@ struct Staging {
 struct ZoneBuilder::State {
   State(NameView zone, BuilderHints hints);
 
+  Result<AddOutcome> add(NameView name, RRType type, std::uint32_t ttl, ByteView rdata);
+  Result<std::shared_ptr<const Zone>> finish();
   Result<void> flush();
   void group_records();
   NameView as_stored(NameView spelled, std::array<std::uint8_t, max_name_size>& scratch) const;
@@ -148,11 +150,7 @@ void ZoneBuilder::State::for_each_node(std::size_t until, F&& f) {
 Result<void> ZoneBuilder::State::make_room(std::size_t octets) {
   if (end + octets <= blocks.capacity()) return {};
   if (end + octets > most_blocks_octets) return fail(Errc::record_limit, "a zone of over 31 GiB");
-  try {
-    blocks.grow(std::max(end + octets, blocks.capacity() * 2));
-  } catch (const std::bad_alloc&) {
-    return fail(Errc::record_limit, "out of memory");
-  }
+  blocks.grow(std::max(end + octets, blocks.capacity() * 2));
   return {};
 }
 
@@ -519,32 +517,45 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   return zone;
 }
 
-ZoneBuilder::ZoneBuilder(NameView apex, BuilderHints hints) : state_(std::make_unique<State>(apex, hints)) {}
+ZoneBuilder::ZoneBuilder(NameView apex, BuilderHints hints) {
+  try {
+    state_ = std::make_unique<State>(apex, hints);
+  } catch (const std::bad_alloc&) {  // less may be needed than was expected
+    state_ = std::make_unique<State>(apex, BuilderHints{});
+  }
+}
 ZoneBuilder::~ZoneBuilder() = default;
 ZoneBuilder::ZoneBuilder(ZoneBuilder&&) noexcept = default;
 ZoneBuilder& ZoneBuilder::operator=(ZoneBuilder&&) noexcept = default;
 
 Result<AddOutcome> ZoneBuilder::add(NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) {
-  State& s = *state_;
-  if (!s.has_owner || !owner.identical(s.owner)) {
+  try {
+    return state_->add(owner, type, ttl, rdata);
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::record_limit, "out of memory");
+  }
+}
+
+Result<AddOutcome> ZoneBuilder::State::add(NameView name, RRType type, std::uint32_t ttl, ByteView rdata) {
+  if (!has_owner || !name.identical(owner)) {
     // Another spelling of the same name is the same name; its case is the first one's.
-    if (!s.has_owner || !owner.equals(s.owner)) {
-      US_TRY(s.flush());
-      s.owner = Name(owner);
-      s.has_owner = true;
-      s.owner_is_inside = owner.is_at_or_below(s.apex);
-      s.owner_hash = name_hash(owner);
-      s.index.prefetch(s.owner_hash);  // flush() looks there once the name's records are complete
+    if (!has_owner || !name.equals(owner)) {
+      US_TRY(flush());
+      owner = Name(name);
+      has_owner = true;
+      owner_is_inside = name.is_at_or_below(apex);
+      owner_hash = name_hash(name);
+      index.prefetch(owner_hash);  // flush() looks there once the name's records are complete
     }
   }
-  if (!s.owner_is_inside) {
-    ++s.report.out_of_zone;
+  if (!owner_is_inside) {
+    ++report.out_of_zone;
     return AddOutcome::out_of_zone;
   }
-  if (s.staged.wire_size() + rdata.size() > most_octets_of_a_name) {
-    return fail(Errc::record_limit, fmt::format("over 64 MiB of data at {}", owner.text()));
+  if (staged.wire_size() + rdata.size() > most_octets_of_a_name) {
+    return fail(Errc::record_limit, fmt::format("over 64 MiB of data at {}", name.text()));
   }
-  s.staged.add(type, ttl, rdata);
+  staged.add(type, ttl, rdata);
   return AddOutcome::added;
 }
 
@@ -558,15 +569,22 @@ const ZoneBuilder::Report& ZoneBuilder::report() const {
 }
 
 Result<std::shared_ptr<const Zone>> ZoneBuilder::finish() {
-  State& s = *state_;
-  US_TRY(s.flush());
-  US_TRY(s.merge_fragments());
-  US_TRY(s.add_missing_parents());
-  if (s.has_occluders) s.mark_occluded();
-  const bool compacts = s.garbage > (std::size_t{1} << 20) && s.garbage > s.end / 5;
-  if (compacts) s.compact();
-  if (compacts || !s.index.is_well_sized()) s.rebuild_index(s.index.size(), s.end);
-  return s.assemble();
+  try {
+    return state_->finish();
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::record_limit, "out of memory");
+  }
+}
+
+Result<std::shared_ptr<const Zone>> ZoneBuilder::State::finish() {
+  US_TRY(flush());
+  US_TRY(merge_fragments());
+  US_TRY(add_missing_parents());
+  if (has_occluders) mark_occluded();
+  const bool compacts = garbage > (std::size_t{1} << 20) && garbage > end / 5;
+  if (compacts) compact();
+  if (compacts || !index.is_well_sized()) rebuild_index(index.size(), end);
+  return assemble();
 }
 
 }  // namespace understudy

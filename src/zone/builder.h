@@ -33,7 +33,8 @@ class ZoneBuilder {
   ZoneBuilder& operator=(ZoneBuilder&&) noexcept;
 
   /// Takes one record of class IN; `rdata` uncompressed and checked, not a meta type. Duplicates (same owner, type,
-  /// RDATA) are found at once or by finish(); both are counted. Errc::record_limit if one name has over 64 MiB of data.
+  /// RDATA) are found at once or by finish(); both are counted. Errc::record_limit if one name has over 64 MiB of data
+  /// or memory runs out; nothing can be done with the builder after an error.
   Result<AddOutcome> add(NameView owner, RRType type, std::uint32_t ttl, ByteView rdata);
 
   /// Octets of memory in use so far.
@@ -46,8 +47,8 @@ class ZoneBuilder {
     std::uint64_t oddity_count = 0;
   };
 
-  /// The finished version: Errc::no_apex_soa (also more than one SOA at the apex), no_apex_ns. The builder is empty
-  /// afterwards.
+  /// The finished version: Errc::no_apex_soa (also more than one SOA at the apex), no_apex_ns, record_limit as for
+  /// add(). The builder is empty afterwards.
   Result<std::shared_ptr<const Zone>> finish();
   [[nodiscard]] const Report& report() const;
 

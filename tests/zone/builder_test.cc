@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <array>
+#include <cstdlib>
+#include <fstream>
 #include <set>
 
 #include "zone/random_records.h"
@@ -253,6 +257,33 @@ TEST(ZoneBuilderTest, OneNameHasABound) {
   };
   EXPECT_EQ(fill(false), Errc::record_limit);
   EXPECT_EQ(fill(true), Errc::record_limit);
+}
+
+// Exits with 0 if memory that runs out is an error as others are.
+[[noreturn]] void fill_little_memory() {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit limits{};
+  limits.rlim_cur = limits.rlim_max = pages * 4096 + (std::size_t{24} << 20);
+  ::setrlimit(RLIMIT_AS, &limits);
+  ZoneBuilder builder(name("example."));
+  const std::array<std::uint8_t, 4> rdata{};
+  for (unsigned i = 0; i < 10'000'000; ++i) {
+    const auto added = builder.add(name("h" + std::to_string(i) + ".example."), RRType::A, 60, rdata);
+    if (!added) std::_Exit(added.error().code == Errc::record_limit ? 0 : 1);
+  }
+  std::_Exit(2);
+}
+
+// Address space runs out in whatever needs it next: blocks, the table, the staged records.
+TEST(ZoneBuilderDeathTest, MemoryThatRunsOutIsAnError) {
+  EXPECT_EXIT(fill_little_memory(), testing::ExitedWithCode(0), "");
+}
+
+TEST(ZoneBuilderTest, HintsThatNoMemoryHoldsAreDropped) {
+  ZoneBuilder builder(name("example."), {.nodes = 0, .octets = std::uint64_t{1} << 60});
+  add_all(builder, records(apex_text()));
+  EXPECT_TRUE(builder.finish());
 }
 
 TEST(ZoneBuilderTest, KeepsTheCaseOfNames) {
