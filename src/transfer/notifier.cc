@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -14,6 +11,7 @@
 #include "base/log.h"
 #include "net/exchange.h"
 #include "transfer/signed_request.h"
+#include "transfer/spawn.h"
 #include "xfr/soa_query.h"
 
 namespace understudy {
@@ -37,7 +35,7 @@ struct Notifier::Task {
   bool running = false;     // a coroutine holds it
   bool superseded = false;  // by `version`, while running
   Lanes::Request request;
-  asio::cancellation_signal cancel;
+  CancelSignal cancel;  // of its coroutine
 };
 
 Notifier::Notifier(asio::io_context& io, const Clock& clock, StatusBoard& board, const EngineSettings& settings)
@@ -74,7 +72,7 @@ void Notifier::announce(std::span<const PeerSettings> targets, const std::shared
     if (is_new && !urgent) task->priority = Lanes::Priority::normal;
     if (task->running) {
       task->superseded = true;
-      task->cancel.emit(asio::cancellation_type::terminal);
+      cancel(task->cancel);
     } else if (is_new) {
       queue(task);
     } else if (urgent) {
@@ -89,7 +87,7 @@ void Notifier::forget(NameView zone) {
     const std::shared_ptr<Task> task = at->second;
     at = tasks_.erase(at);
     task->request.withdraw();
-    task->cancel.emit(asio::cancellation_type::terminal);
+    cancel(task->cancel);
   }
 }
 
@@ -97,7 +95,7 @@ void Notifier::stop() {
   stopping_ = true;
   for (const auto& [key, task] : std::exchange(tasks_, {})) {
     task->request.withdraw();
-    task->cancel.emit(asio::cancellation_type::terminal);
+    cancel(task->cancel);
   }
 }
 
@@ -111,10 +109,7 @@ void Notifier::start_try(const std::shared_ptr<Task>& task, Lanes::Permit permit
   const auto found = tasks_.find(task->key);
   if (found == tasks_.end() || found->second != task) return;  // forgotten meanwhile
   task->running = true;
-  asio::co_spawn(io_, try_once(task, std::move(permit)),
-                 asio::bind_cancellation_slot(task->cancel.slot(), [](const std::exception_ptr& error) {
-                   if (error) std::rethrow_exception(error);
-                 }));
+  task->cancel = spawn(io_, try_once(task, std::move(permit)));
 }
 
 asio::awaitable<void> Notifier::try_once(std::shared_ptr<Task> task, Lanes::Permit permit) {

@@ -232,7 +232,7 @@ void ZoneAgent::expire() {
 
 void ZoneAgent::save_timers(bool durable, std::function<void()> then) {
   when_store_is_free([this, durable, after = std::move(then)] {
-    auto outcome = std::make_shared<Result<void>>();
+    auto outcome = std::make_shared<Result<void>>(fail(Errc::storage, "out of memory"));
     core_.run_job(
         core_.writes, JobPool::Urgency::urgent,
         [this, self = shared_from_this(), durable, outcome, timers = schedule_.timers(core_.now())] {
@@ -359,7 +359,7 @@ void ZoneAgent::stop_work() {
     finish(work, {fail(Errc::cancelled, name().text()), ""});
     return;
   }
-  work->cancel.emit(boost::asio::cancellation_type::terminal);
+  understudy::cancel(work->cancel);
 }
 
 void ZoneAgent::retire(bool forget_stored, std::function<void()> gone) {

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <numeric>
@@ -59,10 +57,6 @@ class IdleLender {
   std::uint64_t seen_ = 0;
   Alarm alarm_;
 };
-
-void rethrow(const std::exception_ptr& error) {
-  if (error) std::rethrow_exception(error);
-}
 
 }  // namespace
 
@@ -198,8 +192,7 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
   work->attempt->peer = peer;
   if (const auto held = version()) work->attempt->ours = held->serial();
   set_activity(ZoneActivity::checking);
-  asio::co_spawn(core_.io, probe(shared_from_this(), work, std::move(permit)),
-                 asio::bind_cancellation_slot(work->cancel.slot(), rethrow));
+  work->cancel = spawn(core_.io, probe(shared_from_this(), work, std::move(permit)));
 }
 
 asio::awaitable<void> ZoneAgent::probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit) {
@@ -270,8 +263,7 @@ void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
     return;
   }
   set_activity(ZoneActivity::transferring);
-  asio::co_spawn(core_.io, transfer(shared_from_this(), work, std::move(permit)),
-                 asio::bind_cancellation_slot(work->cancel.slot(), rethrow));
+  work->cancel = spawn(core_.io, transfer(shared_from_this(), work, std::move(permit)));
 }
 
 asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit) {

@@ -1,12 +1,12 @@
 // One piece of work of a zone agent: from the wish for a check to its outcome. On the transfer thread only.
 #pragma once
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "transfer/spawn.h"
 #include "transfer/zone_agent.h"
 
 namespace understudy {
@@ -27,7 +27,7 @@ struct ZoneAgent::Work {
   std::optional<Error> error;  // of the last attempt that failed, those before in its detail
   std::vector<CommandDone> commands;
   Lanes::Request request;
-  boost::asio::cancellation_signal cancel;
+  CancelSignal cancel;  // of the present coroutine
 };
 
 }  // namespace understudy

@@ -1,0 +1,23 @@
+// Starts a coroutine that can be cancelled.
+//
+// Every coroutine has a signal of its own, which asio touches once more after the coroutine's last statement: whoever
+// runs it must neither destroy the signal there nor use it for the next coroutine. So the signal belongs to the
+// completion and goes one turn of the executor later; the caller only shares it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
+#include <memory>
+
+namespace understudy {
+
+using CancelSignal = std::shared_ptr<boost::asio::cancellation_signal>;
+
+/// Emitting what is returned cancels the coroutine; after its end that does nothing. `io` must outlive the coroutine.
+[[nodiscard]] CancelSignal spawn(boost::asio::io_context& io, boost::asio::awaitable<void> coroutine);
+
+/// Nothing if there is no signal.
+void cancel(const CancelSignal& signal);
+
+}  // namespace understudy
