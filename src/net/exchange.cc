@@ -56,6 +56,16 @@ std::unexpected<Error> failure(Errc code, const Endpoint& peer, const error_code
   return fail(code, fmt::format("{}: {}", peer.text(), error.message()));
 }
 
+/// Why there is no socket. What this server lacks is not the peer's fault.
+std::unexpected<Error> no_socket(const Endpoint& peer, const error_code& error) {
+  namespace errc = boost::system::errc;
+  if (error == errc::too_many_files_open || error == errc::too_many_files_open_in_system) {
+    return fail(Errc::io, fmt::format("{}: no file descriptor left; raise the limit of open files", peer.text()));
+  }
+  const bool no_memory = error == errc::no_buffer_space || error == errc::not_enough_memory;
+  return failure(no_memory ? Errc::io : Errc::connect_failed, peer, error);
+}
+
 /// Opens the socket and binds it to the source address, if one is wanted.
 template <typename Socket>
 error_code open_for(Socket& socket, const Endpoint& peer, const std::optional<IpAddress>& source) {
@@ -94,8 +104,9 @@ asio::awaitable<Result<Bytes>> exchange_datagrams(Endpoint peer, ByteView query,
   udp::socket socket(co_await asio::this_coro::executor);
   Alarm alarm(socket.get_executor(), [&socket] { cancel_operations(socket); });
   error_code error = open_for(socket, peer, source);
+  if (error) co_return no_socket(peer, error);
   // Connecting chooses a random port that is ours alone, and makes the kernel drop what comes from elsewhere.
-  if (!error) socket.connect(to_asio<udp>(peer), error);
+  socket.connect(to_asio<udp>(peer), error);
   if (!error) socket.send(asio::buffer(query.data(), query.size()), 0, error);
   if (error) co_return failure(Errc::connect_failed, peer, error);
 
@@ -195,11 +206,13 @@ void TcpExchange::Impl::close() {
 asio::awaitable<Result<>> TcpExchange::Impl::connect(std::shared_ptr<Impl> self, Milliseconds timeout,
                                                      std::optional<IpAddress> source) {
   tcp::socket& socket = self->socket;
-  self->alarm.set(SteadyClock::now() + timeout);
   error_code error = open_for(socket, self->peer, source);
-  if (!error) {
-    co_await socket.async_connect(to_asio<tcp>(self->peer), asio::redirect_error(asio::use_awaitable, error));
+  if (error) {
+    self->close();
+    co_return no_socket(self->peer, error);
   }
+  self->alarm.set(SteadyClock::now() + timeout);
+  co_await socket.async_connect(to_asio<tcp>(self->peer), asio::redirect_error(asio::use_awaitable, error));
   self->alarm.clear();
   if (!error && !is_set(co_await asio::this_coro::cancellation_state)) {
     error_code ignored;  // without it requests may only arrive later

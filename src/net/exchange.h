@@ -25,7 +25,7 @@ namespace understudy {
 
 /// Sends `query` from a fresh socket with a random port and returns the first datagram from `peer` for which `accept`
 /// is true; others (late answers, forgeries) are ignored. Errc: timed_out, connect_failed (e.g. port unreachable),
-/// cancelled, io. Does not repeat the query. Answers longer than 4096 octets are cut.
+/// cancelled, io (no descriptor or memory left). Does not repeat the query. Answers longer than 4096 octets are cut.
 boost::asio::awaitable<Result<Bytes>> udp_exchange(Endpoint peer, ByteView query, std::chrono::milliseconds timeout,
                                                    std::function<bool(ByteView)> accept,
                                                    std::optional<IpAddress> source = std::nullopt);
@@ -47,7 +47,8 @@ class TcpExchange {
   TcpExchange(TcpExchange&&) noexcept;
   TcpExchange& operator=(TcpExchange&&) noexcept;
 
-  /// Errc: connect_failed (detail has the system's words), timed_out, cancelled. Closes an earlier connection.
+  /// Errc: connect_failed (detail has the system's words), timed_out, cancelled, io (no descriptor or memory left).
+  /// Closes an earlier connection.
   boost::asio::awaitable<Result<>> connect(Endpoint peer, std::chrono::milliseconds timeout,
                                            std::optional<IpAddress> source = std::nullopt);
 

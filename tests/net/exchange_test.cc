@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -204,6 +205,52 @@ TEST(UdpExchange, UsesTheSourceAddressAndFreshPorts) {
     EXPECT_EQ(ask(peer.address, i, 5s, std::nullopt, IpAddress::v4(127, 0, 0, 9)).messages.size(), 1U);
   }
   EXPECT_GT(ports.size(), 1U);
+}
+
+/// While it lives no further file can be opened.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit none = before_;
+    none.rlim_cur = static_cast<rlim_t>(UniqueFd(dup(0)).get());  // the lowest that is free
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+template <typename F>
+Outcome without_descriptors(F&& exchange) {
+  return run<Outcome>([&]() -> asio::awaitable<Outcome> {
+    Outcome out;
+    co_await exchange(out);
+    co_return out;
+  });
+}
+
+TEST(UdpExchange, SaysThatNoDescriptorIsLeft) {
+  const Outcome outcome = without_descriptors([](Outcome& out) -> asio::awaitable<void> {
+    const NoDescriptors none;
+    const Bytes query = message(12);
+    const auto answer = co_await udp_exchange(loopback(5300), query, 5s, [](ByteView) { return true; });
+    if (!answer) note(out, answer.error());
+  });
+  EXPECT_EQ(outcome.error, Errc::io);
+  EXPECT_NE(outcome.detail.find("raise the limit of open files"), std::string::npos) << outcome.detail;
+}
+
+TEST(TcpExchange, SaysThatNoDescriptorIsLeft) {
+  const Outcome outcome = without_descriptors([](Outcome& out) -> asio::awaitable<void> {
+    const NoDescriptors none;
+    TcpExchange exchange(co_await asio::this_coro::executor);
+    const auto connected = co_await exchange.connect(loopback(5300), 5s);
+    if (!connected) note(out, connected.error());
+  });
+  EXPECT_EQ(outcome.error, Errc::io);
+  EXPECT_NE(outcome.detail.find("raise the limit of open files"), std::string::npos) << outcome.detail;
 }
 
 TEST(UdpExchange, SaysThatASourceAddressIsNotOurs) {
