@@ -19,6 +19,11 @@ double bounded(std::uint32_t value, std::uint32_t low, std::uint32_t high) {
   return std::min(std::max(value, low), high);
 }
 
+/// A zone that lives briefly is checked more often, but not beyond what the operator lets its primary ask of us.
+double capped(double wait, double cap, double least) {
+  return std::max(std::min(wait, cap), least);
+}
+
 /// The wall time of a monotonic one, in whole seconds and never later than it.
 WallSeconds wall_of(double mono, Moment now) {
   return now.wall + static_cast<WallSeconds>(std::floor(mono - now.mono));
@@ -31,13 +36,15 @@ double RefreshSchedule::expire_wait() const {
 }
 
 double RefreshSchedule::refresh_wait() const {
-  return std::min(bounded(soa_->refresh, bounds_.refresh_min, bounds_.refresh_max), expire_wait() / 2);
+  return capped(bounded(soa_->refresh, bounds_.refresh_min, bounds_.refresh_max), expire_wait() / 2,
+                bounded(0, bounds_.refresh_min, bounds_.refresh_max));
 }
 
 double RefreshSchedule::retry_wait() const {
   if (!soa_)
     return std::min(std::ldexp(1.0, static_cast<int>(std::min(failures_ - 1, most_doublings))), longest_empty_wait);
-  return std::min(bounded(soa_->retry, bounds_.retry_min, bounds_.retry_max), expire_wait() / 2);
+  return capped(bounded(soa_->retry, bounds_.retry_min, bounds_.retry_max), expire_wait() / 2,
+                bounded(0, bounds_.retry_min, bounds_.retry_max));
 }
 
 void RefreshSchedule::start_empty(Moment now) {

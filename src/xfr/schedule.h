@@ -8,7 +8,8 @@
 // While the process runs, time is monotonic (`mono`, seconds), so a clock that jumps moves nothing. Across a restart
 // absolute wall times are kept (timers()), bounded on restore() so that a clock set back cannot extend a lifetime past
 // the SOA's own values. Jitter only shortens, by up to a tenth. An SOA whose EXPIRE is below twice its REFRESH is
-// checked often enough (half of EXPIRE) to have a chance of never expiring. Not thread-safe.
+// checked often enough (half of EXPIRE) to have a chance of never expiring, as far as the operator's minimums allow.
+// Not thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -94,7 +94,9 @@ TEST_F(Schedule, BoundsOfTheOperator) {
   };
   const Case cases[] = {
       {with(0, 0, 86400), {}, 2, 1, 86400},
-      {with(0, 0, 0), {}, 0.5, 0.5, 1},
+      {with(0, 0, 0), {}, 2, 1, 1},
+      {with(3600, 600, 1), {.refresh_min = 60, .retry_min = 50}, 60, 50, 1},  // a brief EXPIRE is no way around them
+      {with(3600, 600, 100), {.refresh_min = 20, .retry_min = 20}, 50, 50, 100},
       {with(0xffff'ffff, 0xffff'ffff, 0xffff'ffff), {}, 4294967295.0 / 2, 4294967295.0 / 2, 4294967295.0},
       {with(10, 10, 10), {.refresh_min = 60, .retry_min = 30, .expire_min = 7200}, 60, 30, 7200},
       {soa, {.refresh_max = 100, .retry_max = 10, .expire_max = 1000}, 100, 10, 1000},
