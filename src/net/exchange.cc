@@ -187,7 +187,8 @@ struct TcpExchange::Impl {
   void close();
   [[nodiscard]] std::optional<std::size_t> buffered_message() const;
   void make_room();
-  [[nodiscard]] Error read_error(const error_code& error, const ReceiveLimits& limits, TimePoint stalled_at) const;
+  [[nodiscard]] Error read_error(const error_code& error, const ReceiveLimits& limits, TimePoint start,
+                                 TimePoint stalled_at) const;
   asio::awaitable<Result<>> read_some(ReceiveLimits limits);
 
   // Each keeps the connection alive while it is under way.
@@ -267,14 +268,15 @@ void TcpExchange::Impl::make_room() {
   if (end == buffer.size()) buffer.resize(receive_capacity);
 }
 
-Error TcpExchange::Impl::read_error(const error_code& error, const ReceiveLimits& limits, TimePoint stalled_at) const {
+Error TcpExchange::Impl::read_error(const error_code& error, const ReceiveLimits& limits, TimePoint start,
+                                    TimePoint stalled_at) const {
   const auto now = SteadyClock::now();
   if (alarm.has_rung() && limits.deadline && now >= *limits.deadline) {
     return {Errc::timed_out, fmt::format("{}: after {} octets", peer.text(), received)};
   }
   if (alarm.has_rung() && now >= stalled_at) {
-    return {Errc::stalled,
-            fmt::format("{}: nothing came for {} after {} octets", peer.text(), seconds_text(limits.stall), received)};
+    return {Errc::stalled, fmt::format("{}: nothing came for {} after {} octets", peer.text(),
+                                       seconds_text(stalled_at - start), received)};
   }
   if (alarm.has_rung()) return {Errc::too_slow, fmt::format("{}: {}", peer.text(), rate.text(limits))};
   if (error == asio::error::operation_aborted) return {Errc::cancelled, peer.text()};
@@ -289,7 +291,8 @@ Error TcpExchange::Impl::read_error(const error_code& error, const ReceiveLimits
 
 asio::awaitable<Result<>> TcpExchange::Impl::read_some(ReceiveLimits limits) {
   const TimePoint start = SteadyClock::now();
-  const TimePoint stalled_at = start + limits.stall;
+  TimePoint stalled_at = start + limits.stall;
+  if (received == 0 && limits.first_octet_by) stalled_at = std::clamp(*limits.first_octet_by, start, stalled_at);
   TimePoint alarm_at = stalled_at;
   if (limits.minimum_rate != 0) alarm_at = std::min(alarm_at, rate.too_slow_at(limits, start));
   if (limits.deadline) alarm_at = std::min(alarm_at, *limits.deadline);
@@ -302,7 +305,7 @@ asio::awaitable<Result<>> TcpExchange::Impl::read_some(ReceiveLimits limits) {
   end += size;
   received += size;
   const bool fast_enough = limits.minimum_rate == 0 || rate.add(limits, SteadyClock::now() - start, size);
-  if (error) co_return std::unexpected(read_error(error, limits, stalled_at));
+  if (error) co_return std::unexpected(read_error(error, limits, start, stalled_at));
   if (!fast_enough) co_return fail(Errc::too_slow, fmt::format("{}: {}", peer.text(), rate.text(limits)));
   if (limits.deadline && SteadyClock::now() >= *limits.deadline) {
     co_return fail(Errc::timed_out, fmt::format("{}: after {} octets", peer.text(), received));

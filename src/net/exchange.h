@@ -33,7 +33,9 @@ boost::asio::awaitable<Result<Bytes>> udp_exchange(Endpoint peer, ByteView query
 /// What receive() tolerates. Only time spent waiting for the peer counts, not the time between calls.
 struct ReceiveLimits {
   std::chrono::milliseconds stall{30'000};  // no octet for this long: Errc::stalled
-  std::uint64_t minimum_rate = 0;           // octets a second, averaged over rate_window; 0: any. Errc::too_slow
+  /// The first octet on the connection must have come by then, whatever `stall` allows: Errc::stalled.
+  std::optional<std::chrono::steady_clock::time_point> first_octet_by = std::nullopt;
+  std::uint64_t minimum_rate = 0;  // octets a second, averaged over rate_window; 0: any. Errc::too_slow
   std::chrono::milliseconds rate_window{30'000};
   /// The message must be complete by then: Errc::timed_out.
   std::optional<std::chrono::steady_clock::time_point> deadline;

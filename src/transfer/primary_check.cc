@@ -110,10 +110,11 @@ class BuilderSink final : public ZoneUpdateSink {
 /// Sends the request and feeds every message of the answer to the reader, to the last one.
 asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, ByteView request, Attempt& attempt,
                                       const TakeOptions& options, const Clock& clock) {
-  const Endpoint peer = attempt.peer.address;
-  if (Result<> done = co_await stream.connect(peer, options.first_wait); !done) co_return done;
-  if (Result<> done = co_await stream.send(request, options.first_wait); !done) co_return done;
-  ReceiveLimits limits{.stall = options.first_wait, .minimum_rate = options.min_rate, .deadline = std::nullopt};
+  const SteadyTime begins_by = std::chrono::steady_clock::now() + options.first_wait;
+  if (Result<> done = co_await stream.connect(attempt.peer.address, until(begins_by)); !done) co_return done;
+  if (Result<> done = co_await stream.send(request, until(begins_by)); !done) co_return done;
+  const ReceiveLimits limits{
+      .stall = options.stall, .first_octet_by = begins_by, .minimum_rate = options.min_rate, .deadline = std::nullopt};
   while (true) {
     const Result<ByteView> message = co_await stream.receive(limits);
     if (!message) {
@@ -124,7 +125,6 @@ asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, B
     attempt.counts = reader.counts();  // others watch its progress
     if (!progress) co_return std::unexpected(progress.error());
     if (*progress == AxfrReader::Progress::done) break;
-    limits.stall = options.stall;
   }
   const TransferCounts& counts = reader.counts();
   if (stream.received_octets() > counts.octets + 2 * counts.messages) {

@@ -23,7 +23,7 @@ boost::asio::awaitable<Result<Serial>> probe_primary(Attempt& attempt, const Clo
 struct TakeOptions {
   TransferLimits limits;
   BuilderHints hints;
-  std::chrono::milliseconds first_wait;  // for the connection, and again for the first octet of the answer
+  std::chrono::milliseconds first_wait;  // for the first octet of the answer, the connection included
   std::chrono::milliseconds stall;       // no octet for this long later on
   std::uint64_t min_rate = 0;            // octets a second over 30 s; 0: off
 };

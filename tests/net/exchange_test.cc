@@ -430,6 +430,29 @@ TEST(TcpExchange, NoticesAStall) {
   EXPECT_LT(outcome.took, 3s);
 }
 
+TEST(TcpExchange, TheFirstOctetHasATimeOfItsOwn) {
+  TcpPeer silent([](int fd) {
+    receive_message(fd);
+    EXPECT_TRUE(closed_by_peer(fd));
+  });
+  Plan plan;
+  plan.limits.stall = 5s;
+  plan.limits.first_octet_by = std::chrono::steady_clock::now() + 150ms;
+  const Outcome nothing = transfer_from(silent.address, plan);
+  EXPECT_EQ(nothing.error, Errc::stalled);
+  EXPECT_LT(nothing.took, 3s);
+
+  TcpPeer slow([](int fd) {
+    receive_message(fd);
+    const Bytes stream = framed(message(21));
+    send_all(fd, ByteView(stream).first(1));
+    std::this_thread::sleep_for(600ms);
+    send_all(fd, ByteView(stream).subspan(1));
+  });
+  plan.limits.first_octet_by = std::chrono::steady_clock::now() + 400ms;
+  EXPECT_EQ(transfer_from(slow.address, plan).messages.size(), 1U) << "what has begun may take its time";
+}
+
 void trickle(int fd) {
   receive_message(fd);
   const Bytes stream = framed(message(21, 5000));
