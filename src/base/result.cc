@@ -30,7 +30,7 @@ std::string_view errc_text(Errc code) {
     case Errc::extra_records: return "there are records after the closing SOA";
     case Errc::no_apex_soa: return "the zone has no SOA at its apex";
     case Errc::no_apex_ns: return "the zone has no NS at its apex";
-    case Errc::record_limit: return "the zone has more records than allowed";
+    case Errc::record_limit: return "the zone is larger than allowed";
     case Errc::byte_limit: return "the transfer is larger than allowed";
     case Errc::serial_backwards: return "the serial is older than the one already known";
     case Errc::empty_message: return "a transfer message has no record";

@@ -116,7 +116,8 @@ std::string_view advice_text(Errc code) {
     case Errc::no_apex_ns:
       return "repair the zone at its primary";
     case Errc::record_limit:
-      return "raise max-records if the zone is meant to be so large";
+      return "if it has more records than max-records, raise that; the size of a name's data and of a zone and the "
+             "machine's memory are limits of their own";
     case Errc::byte_limit:
       return "raise max-size if the zone is meant to be so large";
     case Errc::serial_backwards:
@@ -139,6 +140,10 @@ std::string_view advice_text(Errc code) {
       return "compare name, algorithm and secret of the key on both sides";
     case Errc::tsig_bad_time:
       return "compare the clocks of both sides";
+    case Errc::io:
+      return "see the system's words; check this server's limits of open files and of memory";
+    case Errc::cancelled:
+      return "nothing is to be done: this server ended it for a reload, a removal or its own stop";
     case Errc::storage_full:
       return "make room on the disk; the version before stays and the zone is tried again";
     case Errc::storage:
