@@ -15,6 +15,7 @@
 #include "transfer/job_pool.h"
 #include "transfer/limits.h"
 #include "transfer/notifier.h"
+#include "transfer/primary_health.h"
 #include "transfer/settings.h"
 #include "transfer/status_board.h"
 #include "transfer/timer_queue.h"
@@ -35,11 +36,13 @@ struct EngineCore {
   std::mt19937_64 random;
   TimerQueue timers;
   Lanes probes;
+  PrimaryHealth health;
   Lanes transfers;
   Notifier notifier;
-  unsigned at_work = 0;        // agents with work under way
-  unsigned store_writes = 0;   // under way
-  unsigned commits_ahead = 0;  // versions that are being committed and no longer hold a transfer's permit
+  unsigned at_work = 0;            // agents with work under way
+  unsigned store_writes = 0;       // under way
+  unsigned commits_ahead = 0;      // versions that are being committed
+  std::uint64_t octets_ahead = 0;  // memory of these
   bool stopping = false;
   std::function<void(double)> due_at;  // tells whoever waits that a timer was set to this time
 
@@ -51,7 +54,7 @@ struct EngineCore {
   /// [0,1)
   double random_part() { return std::uniform_real_distribution<double>(0, 1)(random); }
   [[nodiscard]] Moment now() const { return moment_of(clock); }
-  /// Runs `job` on the pool and `then` on the transfer thread.
+  /// Runs `job` on the pool and `then` on the transfer thread, also if the job throws.
   void run_job(JobPool& pool, JobPool::Urgency urgency, std::function<void()> job, std::function<void()> then);
 };
 

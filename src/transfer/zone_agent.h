@@ -75,9 +75,11 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
   // zone_work.cc: one piece of work from beginning to end.
   void begin_work(Level level);
   void order_primaries(Work& work) const;
+  bool pass_over(Work& work) const;
   void ask_next(const WorkPtr& work);
   void start_probe(const WorkPtr& work, Lanes::Permit permit);
   boost::asio::awaitable<void> probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
+  void note_health(const Work& work, const Result<Serial>& serial);
   void probed(const WorkPtr& work, Result<Serial> serial);
   void primary_is_behind(const WorkPtr& work);
   void queue_transfer(const WorkPtr& work);

@@ -22,6 +22,7 @@ namespace {
 
 // Versions that may be on their way to the disk without holding a permit, so that a slow disk bounds the memory.
 constexpr unsigned max_commits_ahead = 512;
+constexpr std::uint64_t max_octets_ahead = std::uint64_t{256} << 20;  // of these together
 // Checks a second and zone that NOTIFYs may cause for nothing.
 constexpr unsigned max_idle_checks = 5;
 
@@ -161,12 +162,27 @@ void ZoneAgent::finish(const WorkPtr& work, CommandOutcome outcome) {
 
 // One primary after the other.
 
+/// Puts the primary whose turn it is behind all others if it hangs, once: what hangs then is asked if they fail. Who
+/// told us of a change does not hang.
+bool ZoneAgent::pass_over(Work& work) const {
+  const auto at = work.order.begin() + static_cast<std::ptrdiff_t>(work.next);
+  const Endpoint& primary = work.policy->primaries[*at].address;
+  if (work.next + work.passed_over + 1 >= work.order.size() || work.notified_by == primary.address ||
+      !core_.health.is_to_be_passed_over(primary, core_.now().mono)) {
+    return false;
+  }
+  std::rotate(at, at + 1, work.order.end());
+  ++work.passed_over;
+  return true;
+}
+
 void ZoneAgent::ask_next(const WorkPtr& work) {
   if (work->cancelled || work->next == work->order.size()) {
     finish_failed(work, work->error.value_or(Error{Errc::cancelled, name().text()}));
     return;
   }
   set_activity(ZoneActivity::queued);
+  while (pass_over(*work)) continue;
   const PeerSettings& peer = work->policy->primaries[work->order[work->next]];
   work->request = core_.probes.enqueue(
       peer.address, priority_of(work->urgent), [this, self = shared_from_this(), work](Lanes::Permit permit) {
@@ -184,7 +200,12 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
   }
   if (!work->started) {
     work->started = true;
-    if (work->next == 0) order_primaries(*work);  // a NOTIFY may have come while it was queued
+    if (work->next == 0 && work->passed_over == 0) order_primaries(*work);  // a NOTIFY may have come meanwhile
+  }
+  if (pass_over(*work)) {
+    permit.release();
+    ask_next(work);
+    return;
   }
   const PeerSettings& peer = work->policy->primaries[work->order[work->next++]];
   work->attempt = std::make_unique<Attempt>();
@@ -192,14 +213,30 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
   work->attempt->peer = peer;
   if (const auto held = version()) work->attempt->ours = held->serial();
   set_activity(ZoneActivity::checking);
+  work->probe_began = core_.now().mono;
+  core_.health.begin(peer.address);
   work->cancel = spawn(core_.io, probe(shared_from_this(), work, std::move(permit)));
 }
 
 asio::awaitable<void> ZoneAgent::probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit) {
   co_await asio::this_coro::throw_if_cancelled(false);
   Result<Serial> serial = co_await probe_primary(*work->attempt, self->core_.clock, self->core_.settings.probe_timeout);
+  self->note_health(*work, serial);
   permit.release();
   self->probed(work, std::move(serial));
+}
+
+void ZoneAgent::note_health(const Work& work, const Result<Serial>& serial) {
+  auto outcome = PrimaryHealth::Outcome::answered;
+  if (!serial) {
+    const Errc code = serial.error().code;
+    const bool no_connection = code == Errc::timed_out || code == Errc::connect_failed;
+    const bool slow = std::chrono::duration<double>(work.attempt->seconds) >= core_.settings.probe_timeout / 2;
+    if (no_connection && slow) outcome = PrimaryHealth::Outcome::hung;
+    if (code == Errc::cancelled || code == Errc::io) outcome = PrimaryHealth::Outcome::unknown;
+  }
+  const PeerSettings& peer = work.attempt->peer;
+  core_.health.end(peer.address, peer.name, outcome, work.probe_began, core_.now().mono);
 }
 
 void ZoneAgent::probed(const WorkPtr& work, Result<Serial> serial) {
@@ -304,8 +341,12 @@ void ZoneAgent::start_commit(const WorkPtr& work, ZoneBuilder builder, Lanes::Pe
   work->committing = true;
   set_activity(ZoneActivity::committing);
   set_timer();
-  if (core_.commits_ahead < max_commits_ahead) permit.release();
+  const std::uint64_t octets = builder.memory_size();
+  const bool may_wait_for_disk =
+      core_.commits_ahead < max_commits_ahead && core_.octets_ahead + octets <= max_octets_ahead;
+  if (may_wait_for_disk) permit.release();
   ++core_.commits_ahead;
+  core_.octets_ahead += octets;
   auto task = std::make_shared<CommitTask>(CommitTask{.slot = slot_,
                                                       .builder = std::move(builder),
                                                       .may_go_back = work->whole,
@@ -314,11 +355,12 @@ void ZoneAgent::start_commit(const WorkPtr& work, ZoneBuilder builder, Lanes::Pe
                                                       .schedule = schedule_,
                                                       .random = core_.random_part()});
   auto held = std::make_shared<Lanes::Permit>(std::move(permit));
-  task->done = [this, self = shared_from_this(), work, held](CommitTask&& finished) {
+  task->done = [this, self = shared_from_this(), work, held, octets](CommitTask&& finished) {
     auto outcome = std::make_shared<CommitTask>(std::move(finished));
-    asio::post(core_.io, [this, self, work, held, outcome] {
+    asio::post(core_.io, [this, self, work, held, octets, outcome] {
       held->release();
       --core_.commits_ahead;
+      core_.octets_ahead -= octets;
       store_is_free();
       committed(work, *outcome);
     });

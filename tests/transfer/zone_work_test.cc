@@ -37,6 +37,43 @@ TEST_F(ZoneWork, APrimaryThatHangsCostsTheProbeTimeout) {
   EXPECT_EQ(hung.tcp_probes, 1) << "UDP may be filtered";
 }
 
+TEST_F(ZoneWork, APrimaryThatHangsCostsManyZonesNoMoreThanOne) {
+  ScriptedPrimary hung, good;
+  hung.udp = Udp::silent;
+  hung.tcp = Tcp::silent;
+  const auto name = [](int i) { return "zone" + std::to_string(i) + ".example."; };
+  constexpr int count = 300;  // several times as many as ask one primary at once
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < count; ++i) {
+    good.serve({.name = name(i), .serial = 3});
+    zones.push_back(zone(name(i), {peer(hung, "hung"), peer(good, "good")}));
+  }
+  settings_.probe_timeout = 3s;
+  start();
+  const auto began = Steady::now();
+  set_zones(std::move(zones));
+  for (int i = 0; i < count; ++i) ASSERT_TRUE(waits_for(3, name(i))) << i;
+  EXPECT_LT(Steady::now() - began, 12s) << "in steps it takes 15 s";
+  EXPECT_LT(hung.udp_probes, 2 * 80);
+}
+
+TEST_F(ZoneWork, APrimaryThatAnswersAgainIsAskedFirstAgain) {
+  ScriptedPrimary first, second;
+  first.serve({.serial = 3});
+  second.serve({.serial = 3});
+  first.udp = Udp::silent;
+  first.tcp = Tcp::silent;
+  start();
+  set_zones({zone("example.", {peer(first, "first"), peer(second, "second")})});
+  ASSERT_TRUE(waits_for(3));
+  EXPECT_EQ(status()->primary, "second");
+  first.udp = Udp::answer;
+  EXPECT_EQ(refresh().text, "serial 3 is current at second") << "right after it hung";
+  std::this_thread::sleep_for(1100ms);
+  EXPECT_EQ(refresh().text, "serial 3 is current at first");
+  EXPECT_EQ(refresh().text, "serial 3 is current at first");
+}
+
 TEST_F(ZoneWork, APrimaryThatHangsInTheTransferCostsNoMoreThanThat) {
   settings_.stall_timeout = 30s;
   ScriptedPrimary hung, good;
