@@ -119,8 +119,10 @@ asio::awaitable<void> Notifier::try_once(std::shared_ptr<Task> task, Lanes::Perm
   board_.count([](EngineCounters& counters) { ++counters.notifies_sent; });
   const Result<> outcome = co_await exchange(*task, timeout);
   permit.release();
-  if (!outcome && outcome.error().code == Errc::connect_failed && !task->superseded) {
-    // Refused at once: the target may be back before the time for the next try has come.
+  const bool failed_at_once = !outcome && (outcome.error().code == Errc::connect_failed ||  // refused
+                                           outcome.error().code == Errc::io);               // no descriptor left
+  if (failed_at_once && !task->superseded) {
+    // It may work again before the time for the next try has come.
     asio::steady_timer timer(io_, began + timeout);
     boost::system::error_code ignored;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
