@@ -64,6 +64,10 @@ void log_failed(const Attempt& attempt, const Error& error) {
               advice);
 }
 
+void log_given_up(const Attempt& attempt, std::string_view why) {
+  log_info("{} given up: {}; {}", subject(attempt), why, facts(attempt));
+}
+
 std::string oddities_text(const TransferCounts& counts, const ZoneBuilder::Report& report) {
   std::string out;
   const auto dropped = [&out](std::uint64_t count, std::string_view what) {

@@ -35,6 +35,8 @@ void log_current(const Attempt& attempt);
 /// The primary has an older serial than we: a warning the first time, then for debugging.
 void log_behind(const Attempt& attempt, bool first_time);
 void log_failed(const Attempt& attempt, const Error& error);
+/// This server ended it: information. `why` is a sentence.
+void log_given_up(const Attempt& attempt, std::string_view why);
 /// One warning for all records that were dropped and all oddities that were kept.
 void log_oddities(const Attempt& attempt, const ZoneBuilder::Report& report);
 /// What was dropped and what was kept although it is odd; empty if nothing was.

@@ -356,6 +356,7 @@ void ZoneAgent::stop_work() {
   work->cancelled = true;
   if (work->request.is_waiting()) {
     work->request.withdraw();
+    note_given_up(*work);
     finish(work, {fail(Errc::cancelled, name().text()), ""});
     return;
   }

@@ -89,6 +89,7 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
   void start_commit(const WorkPtr& work, ZoneBuilder builder, Lanes::Permit permit);
   void committed(const WorkPtr& work, CommitTask& task);
   void attempt_failed(const WorkPtr& work, const Error& error);
+  void note_given_up(Work& work) const;
   void read_file(const WorkPtr& work);
   void file_was_read(const WorkPtr& work, const FileReading& reading);
   void file_is_current(const WorkPtr& work);

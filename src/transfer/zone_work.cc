@@ -177,6 +177,7 @@ bool ZoneAgent::pass_over(Work& work) const {
 }
 
 void ZoneAgent::ask_next(const WorkPtr& work) {
+  if (work->cancelled) note_given_up(*work);
   if (work->cancelled || work->next == work->order.size()) {
     finish_failed(work, work->error.value_or(Error{Errc::cancelled, name().text()}));
     return;
@@ -273,6 +274,7 @@ void ZoneAgent::primary_is_behind(const WorkPtr& work) {
   log_behind(attempt, first_time);
   work->error = Error{Errc::serial_backwards, fmt::format("{} has {}, we have {}", attempt.peer.name,
                                                           attempt.announced->value, attempt.ours->value)};
+  work->attempt.reset();
 }
 
 void ZoneAgent::attempt_failed(const WorkPtr& work, const Error& error) {
@@ -280,6 +282,19 @@ void ZoneAgent::attempt_failed(const WorkPtr& work, const Error& error) {
   Error kept{error.code, fmt::format("{}: {}", work->attempt->peer.name, error.detail)};
   if (work->error) kept.detail += fmt::format("; before that, {}", work->error->text());
   work->error = std::move(kept);
+  work->attempt.reset();
+}
+
+void ZoneAgent::note_given_up(Work& work) const {
+  if (!work.attempt) return;
+  if (core_.stopping) {
+    log_given_up(*work.attempt, "the server stops");
+  } else if (retired_) {
+    log_given_up(*work.attempt, "the zone is removed");
+  } else {
+    log_given_up(*work.attempt, "its primaries were changed");
+  }
+  work.attempt.reset();
 }
 
 void ZoneAgent::queue_transfer(const WorkPtr& work) {

@@ -23,7 +23,7 @@ struct ZoneAgent::Work {
   std::vector<std::uint32_t> order;  // of the policy's primaries
   std::size_t next = 0;              // in `order`
   std::size_t passed_over = 0;       // of them, now the last in `order`
-  std::unique_ptr<Attempt> attempt;  // the present one
+  std::unique_ptr<Attempt> attempt;  // the present one, if its end was not logged yet
   double probe_began = 0;            // monotonic seconds
   double probe_seconds = 0;
   std::optional<Error> error;  // of the last attempt that failed, those before in its detail

@@ -159,8 +159,12 @@ TEST_F(EngineTest, ARemovedZoneEndsItsTransfer) {
   start();
   set_zones({zone("example.", {peer(primary)})});
   ASSERT_TRUE(eventually([&] { return primary.transfers_open == 1; }));
+  ::testing::internal::CaptureStderr();
   set_zones({});
   EXPECT_TRUE(eventually([&] { return primary.transfers_open == 0; }, 5s));
+  stop();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              ::testing::ContainsRegex("example.: AXFR from .* given up: the zone is removed"));
 }
 
 TEST_F(EngineTest, OtherPrimariesEndAHungTransferAndItsCommandsGoOn) {
@@ -201,7 +205,7 @@ TEST_F(EngineTest, StopsInTheMiddleOfEverything) {
   engine_->refresh(*Name::parse("z0."), [&](CommandOutcome got) { outcome.set_value(std::move(got)); });
   const auto began = std::chrono::steady_clock::now();
   engine_->stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 8s);
   const CommandOutcome got = outcome.get_future().get();
   ASSERT_FALSE(got.result);
   EXPECT_EQ(got.result.error().code, Errc::cancelled);
