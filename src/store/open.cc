@@ -310,6 +310,7 @@ void ZoneStore::State::tidy_ledger() {
 
 bool ZoneStore::State::recover(const Error& error) {
   const std::unique_lock guard(gate);
+  if (!make_directory(incoming)) return false;
   bool damaged = error.code == Errc::corrupt;
   if (database != nullptr && database->writable() && !damaged) {
     const rocksdb::Status stopped = database->stopped();

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "dns/rdata.h"
 #include "store/format.h"
 
 namespace understudy {
@@ -158,6 +159,7 @@ Result<void> decode_owner(ByteReader& in, NameView owner, std::optional<std::uin
       const std::uint64_t size = next_varint(in);
       const ByteView rdata = in.bytes(size);
       if (!in.ok() || size > 0xffff) return fail(Errc::corrupt, "a block does not follow the format");
+      if (!check_rdata(static_cast<RRType>(type), rdata)) return fail(Errc::corrupt, "a block has impossible RDATA");
       US_ASSIGN(const AddOutcome outcome, builder.add(owner, static_cast<RRType>(type), *ttl, rdata));
       if (outcome != AddOutcome::added) return fail(Errc::corrupt, "a block has a record that its zone cannot have");
     }

@@ -25,8 +25,8 @@ inline constexpr std::size_t max_block_size = block_target + 66'000;
 Result<void> encode_version(const std::shared_ptr<const Zone>& version,
                             const std::function<Result<void>(ByteView)>& sink);
 
-/// Adds a block's records to `builder`. Errc::corrupt if the content does not follow the grammar; RDATA is as the
-/// checksum found it and not checked again.
+/// Adds a block's records to `builder`. Errc::corrupt if the content does not follow the grammar or a record is not one
+/// that the zone can have.
 Result<void> decode_block(ByteView content, NameView apex, ZoneBuilder& builder);
 
 }  // namespace understudy

@@ -69,7 +69,8 @@ class Loader {
     if (!content) return damaged(fmt::format("the checksum of block {} is wrong", next_));
     digest_ = crc32c(digest_, view_of(value.substr(value.size() - sizeof(checksum))));
     ++next_;
-    return decode_block(*content, head_.name, builder_);
+    const auto decoded = decode_block(*content, head_.name, builder_);
+    return decoded ? decoded : damaged(decoded.error().text());
   }
 
   [[nodiscard]] std::unexpected<Error> damaged(const std::string& how) const {
@@ -134,12 +135,17 @@ Result<std::unique_ptr<ZoneStore>> ZoneStore::open(const std::string& directory,
 }
 
 Result<std::vector<StoredZone>> ZoneStore::list(const std::function<void(const std::string&)>& damaged) const {
-  return state_->with_database([&]() -> Result<std::vector<StoredZone>> {
+  std::vector<std::string> reports;
+  auto listed = state_->with_database([&]() -> Result<std::vector<StoredZone>> {
     std::vector<StoredZone> zones;
     state_->for_each_head([&](std::string_view key, std::string_view value) {
       auto head = decode_head(key, value);
-      // One that cannot be decoded was found by the audit.
-      if (!head || state_->lost_zone(head->name)) return true;
+      const std::optional<Name> zone = head ? head->name : zone_of_key(key);
+      if (!zone || state_->lost_zone(*zone)) return true;
+      if (!head) {
+        reports.push_back(fmt::format("zone {}: {}", zone->text(), head.error().detail));
+        return true;
+      }
       zones.push_back(
           {head->name, Serial{head->serial}, head->timers, head->records, head->nodes, std::move(head->source)});
       return true;
@@ -147,10 +153,13 @@ Result<std::vector<StoredZone>> ZoneStore::list(const std::function<void(const s
     merge_timers(*state_->database, zones);
     Lock guard(state_->lost_mutex);
     for (const auto& [key, zone] : state_->lost) {
-      damaged(fmt::format("zone {}: {}", zone.promise.zone.text(), zone.reason));
+      reports.push_back(fmt::format("zone {}: {}", zone.promise.zone.text(), zone.reason));
     }
     return zones;
   });
+  // Outside all locks: the receiver may call the store.
+  for (const std::string& report : reports) damaged(report);
+  return listed;
 }
 
 Result<std::shared_ptr<const Zone>> ZoneStore::load(NameView zone) const {

@@ -38,18 +38,16 @@ struct Acknowledgement {
   auto store = ZoneStore::open(directory);
   if (!store) ::_exit(3);
   RandomZones random(round);
-  for (;; ++serial) {
-    for (std::uint32_t i = 0; i < zone_count; ++i) {
-      const std::uint32_t zone = random.below(zone_count);
-      if (!(*store)->commit(*version_of(zone, serial), {.expire_at = serial}, "x")) ::_exit(4);
-      Acknowledgement done{zone, serial, 0};
-      if (::write(pipe, &done, sizeof done) != sizeof done) ::_exit(5);
-      if (random.below(3) != 0) continue;
-      const std::int64_t expire_at = std::int64_t{serial} + 1'000'000;
-      if (!(*store)->save_timers(name(apex_of(zone)), {.expire_at = expire_at, .expired = true}, true)) ::_exit(6);
-      done.expire_at = expire_at;
-      if (::write(pipe, &done, sizeof done) != sizeof done) ::_exit(5);
-    }
+  for (;; ++serial) {  // no two commits with the same serial, so that it tells them apart
+    const std::uint32_t zone = random.below(zone_count);
+    if (!(*store)->commit(*version_of(zone, serial), {.expire_at = serial}, "x")) ::_exit(4);
+    Acknowledgement done{zone, serial, 0};
+    if (::write(pipe, &done, sizeof done) != sizeof done) ::_exit(5);
+    if (random.below(3) != 0) continue;
+    done.expire_at = std::int64_t{serial} + 1'000'000;
+    const ZoneTimers timers{.expire_at = done.expire_at, .expired = true};
+    if (!(*store)->save_timers(name(apex_of(zone)), timers, true)) ::_exit(6);
+    if (::write(pipe, &done, sizeof done) != sizeof done) ::_exit(5);
   }
 }
 

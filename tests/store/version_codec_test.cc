@@ -134,6 +134,7 @@ TEST(VersionCodec, ImpossibleBlocksAreRefused) {
       {"type too large", {0, 5, 0x80, 0x80, 0x04, 60, 4, 1, 2, 3, 4}},
       {"TTL too large", {0, 5, 1, 0x80, 0x80, 0x80, 0x80, 0x10, 4, 1, 2, 3, 4}},
       {"RDATA past the end", {0, 5, 1, 60, 5, 1, 2, 3, 4}},
+      {"RDATA that no address has", {0, 5, 1, 60, 3, 1, 2, 3}},
       {"ends before the last piece", {0, 4, 1, 60, 4, 1, 2, 3, 4}},
   };
   for (const auto& [what, block] : blocks) {
