@@ -188,6 +188,23 @@ TEST(ZoneBuilderTest, TtlsOfAnRRset) {
   EXPECT_THAT(ttls, ElementsAre(500, 400)) << "signatures keep their own";
 }
 
+// Of records that are there twice, the first counts, with its TTL; also where there are no octets to tell them apart.
+TEST(ZoneBuilderTest, TtlOfDuplicates) {
+  for (const Bytes& rdata : {Bytes(), Bytes{1, 2, 3}}) {
+    for (const bool scattered : {false, true}) {
+      auto input = records(apex_text());
+      for (std::uint32_t i = 0; i < 40; ++i) {
+        input.push_back({name("x.example."), static_cast<RRType>(65280), RRClass::IN, 900 - i, rdata});
+        if (scattered) input.push_back(record("y 60 A 192.0.2.1"));
+      }
+      const auto zone = build(input);
+      ASSERT_NE(zone, nullptr);
+      EXPECT_EQ(zone->rrset(find(zone, "x.example."), static_cast<RRType>(65280))->ttl(), 900U);
+      EXPECT_EQ(zone->record_count(), scattered ? 4U : 3U);
+    }
+  }
+}
+
 TEST(ZoneBuilderTest, BigRRsets) {
   auto input = records(apex_text());
   for (int i = 0; i < 300; ++i) {
@@ -223,6 +240,10 @@ TEST(ZoneBuilderTest, NamesWithManyTypes) {
     EXPECT_EQ(node->has(Node::wide), types >= 600);
     EXPECT_NE(node->rrset_chunk(static_cast<RRType>(1000 + types - 1)), nullptr);
     EXPECT_EQ(node->rrset_chunk(static_cast<RRType>(999)), nullptr);
+    EXPECT_EQ(node->rrset_chunk(static_cast<RRType>(1000 + types)), nullptr);
+    for (unsigned i = 0; i < types; ++i) {
+      ASSERT_EQ(node->rrset_chunk(static_cast<RRType>(1000 + i)), node->chunk_at(i)) << i << " of " << types;
+    }
   }
 }
 
@@ -278,6 +299,28 @@ TEST(ZoneBuilderTest, OneNameHasABound) {
 // Address space runs out in whatever needs it next: blocks, the table, the staged records.
 TEST(ZoneBuilderDeathTest, MemoryThatRunsOutIsAnError) {
   EXPECT_EXIT(fill_little_memory(), testing::ExitedWithCode(0), "");
+}
+
+// Little on the wire may be much in memory: names below many that exist only because of them, compressed names.
+TEST(ZoneBuilderTest, MemoryHasABound) {
+  const auto build_bounded = [](std::uint64_t bound, bool deep) -> Result<void> {
+    ZoneBuilder builder(name("example."), {.max_octets = bound});
+    add_all(builder, records(apex_text()));
+    std::string between;
+    for (int i = 0; deep && i < 50; ++i) between += "a.";
+    for (int i = 0; i < 500; ++i) {
+      US_TRY(builder.add(name(between + "h" + std::to_string(i) + ".example."), RRType::A, 60, Bytes(4)));
+    }
+    US_TRY(builder.finish());
+    return {};
+  };
+  EXPECT_TRUE(build_bounded(200'000, false));
+  EXPECT_TRUE(build_bounded(4'000'000, true));
+  const auto many = build_bounded(10'000, false), deep = build_bounded(200'000, true);
+  ASSERT_FALSE(many);
+  EXPECT_EQ(many.error().code, Errc::byte_limit);
+  ASSERT_FALSE(deep);
+  EXPECT_EQ(deep.error().code, Errc::byte_limit);
 }
 
 TEST(ZoneBuilderTest, HintsThatNoMemoryHoldsAreDropped) {
@@ -373,6 +416,36 @@ TEST(ZoneBuilderTest, CompactsWhatWasEncodedTwice) {
   EXPECT_EQ(seen, (*zone)->record_count());
   for (int i = 0; i < count; i += 17) {
     ASSERT_NE(find(*zone, "h" + std::to_string(i) + ".example."), nullptr);
+  }
+}
+
+// Owners that come round again and again: what waits and what lies dead stay a share of the version.
+TEST(ZoneBuilderTest, ScatteredRecordsTakeLittleMoreThanTheVersion) {
+  ZoneBuilder builder(name("example."));
+  add_all(builder, records(apex_text()));
+  constexpr std::uint32_t count = 4'000, rounds = 8;
+  Bytes rdata(1000, 7);
+  std::uint64_t added = 0;
+  for (std::uint32_t round = 0; round < rounds; ++round) {
+    store_u32(rdata.data(), round);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      ASSERT_TRUE(builder.add(name("h" + std::to_string(i) + ".example."), static_cast<RRType>(65280), 60, rdata));
+      added += rdata.size() + 40;
+      ASSERT_LE(builder.memory_size(), added * 3 / 2 + (10U << 20)) << round << " " << i;
+    }
+  }
+  const auto zone = builder.finish();
+  ASSERT_TRUE(zone);
+  EXPECT_EQ((*zone)->record_count(), count * rounds + 2);
+  EXPECT_EQ((*zone)->node_count(), count + 1);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Node* node = find(*zone, "h" + std::to_string(i) + ".example.");
+    ASSERT_NE(node, nullptr) << i;
+    const auto rrset = (*zone)->rrset(node, static_cast<RRType>(65280));
+    ASSERT_TRUE(rrset);
+    std::uint32_t round = 0;
+    rrset->for_each_rdata([&](ByteView got) { EXPECT_EQ(load_u32(got.data()), round++); });
+    ASSERT_EQ(round, rounds) << i;
   }
 }
 

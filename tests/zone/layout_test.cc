@@ -75,6 +75,28 @@ TEST(ZoneMemoryTest, Moves) {
   EXPECT_TRUE(holds(large, 100));
 }
 
+// Twice as much as there is would be more than the address space set aside; what is needed is not.
+TEST(ZoneMemoryTest, ExtendsUpToTheReservation) {
+  ZoneMemory memory = ZoneMemory::allocate(2 << 20);
+  memory.extend(std::size_t{20} << 30);
+  memory.extend(std::size_t{31} << 30);
+  EXPECT_GE(memory.capacity(), std::size_t{31} << 30);
+  EXPECT_THROW(memory.extend(std::size_t{1} << 60), std::bad_alloc);
+}
+
+TEST(ZoneMemoryTest, DiscardedOctetsAreZero) {
+  for (const std::size_t size : {std::size_t{1000}, std::size_t{3} << 20}) {
+    ZoneMemory memory = ZoneMemory::allocate(size);
+    fill(memory, 0, size);
+    memory.discard(500, size - 100);
+    EXPECT_TRUE(is_zero(memory, 500, size - 100));
+    ZoneMemory whole = ZoneMemory::allocate(size);
+    fill(whole, 0, size);
+    EXPECT_EQ(std::memcmp(memory.data(), whole.data(), 500), 0);
+    EXPECT_FALSE(is_zero(whole, 500, size - 100));
+  }
+}
+
 TEST(ZoneMemoryTest, MoreThanAReservation) {
   ZoneMemory memory = ZoneMemory::allocate(2 << 20);
   EXPECT_THROW(memory.grow(std::size_t{33} << 30), std::bad_alloc);

@@ -1,0 +1,152 @@
+// Zones: arbitrary records in an arbitrary order become a version that has what went in, and answers as the plain
+// composer does from the same records.
+//
+// Input: a run of records, each an octet of owner labels (two bits each, from the left; see `labels`), an octet that
+// selects the type, one for the TTL, one for the size of the RDATA, and the RDATA. RDATA that does not fit its type
+// becomes an opaque type's. An owner octet of 0xff asks a question instead: name octet, type octet, flags octet.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "answering_side.h"
+#include "dns/rdata.h"
+
+namespace {
+
+using namespace understudy;
+
+constexpr std::size_t most_records = 300;
+constexpr std::array types = {RRType::A,   RRType::NS,  RRType::CNAME, RRType::DNAME, RRType::MX,   RRType::AAAA,
+                              RRType::SRV, RRType::TXT, RRType::SOA,   RRType::RRSIG, RRType::NSEC, RRType::NSEC3,
+                              RRType::DS,  RRType::PTR, RRType::RP,    RRType::ANY};
+constexpr RRType opaque{65280};
+
+const Name& apex() {
+  static const Name made = Name::parse("e.").value();
+  return made;
+}
+
+// Up to three labels of "a", "*" and "B"; 0 ends the name.
+Name name_of(std::uint8_t octet) {
+  constexpr std::array<const char*, 4> labels = {"", "a", "*", "B"};
+  Name out = (octet & 0xc0) == 0xc0 ? Name::parse("b.").value() : apex();
+  for (int i = 0; i < 3; ++i) {
+    const char* label = labels[octet >> (2 * i) & 3];
+    if (*label == 0) break;
+    out = Name::prepend(view_of(label), out).value();
+  }
+  return out;
+}
+
+struct Asked {
+  std::uint8_t name, type, flags;
+};
+
+struct Input {
+  std::vector<Record> records;
+  std::vector<Asked> questions;
+};
+
+Input read_input(ByteView data) {
+  Input out;
+  ByteReader in(data);
+  while (in.remaining() >= 4 && out.records.size() + out.questions.size() < most_records) {
+    const std::uint8_t owner = in.u8(), type = in.u8(), third = in.u8();
+    if (owner == 0xff) {
+      out.questions.push_back({in.u8(), type, third});
+      continue;
+    }
+    const std::size_t size = std::min<std::size_t>(in.u8(), in.remaining());
+    const ByteView rdata = in.bytes(size);
+    RRType chosen = types[type % types.size()];
+    if (is_meta_type(chosen) || !check_rdata(chosen, rdata)) chosen = opaque;
+    out.records.push_back(
+        {name_of(owner), chosen, RRClass::IN, std::uint32_t{third} * 60, Bytes(rdata.begin(), rdata.end())});
+  }
+  return out;
+}
+
+void add_apex(std::vector<Record>& records) {
+  Bytes soa(2 + 20);
+  soa[21] = 30;
+  records.push_back({apex(), RRType::SOA, RRClass::IN, 60, soa});
+  records.push_back({apex(), RRType::NS, RRClass::IN, 60, {1, 'a', 1, 'e', 0}});
+}
+
+// Every record that the version should have, once.
+std::vector<std::string> expected_content(const plain::Zone& zone) {
+  std::vector<std::string> out;
+  for (const auto& [owner, node] : zone.nodes()) {
+    const Name shown = owner.lowered();
+    for (const auto& [type, rrset] : node) {
+      for (const Bytes& rdata : rrset.data) out.push_back(Record{shown, type, RRClass::IN, rrset.ttl, rdata}.text());
+      for (const auto& [ttl, rdata] : rrset.signatures) {
+        out.push_back(Record{shown, RRType::RRSIG, RRClass::IN, ttl, rdata}.text());
+      }
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<std::string> content(const std::shared_ptr<const Zone>& zone) {
+  std::vector<std::string> out;
+  ZoneCursor cursor(zone);
+  while (cursor.next()) {
+    const RRsetView rrset = cursor.rrset();
+    const Name shown = cursor.owner().lowered();
+    rrset.for_each_rdata([&](ByteView rdata) {
+      out.push_back(Record{shown, rrset.type(), RRClass::IN, rrset.ttl(), Bytes(rdata.begin(), rdata.end())}.text());
+    });
+    rrset.for_each_signature([&](std::uint32_t ttl, ByteView rdata) {
+      out.push_back(Record{shown, RRType::RRSIG, RRClass::IN, ttl, Bytes(rdata.begin(), rdata.end())}.text());
+    });
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+bool can_be_served(const plain::Zone& zone) {
+  const plain::RRset* soa = zone.find(zone.apex(), RRType::SOA);
+  return soa != nullptr && soa->data.size() == 1 && zone.has(zone.apex(), RRType::NS);
+}
+
+Bytes message(const Asked& q) {
+  Bytes out(600);
+  MessageWriter writer(out, out.size());
+  writer.set_header(1, 0);
+  // Meta types have their own answers, which the query target asks for.
+  const RRType type = types[q.type % types.size()];
+  writer.add_question(name_of(q.name), type, RRClass::IN);
+  if ((q.flags & 1) != 0) {
+    writer.add_opt(static_cast<std::uint16_t>(512 + (q.flags >> 2) * 16), Rcode::NOERROR, (q.flags & 2) != 0, {});
+  }
+  out.resize(writer.size());
+  return out;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  Input input = read_input({data + 1, size - 1});
+  if ((data[0] & 1) != 0) add_apex(input.records);
+  const plain::Zone model(apex(), input.records);
+  ZoneBuilder builder(apex());
+  for (const Record& r : input.records) {
+    const auto added = builder.add(r.owner, r.type, r.ttl, r.rdata);
+    if (!added) fuzzing::give_up(added.error().text());
+  }
+  const auto zone = builder.finish();
+  if (zone.has_value() != can_be_served(model))
+    fuzzing::give_up(zone ? "a zone without SOA or NS" : zone.error().text());
+  if (!zone) return 0;
+  const auto lines = content(*zone);
+  if (lines != expected_content(model)) fuzzing::give_up("the version has other records than went in");
+  if (lines.size() != (*zone)->record_count()) fuzzing::give_up("record_count()");
+  fuzzing::AnsweringSide side;
+  side.add(apex(), input.records, *zone);
+  for (const Asked& q : input.questions) side.ask(message(q));
+  return 0;
+}
