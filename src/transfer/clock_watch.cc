@@ -11,7 +11,7 @@
 namespace understudy {
 namespace {
 
-constexpr double longest_wait = 60;     // seconds; a jump is noticed after this time at the latest
+constexpr double longest_wait = 5;      // seconds; a jump is noticed after this time at the latest
 constexpr double jump = 2;              // seconds that wall and monotonic clock may drift apart unnoticed
 constexpr double rewrite_pause = 0.05;  // seconds between two batches
 constexpr std::size_t rewrite_batch = 200;
