@@ -97,6 +97,8 @@ void notify_service_manager(const std::string& state) {
   if (path[0] == '@') address.sun_path[0] = '\0';  // the abstract namespace
   const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!fd.is_open()) return;
+  const timeval patience{1, 0};  // a manager that hangs must not hang us
+  (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
   (void)::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), size);
 }

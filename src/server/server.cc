@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <utility>
 
@@ -244,14 +245,15 @@ Result<std::unique_ptr<TextSource>> Server::State::export_zone(NameView name) co
 
 std::string Server::State::apply(LoadedConfig loaded) {
   for (const auto& warning : loaded.warnings) log_warning("{}", warning);
-  const ConfigDiff diff = diff_configs(config, loaded.config);
-  std::vector<std::string> lines = diff.lines();
-  for (const auto& change : diff_configs(started_with, options_of(*loaded.config)).options) {
+  ConfigDiff diff = diff_configs(config, loaded.config);
+  // What needs a restart differs from what the server was started with, not from the file of the last reload.
+  std::erase_if(diff.options, &OptionChange::needs_restart);
+  for (auto& change : diff_configs(started_with, options_of(*loaded.config)).options) {
     if (!change.needs_restart) continue;
     log_warning("configuration {}: {}", config_path, change.text());
-    const bool is_shown = std::ranges::find(diff.options, change.path, &OptionChange::path) != diff.options.end();
-    if (!is_shown) lines.push_back(change.text());
+    diff.options.push_back(std::move(change));
   }
+  const std::vector<std::string> lines = diff.lines();
   config = std::move(loaded.config);
   set_log_level(config->server.log_level);
   environment->set_settings(answer_settings(*config));
@@ -272,7 +274,10 @@ Result<std::string> Server::State::load_and_apply() {
 
 void Server::State::reload(Done done) {
   if (stopping) return done(fail(Errc::cancelled, "the server is stopping"));
-  notify_service_manager(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", clock.mono_ns() / 1000));
+  // systemd compares with CLOCK_MONOTONIC, which stands still while the machine is suspended; ours does not.
+  const auto begun = std::chrono::steady_clock::now().time_since_epoch();
+  notify_service_manager(fmt::format("RELOADING=1\nMONOTONIC_USEC={}",
+                                     std::chrono::duration_cast<std::chrono::microseconds>(begun).count()));
   done(load_and_apply());
   // Before it is ready, that is still to come.
   if (ready) notify_service_manager("READY=1");
