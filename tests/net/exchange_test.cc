@@ -232,6 +232,9 @@ Outcome without_descriptors(F&& exchange) {
 }
 
 TEST(UdpExchange, SaysThatNoDescriptorIsLeft) {
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "that sanitizer opens pipes to look at objects and takes them for damaged if it cannot";
+#endif
   const Outcome outcome = without_descriptors([](Outcome& out) -> asio::awaitable<void> {
     const NoDescriptors none;
     const Bytes query = message(12);
@@ -243,6 +246,9 @@ TEST(UdpExchange, SaysThatNoDescriptorIsLeft) {
 }
 
 TEST(TcpExchange, SaysThatNoDescriptorIsLeft) {
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "that sanitizer opens pipes to look at objects and takes them for damaged if it cannot";
+#endif
   const Outcome outcome = without_descriptors([](Outcome& out) -> asio::awaitable<void> {
     const NoDescriptors none;
     TcpExchange exchange(co_await asio::this_coro::executor);
