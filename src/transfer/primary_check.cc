@@ -110,15 +110,20 @@ class BuilderSink final : public ZoneUpdateSink {
 /// Sends the request and feeds every message of the answer to the reader, to the last one.
 asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, ByteView request, Attempt& attempt,
                                       const TakeOptions& options, const Clock& clock) {
-  const SteadyTime begins_by = std::chrono::steady_clock::now() + options.first_wait;
+  const SteadyTime start = std::chrono::steady_clock::now();
+  const SteadyTime begins_by = start + options.first_wait;
   if (Result<> done = co_await stream.connect(attempt.peer.address, until(begins_by)); !done) co_return done;
   if (Result<> done = co_await stream.send(request, until(begins_by)); !done) co_return done;
-  const ReceiveLimits limits{
+  ReceiveLimits limits{
       .stall = options.stall, .first_octet_by = begins_by, .minimum_rate = options.min_rate, .deadline = std::nullopt};
+  if (options.longest) limits.deadline = start + *options.longest;
   while (true) {
     const Result<ByteView> message = co_await stream.receive(limits);
     if (!message) {
       if (message.error().code == Errc::connection_closed) co_return std::unexpected(reader.closed_early());
+      if (message.error().code == Errc::timed_out) {
+        co_return fail(Errc::too_slow, message.error().detail + ": another primary is asked while there is time");
+      }
       co_return std::unexpected(message.error());
     }
     const Result<AxfrReader::Progress> progress = reader.feed(*message, signature_time(clock));

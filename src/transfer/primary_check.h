@@ -7,6 +7,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -26,6 +27,7 @@ struct TakeOptions {
   std::chrono::milliseconds first_wait;  // for the first octet of the answer, the connection included
   std::chrono::milliseconds stall;       // no octet for this long later on
   std::uint64_t min_rate = 0;            // octets a second over 30 s; 0: off
+  std::optional<std::chrono::milliseconds> longest = std::nullopt;  // for all of it: Errc::too_slow
 };
 
 /// Takes the zone by AXFR into a builder: whole, but not finished. Memory is that of the new version and one message.

@@ -30,6 +30,19 @@ Lanes::Priority priority_of(bool urgent) {
   return urgent ? Lanes::Priority::urgent : Lanes::Priority::normal;
 }
 
+// A transfer may take this long while another primary could be asked and no version would expire meanwhile.
+constexpr double longest_without_version = 3600;
+// So long it may take in any case, or until the version expires.
+constexpr double least_longest = 30;
+
+/// How long a transfer may take if there is another primary to ask: half of what is left until the version expires, so
+/// that the other has the rest. Seconds.
+milliseconds longest_transfer(std::optional<double> left) {
+  double longest = longest_without_version;
+  if (left) longest = std::max(*left / 2, std::min(*left, least_longest));
+  return std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(std::max(longest, 1.0)));
+}
+
 /// Lends a transfer's permit while nothing comes and nothing much is held in memory for it, so that transfers that hang
 /// hold up only themselves.
 class IdleLender {
@@ -327,6 +340,10 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
   const milliseconds left = std::max(settings.probe_timeout - probed, settings.probe_timeout / 2);
   const bool is_last = work->next == work->order.size();
   options.first_wait = is_last ? settings.stall_timeout : std::min(left, settings.stall_timeout);
+  if (!is_last) {
+    const std::optional<double> expires = self->schedule_.expires();
+    options.longest = longest_transfer(expires ? std::optional(*expires - self->core_.now().mono) : std::nullopt);
+  }
   if (const auto held = self->version()) options.hints = {.nodes = held->node_count(), .octets = held->memory_size()};
   std::optional<IdleLender> lender(std::in_place, self->core_.io.get_executor(), permit, work->attempt->counts);
   Result<ZoneBuilder> builder = co_await take_zone(*work->attempt, self->core_.clock, options);
