@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <new>
 #include <vector>
 
 #include "base/log.h"
@@ -48,12 +49,13 @@ FileStamp file_stamp(const std::string& path) {
           .inode = found.st_ino};
 }
 
-FileReading read_file_version(const std::string& path, NameView apex, const TransferLimits& limits,
-                              const Clock& clock) {
+namespace {
+
+void read_into(FileReading& reading, const std::string& path, NameView apex, const TransferLimits& limits,
+               const Clock& clock) {
   const std::int64_t began = clock.mono_ns();
-  FileReading reading;
   reading.stamp = file_stamp(path);
-  ZoneBuilder builder(apex);
+  ZoneBuilder builder(apex, {.max_octets = limits.max_octets});
   TransferCounts& counts = reading.counts;
   const Result<void> read =
       read_zone_file(path, apex, [&](NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) -> Result<void> {
@@ -66,13 +68,25 @@ FileReading read_file_version(const std::string& path, NameView apex, const Tran
       });
   if (!read) {
     reading.version = std::unexpected(read.error());
-    return reading;
+    return;
   }
   reading.version = builder.finish();
   reading.seconds = static_cast<double>(clock.mono_ns() - began) / 1e9;
   if (!reading.version) reading.version.error().detail = path;
   reading.report = builder.report();
   counts.duplicates = reading.report.duplicates;
+}
+
+}  // namespace
+
+FileReading read_file_version(const std::string& path, NameView apex, const TransferLimits& limits,
+                              const Clock& clock) {
+  FileReading reading;
+  try {
+    read_into(reading, path, apex, limits, clock);
+  } catch (const std::bad_alloc&) {
+    reading.version = fail(Errc::record_limit, "out of memory");
+  }
   return reading;
 }
 

@@ -166,6 +166,7 @@ asio::awaitable<Result<ZoneBuilder>> take_zone(Attempt& attempt, const Clock& cl
   const double began = seconds_of(clock);
   attempt.asked = "AXFR";
   attempt.transport = "TCP";
+  options.hints.max_octets = options.limits.max_octets;  // compressed messages may grow tenfold
   ZoneBuilder builder(attempt.zone, options.hints);
   const Result<> done = co_await take_into(builder, attempt, clock, options);
   attempt.seconds = seconds_of(clock) - began;

@@ -12,46 +12,19 @@
 #include "dns/rdata.h"
 #include "zone/chunk_encoder.h"
 #include "zone/duplicates.h"
+#include "zone/fragments.h"
 #include "zone/node_index.h"
+#include "zone/staging.h"
 
 namespace understudy {
 namespace {
 
 constexpr std::size_t most_octets_of_a_name = std::size_t{64} << 20;
+constexpr std::size_t least_share = std::size_t{4} << 20;
 constexpr std::size_t most_oddities = 8;
 constexpr std::array oddity_texts = {"more than one CNAME", "more than one DNAME", "SOA below the apex",
                                      "CNAME beside other data"};
 constexpr std::size_t most_blocks_octets = (std::size_t{32} << 30) - (std::size_t{256} << 20);
-
-constexpr std::size_t round_up8(std::size_t n) {
-  return (n + 7) & ~std::size_t{7};
-}
-
-// Records of one name, their RDATA in one buffer.
-struct Staging {
-  struct Item {
-    RRType type;
-    std::uint32_t ttl;
-    std::size_t offset, size;
-  };
-  std::vector<Item> items;
-  Bytes octets;
-
-  void add(RRType type, std::uint32_t ttl, ByteView rdata) {
-    items.push_back({type, ttl, octets.size(), rdata.size()});
-    append(octets, rdata);
-  }
-  void clear() {
-    items.clear();
-    octets.clear();
-  }
-  /// Octets of this data in wire form, about.
-  [[nodiscard]] std::size_t wire_size() const { return octets.size() + 12 * items.size(); }
-  void records(std::vector<StagedRecord>& out) const {
-    out.clear();
-    for (const auto& i : items) out.push_back({i.type, i.ttl, ByteView(octets).subspan(i.offset, i.size)});
-  }
-};
 
 }  // namespace
 
@@ -77,11 +50,13 @@ struct ZoneBuilder::State {
   [[nodiscard]] std::uint64_t hash_of(const Node* of) const;
   void rebuild_index(std::uint64_t names, std::size_t until);
   Result<void> merge_fragments();
-  Result<void> merge_one(std::uint32_t ref, Staging& fragment);
+  [[nodiscard]] std::size_t share_of_live(std::size_t part) const;
+  void stage(std::uint32_t ref, Staging& all) const;
+  Result<void> replace(std::uint32_t ref, const Staging& all);
   Result<void> add_missing_parents();
   Result<void> add_parents_of(std::uint32_t ref, HashedName& name);
   void mark_occluded();
-  void compact();
+  void compact(std::span<Fragments::Place> waiting);
   Result<std::shared_ptr<Zone>> assemble();
 
   [[nodiscard]] Node* node(std::uint32_t ref) const {
@@ -95,6 +70,7 @@ struct ZoneBuilder::State {
   const Name apex;
   const std::size_t apex_labels;
   const std::uint64_t apex_hash;
+  const std::uint64_t most_octets;
   ZoneMemory blocks;
   std::size_t first_block;
   std::size_t end;          // octets used of blocks
@@ -111,16 +87,7 @@ struct ZoneBuilder::State {
     std::span<const StagedRecord> data, signatures;
   };
   std::vector<Group> groups;  // of the name being encoded
-  // Records of names that were encoded before: the node's block and the record, in order of arrival.
-  struct Fragment {
-    std::uint32_t ref;
-    std::uint32_t ttl;
-    RRType type;
-    std::uint32_t size;
-    std::size_t offset;
-  };
-  std::vector<Fragment> fragments;
-  Bytes fragment_octets;
+  Fragments fragments;        // of names that were encoded before
   std::uint64_t record_count = 0;
   std::uint64_t apex_soa_count = 0;
   bool has_occluders = false;  // some name has NS below the apex, or DNAME
@@ -131,10 +98,11 @@ ZoneBuilder::State::State(NameView zone, BuilderHints hints)
     : apex(zone),
       apex_labels(zone.label_count()),
       apex_hash(HashedName(zone).hashes[0]),
+      most_octets(std::min<std::uint64_t>(hints.max_octets, most_blocks_octets)),
       first_block(round_up8(zone.size())),
       end(first_block),
       index(hints.nodes) {
-  blocks = ZoneMemory::allocate(std::max<std::size_t>(hints.octets, 1024));
+  blocks = ZoneMemory::allocate(std::max<std::size_t>(std::min(hints.octets, most_octets), 1024));
   std::memcpy(blocks.data(), apex.wire().data(), apex.size());
 }
 
@@ -149,8 +117,10 @@ void ZoneBuilder::State::for_each_node(std::size_t until, F&& f) {
 
 Result<void> ZoneBuilder::State::make_room(std::size_t octets) {
   if (end + octets <= blocks.capacity()) return {};
-  if (end + octets > most_blocks_octets) return fail(Errc::record_limit, "a zone of over 31 GiB");
-  blocks.grow(std::max(end + octets, blocks.capacity() * 2));
+  if (end + octets > most_octets) {
+    return fail(Errc::byte_limit, fmt::format("the zone takes over {} octets of memory", most_octets));
+  }
+  blocks.extend(end + octets, most_octets);
   return {};
 }
 
@@ -192,6 +162,7 @@ void ZoneBuilder::State::rebuild_index(std::uint64_t names, std::size_t until) {
   };
   std::array<Waiting, 16> waiting;
   std::size_t count = 0;
+  index = NodeIndex(0);  // the old one goes first: two at once are not needed
   index = NodeIndex(names);
   for_each_node(until, [&](std::uint32_t ref) {
     Waiting& place = waiting[count++ % waiting.size()];
@@ -209,9 +180,9 @@ Result<void> ZoneBuilder::State::flush() {
   if (staged.items.empty()) return {};
   if (const std::uint32_t known = find_owner(); known != 0) {
     for (const auto& item : staged.items) {
-      fragments.push_back({known, item.ttl, item.type, static_cast<std::uint32_t>(item.size), fragment_octets.size()});
-      append(fragment_octets, ByteView(staged.octets).subspan(item.offset, item.size));
+      fragments.add(known, item.type, item.ttl, ByteView(staged.octets).subspan(item.offset, item.size));
     }
+    if (fragments.size() > share_of_live(8)) US_TRY(merge_fragments());
   } else {
     staged.records(records);
     US_ASSIGN(const std::uint32_t ref, encode(owner));
@@ -353,28 +324,37 @@ Result<std::uint32_t> ZoneBuilder::State::add_empty_node(NameView name) {
   return ref;
 }
 
+// What may wait, or lie dead, before it is dealt with: a share of the version, so that neither takes much memory nor is
+// the whole version gone through again and again.
+std::size_t ZoneBuilder::State::share_of_live(std::size_t part) const {
+  return std::max(least_share, (end - garbage) / part);
+}
+
 Result<void> ZoneBuilder::State::merge_fragments() {
-  std::sort(fragments.begin(), fragments.end(),
-            [](const Fragment& a, const Fragment& b) { return a.ref != b.ref ? a.ref < b.ref : a.offset < b.offset; });
+  if (fragments.empty()) return {};
+  std::vector<Fragments::Place> places = fragments.in_order();
   Staging all;
-  for (std::size_t i = 0; i < fragments.size();) {
-    const std::uint32_t ref = fragments[i].ref;
+  for (std::size_t i = 0; i < places.size();) {
+    const std::uint32_t ref = places[i].node;
     all.clear();
-    for (; i < fragments.size() && fragments[i].ref == ref; ++i) {
-      const Fragment& f = fragments[i];
-      all.add(f.type, f.ttl, ByteView(fragment_octets).subspan(f.offset, f.size));
+    stage(ref, all);
+    record_count -= all.items.size();
+    for (; i < places.size() && places[i].node == ref; ++i) {
+      const Fragments::Record later = fragments.record(places[i]);
+      all.add(later.type, later.ttl, later.rdata);
     }
-    US_TRY(merge_one(ref, all));
+    US_TRY(replace(ref, all));
+    if (garbage > share_of_live(4)) {
+      compact(std::span(places).subspan(i));
+      rebuild_index(index.room(), end);
+    }
   }
-  fragments = {};
-  fragment_octets = {};
+  fragments.clear();
   return {};
 }
 
-// Encodes a name anew from its block and what came later, and points the table to the new block.
-Result<void> ZoneBuilder::State::merge_one(std::uint32_t ref, Staging& fragment) {
-  const Name name = node_owner(node(ref), apex);
-  Staging all;
+// Adds the records of a block.
+void ZoneBuilder::State::stage(std::uint32_t ref, Staging& all) const {
   const Node* old = node(ref);
   for (std::size_t i = 0; i < old->rrset_count; ++i) {
     const RRsetView rrset(old, old->type_at(i), old->chunk_at(i), apex);
@@ -382,10 +362,11 @@ Result<void> ZoneBuilder::State::merge_one(std::uint32_t ref, Staging& fragment)
     rrset.for_each_rdata([&](ByteView rdata) { all.add(rrset.type(), ttl, rdata); });
     rrset.for_each_signature([&](std::uint32_t own_ttl, ByteView rdata) { all.add(RRType::RRSIG, own_ttl, rdata); });
   }
-  record_count -= all.items.size();
-  for (const auto& item : fragment.items) {
-    all.add(item.type, item.ttl, ByteView(fragment.octets).subspan(item.offset, item.size));
-  }
+}
+
+// Encodes the name of a block anew, with these records, and points the table to the new block.
+Result<void> ZoneBuilder::State::replace(std::uint32_t ref, const Staging& all) {
+  const Name name = node_owner(node(ref), apex);
   if (all.wire_size() > most_octets_of_a_name)
     return fail(Errc::record_limit, fmt::format("over 64 MiB of data at {}", name.text()));
   all.records(records);
@@ -447,17 +428,19 @@ void ZoneBuilder::State::mark_occluded() {
   });
 }
 
-// Copies the live blocks together: after a transfer whose order made many names be encoded twice.
-void ZoneBuilder::State::compact() {
-  ZoneMemory fresh = ZoneMemory::allocate(end - garbage);
-  std::memcpy(fresh.data(), blocks.data(), first_block);
+// Moves the live blocks together, after names were encoded twice; the table is to be made anew. `waiting` is in order
+// and follows the blocks that it is for.
+void ZoneBuilder::State::compact(std::span<Fragments::Place> waiting) {
   std::size_t to = first_block;
+  std::size_t next = 0;
   for_each_node(end, [&](std::uint32_t ref) {
+    const auto moved = static_cast<std::uint32_t>(to / 8);
+    for (; next < waiting.size() && waiting[next].node == ref; ++next) waiting[next].node = moved;
     const std::size_t size = node(ref)->block_size();
-    std::memcpy(fresh.data() + to, node(ref), size);
+    std::memmove(node(moved), node(ref), size);
     to += size;
   });
-  blocks = std::move(fresh);
+  blocks.discard(to, end);
   end = to;
   garbage = 0;
 }
@@ -521,7 +504,7 @@ ZoneBuilder::ZoneBuilder(NameView apex, BuilderHints hints) {
   try {
     state_ = std::make_unique<State>(apex, hints);
   } catch (const std::bad_alloc&) {  // less may be needed than was expected
-    state_ = std::make_unique<State>(apex, BuilderHints{});
+    state_ = std::make_unique<State>(apex, BuilderHints{.max_octets = hints.max_octets});
   }
 }
 ZoneBuilder::~ZoneBuilder() = default;
@@ -560,8 +543,7 @@ Result<AddOutcome> ZoneBuilder::State::add(NameView name, RRType type, std::uint
 }
 
 std::uint64_t ZoneBuilder::memory_size() const {
-  return state_->end + state_->index.memory_size() + state_->fragment_octets.capacity() +
-         state_->fragments.capacity() * sizeof(State::Fragment) + state_->staged.octets.capacity();
+  return state_->end + state_->index.memory_size() + state_->fragments.size() + state_->staged.octets.capacity();
 }
 
 const ZoneBuilder::Report& ZoneBuilder::report() const {
@@ -582,7 +564,7 @@ Result<std::shared_ptr<const Zone>> ZoneBuilder::State::finish() {
   US_TRY(add_missing_parents());
   if (has_occluders) mark_occluded();
   const bool compacts = garbage > (std::size_t{1} << 20) && garbage > end / 5;
-  if (compacts) compact();
+  if (compacts) compact({});
   if (compacts || !index.is_well_sized()) rebuild_index(index.size(), end);
   return assemble();
 }

@@ -1,7 +1,8 @@
 // Makes a zone version out of records that come in any order, in one pass and in the version's own memory.
 //
 // Records of one owner that come together (as every primary sends them) are encoded straight into the new version;
-// records of an owner seen before wait in a side buffer and are merged by finish(). Not thread-safe.
+// records of an owner seen before wait and are merged by finish(), or before if they become many: beside the version
+// itself and 20 MiB, a build takes at most half as much again. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,9 @@ namespace understudy {
 enum class AddOutcome : std::uint8_t { added, duplicate, out_of_zone };
 
 struct BuilderHints {
-  std::uint64_t nodes = 0;   // expected owner names, e.g. of the version before; 0 = unknown
-  std::uint64_t octets = 0;  // expected memory
+  std::uint64_t nodes = 0;                       // expected owner names, e.g. of the version before; 0 = unknown
+  std::uint64_t octets = 0;                      // expected memory
+  std::uint64_t max_octets = ~std::uint64_t{0};  // memory that the version may take
 };
 
 class ZoneBuilder {
@@ -34,7 +36,8 @@ class ZoneBuilder {
 
   /// Takes one record of class IN; `rdata` uncompressed and checked, not a meta type. Duplicates (same owner, type,
   /// RDATA) are found at once or by finish(); both are counted. Errc::record_limit if one name has over 64 MiB of data
-  /// or memory runs out; nothing can be done with the builder after an error.
+  /// or memory runs out, byte_limit if the version gets larger than allowed; nothing can be done with the builder after
+  /// an error.
   Result<AddOutcome> add(NameView owner, RRType type, std::uint32_t ttl, ByteView rdata);
 
   /// Octets of memory in use so far.
@@ -47,8 +50,8 @@ class ZoneBuilder {
     std::uint64_t oddity_count = 0;
   };
 
-  /// The finished version: Errc::no_apex_soa (also more than one SOA at the apex), no_apex_ns, record_limit as for
-  /// add(). The builder is empty afterwards.
+  /// The finished version: Errc::no_apex_soa (also more than one SOA at the apex), no_apex_ns, record_limit and
+  /// byte_limit as for add(). The builder is empty afterwards.
   Result<std::shared_ptr<const Zone>> finish();
   [[nodiscard]] const Report& report() const;
 

@@ -146,10 +146,6 @@ bool fits_small(std::span<const StagedRecord> records, std::span<const StagedRec
          octets_of(records) + octets_of(signatures) <= most_small_octets;
 }
 
-constexpr std::size_t round_up8(std::size_t n) {
-  return (n + 7) & ~std::size_t{7};
-}
-
 }  // namespace
 
 std::size_t max_chunk_size(std::span<const StagedRecord> records, std::span<const StagedRecord> signatures) {

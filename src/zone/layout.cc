@@ -83,6 +83,22 @@ void ZoneMemory::grow(std::size_t capacity) {
   mapped_ = reserved;
 }
 
+void ZoneMemory::extend(std::size_t needed, std::size_t most) {
+  if (mapped_ != 0) most = std::min(most, mapped_);
+  grow(std::max(needed, std::min(capacity_ * 2, most)));
+}
+
+void ZoneMemory::discard(std::size_t from, std::size_t until) {
+  const std::size_t first_page = round_up(from, 4096);
+  const std::size_t last_page = until / 4096 * 4096;
+  if (mapped_ != 0 && first_page < last_page &&
+      ::madvise(data_ + first_page, last_page - first_page, MADV_DONTNEED) == 0) {
+    std::memset(data_ + from, 0, first_page - from);
+    from = last_page;
+  }
+  if (from < until) std::memset(data_ + from, 0, until - from);
+}
+
 void ZoneMemory::shrink(std::size_t size) {
   if (mapped_ != 0) {
     const std::size_t keep = std::max(round_up(size, 4096), std::size_t{4096});

@@ -20,6 +20,10 @@
 
 namespace understudy {
 
+constexpr std::size_t round_up8(std::size_t n) {
+  return (n + 7) & ~std::size_t{7};
+}
+
 /// Octets from the heap (small) or mapped pages (large). Move-only.
 class ZoneMemory {
  public:
@@ -33,6 +37,10 @@ class ZoneMemory {
   /// Makes room for `capacity` octets, keeping the content. Mapped memory does not move until it is over its
   /// reservation.
   void grow(std::size_t capacity);
+  /// Makes room for `needed` octets and, where it is to be had, for twice as much as now, but not over `most`.
+  void extend(std::size_t needed, std::size_t most = ~std::size_t{0});
+  /// The octets from `from` to `until` are zero again; pages that lie in between go back to the system.
+  void discard(std::size_t from, std::size_t until);
   /// Gives back what lies behind `size`.
   void shrink(std::size_t size);
   void reset();
@@ -102,6 +110,8 @@ struct Node {
     nsec3_only = 512,     // holds only NSEC3 and its signatures: not a name of the zone (RFC 5155 section 7.2.8)
   };
 
+  static constexpr std::size_t few_types = 16;  // looked through one by one
+
   struct Entry {
     std::uint16_t type;
     std::uint16_t offset;  // of the chunk from the node's start, in units of 8 octets
@@ -134,8 +144,14 @@ struct Node {
   }
   /// The chunk of `type`, also if it holds only signatures; null if there is none. Types are in ascending order.
   [[nodiscard]] const Chunk* chunk(RRType type) const {
-    for (std::size_t i = 0; i < rrset_count; ++i) {
-      if (type_at(i) == type) return chunk_at(i);
+    std::size_t first = 0;
+    std::size_t last = rrset_count;
+    while (last - first > few_types) {  // a name may have 65535 types
+      const std::size_t middle = (first + last) / 2;
+      (number(type_at(middle)) <= number(type) ? first : last) = middle;
+    }
+    for (; first < last; ++first) {
+      if (type_at(first) == type) return chunk_at(first);
     }
     return nullptr;
   }

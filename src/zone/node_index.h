@@ -32,6 +32,8 @@ class NodeIndex {
   [[nodiscard]] bool is_full() const { return size_ >= std::uint64_t{bucket_count_} * full_load; }
   /// As full as a table made for these names would be, nearly.
   [[nodiscard]] bool is_well_sized() const { return bucket_count_ <= buckets_for(size_) + buckets_for(size_) / 8; }
+  /// Names that a finished table of this size is made for.
+  [[nodiscard]] std::uint64_t room() const { return bucket_count_ * final_load; }
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] std::uint32_t bucket_count() const { return bucket_count_; }
   [[nodiscard]] std::size_t memory_size() const { return std::size_t{bucket_count_} * sizeof(NodeBucket); }
