@@ -1,6 +1,9 @@
 // Time, injectable. Wall time is seconds and milliseconds since 1970 (UTC) and may jump; monotonic time never does.
-// Code that keeps promises across restarts (refresh, retry, expire) stores wall time; code that measures uses monotonic.
+// Code that keeps promises across restarts (refresh, retry, expire) stores wall time; code that measures uses
+// monotonic.
 #pragma once
+
+#include <time.h>
 
 #include <atomic>
 #include <chrono>
@@ -16,7 +19,8 @@ class Clock {
   virtual ~Clock() = default;
   /// Milliseconds since 1970-01-01 UTC.
   [[nodiscard]] virtual std::int64_t wall_ms() const = 0;
-  /// Nanoseconds of a clock that never goes back.
+  /// Nanoseconds of a clock that never goes back and goes on while the machine is suspended, so that what expires then
+  /// has expired when it wakes.
   [[nodiscard]] virtual std::int64_t mono_ns() const = 0;
 
   [[nodiscard]] WallSeconds wall_seconds() const { return wall_ms() / 1000; }
@@ -30,8 +34,9 @@ class SystemClock final : public Clock {
         .count();
   }
   [[nodiscard]] std::int64_t mono_ns() const override {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-        .count();
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
   }
 };
 

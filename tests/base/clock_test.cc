@@ -37,6 +37,9 @@ TEST(SystemClock, IsTheMachines) {
     ASSERT_GE(next, last);
     last = next;
   }
+  timespec since_boot{};  // time in suspension included
+  ASSERT_EQ(clock_gettime(CLOCK_BOOTTIME, &since_boot), 0);
+  EXPECT_NEAR(static_cast<double>(last) / 1e9, static_cast<double>(since_boot.tv_sec), 2);
 }
 
 }  // namespace
