@@ -1,7 +1,9 @@
 #include "transfer/commit.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
+#include <exception>
 #include <iterator>
 #include <utility>
 
@@ -25,6 +27,18 @@ void check(CommitTask& task) {
   const Serial serial = task.version->serial();
   if (task.ours && !task.may_go_back && *task.ours != serial && !serial.is_newer_than(*task.ours)) {
     task.result = fail(Errc::serial_backwards, fmt::format("{}, we serve {}", serial.value, task.ours->value));
+  }
+}
+
+/// Runs one step; memory that runs out in it is the outcome of the tasks that it was for.
+template <typename F>
+void take_step(std::span<CommitTask> tasks, F&& step) {
+  try {
+    step();
+  } catch (const std::exception& error) {
+    for (CommitTask& task : tasks) {
+      if (task.result) task.result = fail(Errc::internal, error.what());
+    }
   }
 }
 
@@ -63,16 +77,19 @@ Moment moment_of(const Clock& clock) {
 }
 
 void commit_versions(ZoneStore& store, const Clock& clock, std::span<CommitTask> tasks) {
-  for (CommitTask& task : tasks) check(task);
-  make_durable(store, clock, tasks);
-  make_visible(tasks);
+  for (CommitTask& task : tasks) take_step({&task, 1}, [&] { check(task); });
+  take_step(tasks, [&] { make_durable(store, clock, tasks); });
+  take_step(tasks, [&] { make_visible(tasks); });
   announce(tasks);
 }
 
 void Committer::submit(CommitTask task) {
   if (task.builder && task.builder->memory_size() > large_version) {
     auto alone = std::make_shared<CommitTask>(std::move(task));
-    jobs_.post([this, alone] { commit_versions(store_, clock_, {alone.get(), 1}); });
+    jobs_.post([this, alone] {
+      commit_versions(store_, clock_, {alone.get(), 1});
+      ::malloc_trim(0);  // building and storing took much for a short time; else it would stay with the process
+    });
     return;
   }
   {

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <exception>
 #include <thread>
 #include <utility>
+
+#include "base/log.h"
 
 namespace understudy {
 namespace {
@@ -35,7 +38,11 @@ void EngineCore::run_job(JobPool& pool, JobPool::Urgency urgency, std::function<
                          std::function<void()> then) {
   pool.post(
       [this, work = std::move(job), after = std::move(then)] {
-        work();
+        try {
+          work();
+        } catch (const std::exception& error) {  // memory that ran out; the outcome stays the one it had before
+          log_error("work was given up: {}", error.what());
+        }
         boost::asio::post(io, after);
       },
       urgency);

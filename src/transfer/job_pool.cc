@@ -1,19 +1,56 @@
 #include "transfer/job_pool.h"
 
+#include <algorithm>
+#include <exception>
+#include <system_error>
 #include <utility>
 
+#include "base/log.h"
+
 namespace understudy {
+
+namespace {
+
+void run_one(const JobPool::Job& job) {
+  try {
+    job();
+  } catch (const std::exception& error) {  // a job that can fail says so itself; this is memory that ran out
+    log_error("work was given up: {}", error.what());
+  }
+}
+
+}  // namespace
+
+JobPool::JobPool(unsigned max_threads) : max_threads_(std::max(max_threads, 1U)) {
+  threads_.reserve(max_threads_);
+}
 
 void JobPool::post(Job job, Urgency urgency) {
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return;
-    (urgency == Urgency::urgent ? urgent_ : can_wait_).push_back(std::move(job));
-    if (idle_ < urgent_.size() + can_wait_.size() && threads_.size() < max_threads_) {
-      threads_.emplace_back([this] { run(); });
+    std::deque<Job>& queue = urgency == Urgency::urgent ? urgent_ : can_wait_;
+    queue.push_back(std::move(job));
+    if (idle_ >= urgent_.size() + can_wait_.size() || threads_.size() == max_threads_ || start_thread()) {
+      changed_.notify_one();
+      return;
     }
+    job = std::move(queue.back());
+    queue.pop_back();
   }
-  changed_.notify_one();
+  run_one(job);
+}
+
+bool JobPool::start_thread() {
+  try {
+    threads_.emplace_back([this] { run(); });
+  } catch (const std::system_error& error) {
+    if (!threads_.empty()) return true;  // fewer do the work
+    log_warning("no thread can be started: {}; slow work holds up other work; raise the limit of processes",
+                error.what());
+    return false;
+  }
+  return true;
 }
 
 void JobPool::run() {
@@ -28,7 +65,7 @@ void JobPool::run() {
       const Job job = std::move(queue.front());
       queue.pop_front();
       lock.unlock();
-      job();
+      run_one(job);
     }
     lock.lock();
   }

@@ -1,7 +1,8 @@
 // A few threads for work that would hold up the transfer thread: building, checking, disk.
 //
 // Jobs of one urgency start in the order they were posted; urgent ones go before those that can wait. Threads are
-// started when there is work that none is free for. stop() lets running and urgent jobs finish, throws the others away
+// started when there is work that none is free for; where the system allows none at all, post() runs the job itself.
+// What a job throws is logged and goes no further. stop() lets running and urgent jobs finish, throws the others away
 // and joins. Thread-safe.
 #pragma once
 
@@ -19,7 +20,7 @@ class JobPool {
   using Job = std::function<void()>;
   enum class Urgency { urgent, can_wait };
 
-  explicit JobPool(unsigned max_threads) : max_threads_(max_threads == 0 ? 1 : max_threads) {}
+  explicit JobPool(unsigned max_threads);
   ~JobPool() { stop(); }
   JobPool(const JobPool&) = delete;
   JobPool& operator=(const JobPool&) = delete;
@@ -31,6 +32,7 @@ class JobPool {
 
  private:
   void run();
+  bool start_thread();  // with mutex_; false if there is no thread at all
 
   const unsigned max_threads_;
   std::mutex mutex_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <exception>
 #include <map>
 #include <span>
 #include <unordered_map>
@@ -42,6 +43,16 @@ void read_heads(Loading& loading) {
   for (const StoredZone& zone : loading.stored) loading.by_name.emplace(zone.name.view(), &zone);
 }
 
+/// Memory that runs out ends the work on one zone, not the server.
+template <typename F>
+void guarded(const char* what, F&& f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    log_error("{}: {}; what is missing is taken from its primaries again", what, error.what());
+  }
+}
+
 void load_one(const Loading& loading, ZoneAgent& agent) {
   if (agent.is_from_file()) {
     agent.load_file();
@@ -66,7 +77,9 @@ void start_batches(const LoadingPtr& loading) {
     const std::size_t end = std::min(begin + batch_size, loading->agents.size());
     loading->core.loads.post(
         [loading, begin, end] {
-          for (std::size_t i = begin; i < end; ++i) load_one(*loading, *loading->agents[i]);
+          for (std::size_t i = begin; i < end; ++i) {
+            guarded("a stored version could not be read", [&] { load_one(*loading, *loading->agents[i]); });
+          }
           boost::asio::post(loading->core.io, [loading, begin, end] { adopt(loading, begin, end); });
         },
         JobPool::Urgency::can_wait);
@@ -86,7 +99,7 @@ void load_zones(EngineCore& core, std::vector<std::shared_ptr<ZoneAgent>> agents
   core.loads.post(
       [loading] {
         const bool any_stored = !std::ranges::all_of(loading->agents, &ZoneAgent::is_from_file);
-        if (any_stored) read_heads(*loading);
+        if (any_stored) guarded("the stored zones could not be listed", [&] { read_heads(*loading); });
         start_batches(loading);
       },
       JobPool::Urgency::can_wait);

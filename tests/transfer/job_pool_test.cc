@@ -1,10 +1,14 @@
 #include "transfer/job_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <future>
 #include <mutex>
+#include <new>
 #include <set>
 #include <string>
 #include <thread>
@@ -71,6 +75,30 @@ TEST(JobPool, StopFinishesUrgentJobsAndDropsTheRest) {
   EXPECT_EQ(later, 0);
   pool.post([&] { ++urgent; });
   EXPECT_EQ(urgent, 5) << "nothing runs after stop()";
+}
+
+TEST(JobPool, GoesOnAfterAJobThatRanOutOfMemory) {
+  std::atomic<int> count{0};
+  JobPool pool(1);
+  pool.post([] { throw std::bad_alloc(); });
+  pool.post([&] { ++count; });
+  pool.stop();
+  EXPECT_EQ(count, 1);
+}
+
+// Exits with 0 if a job is done although no thread can be started.
+[[noreturn]] void work_without_threads() {
+  if (::getuid() == 0 && ::setuid(65534) != 0) std::_Exit(2);  // root has no such limit
+  const rlimit none{};
+  ::setrlimit(RLIMIT_NPROC, &none);
+  bool ran = false;
+  JobPool pool(2);
+  pool.post([&] { ran = true; });
+  std::_Exit(ran ? 0 : 1);
+}
+
+TEST(JobPoolDeathTest, WorksWithoutThreads) {
+  EXPECT_EXIT(work_without_threads(), testing::ExitedWithCode(0), "no thread can be started");
 }
 
 }  // namespace
