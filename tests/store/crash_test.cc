@@ -25,7 +25,8 @@ std::string apex_of(std::uint32_t zone) {
 // every other time.
 std::shared_ptr<const Zone> version_of(std::uint32_t zone, std::uint32_t serial) {
   RandomZones random(serial * zone_count + zone);
-  return random.zone(apex_of(zone), serial, zone == 0 && serial % 2 == 1 ? 2000 : 5 + zone * 20);
+  if (zone == 0 && serial % 2 == 1) return random.large_zone(apex_of(zone), serial);
+  return random.zone(apex_of(zone), serial, 5 + zone * 20);
 }
 
 struct Acknowledgement {

@@ -49,7 +49,7 @@ class StoreDamage : public testing::Test {
   }
 
   static void commit(ZoneStore& store, RandomZones& random, const std::string& apex, std::uint32_t serial) {
-    auto zone = random.zone(apex, serial, apex == "large." ? 1800 : 10);
+    auto zone = apex == "large." ? random.large_zone(apex, serial) : random.zone(apex, serial, 10);
     ASSERT_TRUE(store.commit(*zone, {.expire_at = serial}, "x"));
     expected_[apex] = std::move(zone);
   }

@@ -75,6 +75,21 @@ class RandomZones {
 
   std::uint32_t below(std::uint32_t limit) { return static_cast<std::uint32_t>(random_()) % limit; }
 
+  /// A zone that is stored as a large version, made quickly: a few names, and some records of 60,000 octets.
+  std::shared_ptr<const Zone> large_zone(const std::string& apex_text, std::uint32_t serial) {
+    const Name apex = name(apex_text);
+    ZoneBuilder builder(apex);
+    add(builder, apex, RRType::SOA, 3600, soa_rdata(apex, serial));
+    add(builder, apex, RRType::NS, 3600, apex.wire());
+    for (int i = 0; i < 5; ++i) add_owner(builder, random_name(apex), apex);
+    for (int i = 0; i < 10; ++i) {
+      Bytes rdata(60'000, static_cast<std::uint8_t>(random_()));
+      append_u32(rdata, static_cast<std::uint32_t>(random_()));
+      add(builder, random_name(apex), static_cast<RRType>(65281), 60, rdata);
+    }
+    return builder.finish().value();
+  }
+
   /// About `owners` names with RRsets of many types and sizes, some signed, some with nothing but signatures.
   std::shared_ptr<const Zone> zone(const std::string& apex_text, std::uint32_t serial, std::size_t owners) {
     const Name apex = name(apex_text);

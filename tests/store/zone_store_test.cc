@@ -22,6 +22,11 @@ using testing::HasSubstr;
 
 constexpr std::size_t large_owners = 2000;  // random zones of this size are stored as large versions
 
+std::shared_ptr<const Zone> any_zone(RandomZones& random, const std::string& apex, std::uint32_t serial,
+                                     std::size_t owners) {
+  return owners == large_owners ? random.large_zone(apex, serial) : random.zone(apex, serial, owners);
+}
+
 void delete_key(const std::string& path, const std::string& key) {
   std::unique_ptr<Database> database;
   ASSERT_TRUE(Database::open(path, Database::Mode::strict, rocksdb::Env::Default(), database).ok());
@@ -76,11 +81,11 @@ TEST(ZoneStore, AVersionIsReplacedWhateverTheSizes) {
   const std::size_t sizes[] = {5, large_owners, 3, large_owners, large_owners, 40};
   std::uint32_t serial = 1;
   for (const std::size_t size : sizes) {
-    const auto zone = random.zone("example.", serial++, size);
+    const auto zone = any_zone(random, "example.", serial++, size);
     const auto store = open_store(directory.path());
     ASSERT_TRUE(store->commit(*zone, {}, "first"));
     expect_stored(*store, zone);
-    const auto again = random.zone("example.", serial++, size);
+    const auto again = any_zone(random, "example.", serial++, size);
     ASSERT_TRUE(store->commit(*again, {}, "second"));
     expect_stored(*store, again);
     EXPECT_EQ(list(*store).size(), 1U);
@@ -111,7 +116,7 @@ TEST(ZoneStore, ARemovedZoneIsGone) {
   TemporaryDirectory directory;
   RandomZones random(3);
   const auto small = random.zone("small.example.", 1, 20);
-  const auto large = random.zone("large.example.", 1, large_owners);
+  const auto large = random.large_zone("large.example.", 1);
   const auto kept = random.zone("kept.example.", 1, 20);
   {
     const auto store = open_store(directory.path());
@@ -234,7 +239,7 @@ TEST(ZoneStore, ThreadsCommitLoadAndRemoveAtOnce) {
       RandomZones random(t);
       for (std::uint32_t i = 0; i < 40; ++i) {
         const std::string apex = "t" + std::to_string(t) + "-" + std::to_string(i % 5) + ".example.";
-        const auto zone = random.zone(apex, i, i == 20 ? large_owners : random.below(60));
+        const auto zone = any_zone(random, apex, i, i == 20 ? large_owners : random.below(60));
         EXPECT_TRUE(store->commit(*zone, {}, "x"));
         expect_stored(*store, zone);
         EXPECT_TRUE(store->save_timers(name(apex), {.expire_at = i}, i % 2 == 0));
@@ -254,7 +259,7 @@ TEST(ZoneStore, ThreadsCommitLoadAndRemoveAtOnce) {
 TEST(ZoneStore, WhatACommitLeftBehindIsDeletedAtTheNextStart) {
   TemporaryDirectory directory;
   RandomZones random(6);
-  const auto zone = random.zone("example.", 1, large_owners);
+  const auto zone = random.large_zone("example.", 1);
   {
     const auto store = open_store(directory.path());
     ASSERT_TRUE(store->commit(*zone, {}, "x"));
@@ -265,7 +270,7 @@ TEST(ZoneStore, WhatACommitLeftBehindIsDeletedAtTheNextStart) {
   std::filesystem::copy(directory / "promises", before);
   {
     const auto store = open_store(directory.path());
-    ASSERT_TRUE(store->commit(*random.zone("orphan.example.", 1, large_owners), {}, "x"));
+    ASSERT_TRUE(store->commit(*random.large_zone("orphan.example.", 1), {}, "x"));
     EXPECT_FALSE(std::filesystem::exists(directory / "incoming/99.sst"));
     EXPECT_EQ(table_files(directory.path()), 2U);
   }
