@@ -1,5 +1,7 @@
 #include "answer/query.h"
 
+#include "dns/edns.h"
+
 namespace understudy {
 namespace {
 
@@ -20,17 +22,6 @@ bool read_labels(const std::uint8_t* message, std::size_t size, HashedName& name
   name.offsets[name.labels] = static_cast<std::uint8_t>(at - begin);
   ++at;
   name.name = NameView::trusted({message + begin, at - begin});
-  return true;
-}
-
-bool are_whole_options(const std::uint8_t* at, std::size_t size) {
-  while (size != 0) {
-    if (size < 4) return false;
-    const std::size_t length = load_u16(at + 2);
-    if (size - 4 < length) return false;
-    at += 4 + length;
-    size -= 4 + length;
-  }
   return true;
 }
 
@@ -67,7 +58,7 @@ bool read_plain_query(ByteView query, PlainQuery& out) {
     const std::uint8_t* opt = message + at;
     if (query.size() - at < opt_header || opt[0] != 0 || load_u16(opt + 1) != number(RRType::OPT)) return false;
     if (opt[6] != 0 || query.size() - at - opt_header != load_u16(opt + 9)) return false;
-    if (!are_whole_options(opt + opt_header, load_u16(opt + 9))) return false;
+    if (!are_whole_options({opt + opt_header, load_u16(opt + 9)})) return false;
     out.udp_size = load_u16(opt + 3);
     out.dnssec_ok = (opt[7] & 0x80) != 0;
     at = query.size();

@@ -7,6 +7,7 @@
 
 #include "base/encoding.h"
 #include "config/value.h"
+#include "dns/text_case.h"
 
 namespace understudy::config {
 namespace {
@@ -27,12 +28,6 @@ const Unsupported* find_unsupported(std::string_view section, std::string_view k
     if (entry.section == section && entry.key == key && entry.value == value) return &entry;
   }
   return nullptr;
-}
-
-bool same_without_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, {}, [](char c) { return ascii_lower(static_cast<std::uint8_t>(c)); },
-      [](char c) { return ascii_lower(static_cast<std::uint8_t>(c)); });
 }
 
 }  // namespace
@@ -186,7 +181,7 @@ bool ValueReader::read_integer(const std::string& where, const Option& option, N
   }
   if (option.type == ValueType::choice) {
     const auto found =
-        std::ranges::find_if(option.choices, [&](auto choice) { return same_without_case(choice, text); });
+        std::ranges::find_if(option.choices, [&](auto choice) { return equal_without_case(choice, text); });
     if (found == option.choices.end()) return expected(where, expectation(option), node);
     value = static_cast<std::uint64_t>(found - option.choices.begin());
     return true;

@@ -1,6 +1,7 @@
 // EDNS option codes and extended errors (RFC 6891, RFC 8914).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -23,6 +24,17 @@ enum class ExtendedError : std::uint16_t {
   network_error = 23,
   invalid_data = 24,
 };
+
+/// Whether the content of an OPT record consists of options that are not cut off (RFC 6891 section 6.1.2).
+inline bool are_whole_options(ByteView options) {
+  while (!options.empty()) {
+    if (options.size() < 4) return false;
+    const std::size_t size = 4 + std::size_t{load_u16(options.data() + 2)};
+    if (options.size() < size) return false;
+    options = options.subspan(size);
+  }
+  return true;
+}
 
 /// Appends one option: code, length, content.
 void append_edns_option(Bytes& options, std::uint16_t code, ByteView content);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "dns/edns.h"
 #include "dns/rdata.h"
 
 namespace understudy {
@@ -31,15 +32,6 @@ RecordView read_fixed_part(ByteReader& reader, std::size_t owner_offset, Section
 Section section_of(const Header& header, std::uint32_t index) {
   if (index < header.ancount) return Section::answer;
   return index < std::uint32_t{header.ancount} + header.nscount ? Section::authority : Section::additional;
-}
-
-bool are_whole_options(ByteView options) {
-  ByteReader reader(options);
-  while (reader.ok() && !reader.at_end()) {
-    reader.skip(2);
-    reader.skip(reader.u16());
-  }
-  return reader.ok();
 }
 
 /// RFC 6891 section 6.1.2.

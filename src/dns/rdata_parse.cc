@@ -10,6 +10,7 @@
 
 #include "base/encoding.h"
 #include "dns/rdata.h"
+#include "dns/text_case.h"
 
 namespace understudy {
 namespace {
@@ -22,12 +23,6 @@ bool is_digit(char c) {
 }
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, {}, [](char c) { return ascii_lower(static_cast<std::uint8_t>(c)); },
-      [](char c) { return ascii_lower(static_cast<std::uint8_t>(c)); });
 }
 
 struct Mnemonic {

@@ -14,6 +14,7 @@
 
 #include "dns/rdata.h"
 #include "dns/rdata_parse.h"
+#include "dns/text_case.h"
 #include "dns/zonefile_generate.h"
 #include "dns/zonefile_lexer.h"
 
@@ -177,12 +178,6 @@ bool is_class_in(std::string_view text) {
   return text.size() == 2 && (text[0] | 0x20) == 'i' && (text[1] | 0x20) == 'n';
 }
 
-bool is_directive(std::string_view text, std::string_view name) {
-  return std::ranges::equal(
-      text, name, {}, [](char c) { return ascii_lower(static_cast<std::uint8_t>(c)); },
-      [](char c) { return ascii_lower(static_cast<std::uint8_t>(c)); });
-}
-
 Result<void> ZoneFileReader::read_file(FileText& file, Source& source) {
   source.file = &file;
   source.lexer.set_text({}, false);
@@ -229,11 +224,11 @@ Result<void> ZoneFileReader::read_entry(Source& source) {
 Result<void> ZoneFileReader::read_directive(Source& source) {
   const auto& tokens = source.entry.tokens;
   const std::string_view directive = tokens.front().text();
-  if (is_directive(directive, "$include")) return include(source);
-  if (is_directive(directive, "$generate")) return generate(source);
-  if (is_directive(directive, "$origin")) {
+  if (equal_without_case(directive, "$include")) return include(source);
+  if (equal_without_case(directive, "$generate")) return generate(source);
+  if (equal_without_case(directive, "$origin")) {
     US_ASSIGN(source.origin, read_name(source, 1));
-  } else if (is_directive(directive, "$ttl")) {
+  } else if (equal_without_case(directive, "$ttl")) {
     US_ASSIGN(default_ttl_, read_ttl(source, 1));
   } else {
     return expected_at(source, 0, "$ORIGIN, $TTL, $INCLUDE or $GENERATE");
