@@ -2,6 +2,8 @@
 import struct
 import time
 
+import dns.message
+import dns.rdatatype
 import pytest
 
 from lib import ask
@@ -359,6 +361,20 @@ SHAPES = {
     "records in reverse": lambda p, q: messages(q, [p.version.soa, *reversed(p.version.body), p.version.soa], 5),
     "the question in other case": lambda p, q: messages(q, p.version.records, 5, question=q.question.upper()),
 }
+
+
+def test_names_keep_their_case(stage):
+    """RFC 5936 section 3.4: what is passed on, also after a restart, is what came, octet by octet (the zone's own name is spelled
+    in one way, as in the configuration)."""
+    names = ["MiXeD.example.", "mixed-TOO.example.", "sUb.MiXeD.example.", "Target.example."]
+    primary = ScriptedPrimary(stage, ZONE, extra=[rr(owner, "PTR", owner.swapcase()) for owner in names])
+    us = Understudy(stage).primary(primary).allow("127.0.0.0/8").zone(ZONE).start().wait_serial(ZONE, 1)
+    for _ in range(2):
+        sets = [s for wire in ask.axfr_messages(us.port, ZONE) for s in dns.message.from_wire(wire, one_rr_per_rrset=True).answer]
+        got = sorted((str(s.name), str(s[0].target)) for s in sets if s.rdtype == dns.rdatatype.PTR)
+        assert got == sorted((owner, owner.swapcase()) for owner in names)
+        primary.stop()
+        us.restart()
 
 
 @pytest.mark.parametrize("actions", SHAPES.values(), ids=SHAPES)
