@@ -10,7 +10,8 @@ constexpr std::uint16_t question_pointer = 0xc000 | header_octets;
 constexpr std::size_t pointer_reach = 0x4000;
 constexpr std::size_t record_header = 12;
 constexpr std::size_t opt_size = 11;
-constexpr std::size_t most_additional = 64;  // name servers or exchanges whose addresses are added
+constexpr std::size_t most_additional = 64;  // name servers or exchanges whose addresses are added,
+                                             // not counting glue that must be there
 
 // What an owner that is the name at `at` of the message points to: a pointer there is taken over.
 std::uint16_t pointer_to(const std::uint8_t* message, std::size_t at) {
@@ -205,7 +206,7 @@ bool Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size
   const Node* seen[most_additional];
   std::size_t seen_count = 0;
   std::uint8_t wire[max_name_size + 1];
-  for (std::size_t i = 0; i < chunk.target_count_ && seen_count < most_additional; ++i) {
+  for (std::size_t i = 0; i < chunk.target_count_ && (is_referral || seen_count < most_additional); ++i) {
     const std::size_t target_at = chunk_at + chunk.target(i);
     if (target_at >= pointer_reach) return false;
     const NameView target = read_name(target_at, wire);
@@ -214,12 +215,16 @@ bool Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size
     if (node == nullptr || node->has(Node::nsec3_only | Node::below_dname)) continue;
     if (!is_referral && node->has(Node::below_cut | Node::cut)) continue;  // not ours to answer with authority
     if (std::find(seen, seen + seen_count, node) != seen + seen_count) continue;
-    seen[seen_count++] = node;
+    const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
+    if (seen_count < most_additional) {
+      seen[seen_count++] = node;
+    } else if (!required) {
+      continue;
+    }
     const std::uint16_t owner = pointer_to(out_, target_at);
     const Put a = add_address(node, RRType::A, owner);
     const Put aaaa = add_address(node, RRType::AAAA, owner);
     if (a == Put::impossible || aaaa == Put::impossible) return false;
-    const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
     if (required && (a == Put::full || aaaa == Put::full)) flags_ |= Header::tc;
   }
   return true;

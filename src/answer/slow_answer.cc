@@ -158,7 +158,7 @@ void SlowAnswer::answer_notify(Context& c) {
                                   : "it is neither a primary of the zone nor in its allow-notify",
                   left_out);
     }
-    return refuse(c, slot == nullptr ? Rcode::NOTAUTH : Rcode::REFUSED);
+    return refuse(c, Rcode::REFUSED);
   }
   if (question.type != RRType::SOA) return refuse(c, Rcode::FORMERR);
   std::optional<Serial> serial;
@@ -212,8 +212,10 @@ void SlowAnswer::answer_transfer(Context& c) {
   }
   AnswerCounters::add(c.counters->transfers);
   c.counters->count_rcode(number(Rcode::NOERROR));
-  *c.rest = std::make_unique<AxfrWriter>(zone->shared_from_this(), c.message.header(), question,
-                                         c.message.edns().has_value(), std::move(c.tsig), environment_.clock());
+  std::optional<std::uint16_t> udp_size;
+  if (c.message.edns()) udp_size = c.settings->udp_max_size;
+  *c.rest = std::make_unique<AxfrWriter>(zone->shared_from_this(), c.message.header(), question, udp_size,
+                                         std::move(c.tsig), environment_.clock());
   c.handed_over = true;
   log_info("zone {}: {} of serial {} to {} begins, {} records", question.name.text(), type_text(question.type),
            zone->serial().value, c.peer.text(), zone->record_count());
@@ -388,17 +390,18 @@ void SlowAnswer::put_addresses(Context& c, const Zone& zone, const RRsetView& rr
   std::size_t seen_count = 0;
   rrset.for_each_rdata([&](ByteView rdata) {
     const Name target = NameView::trusted(rdata.subspan(skip));
-    if (!target.view().is_at_or_below(zone.apex()) || seen_count == std::size(seen)) return;
+    const bool required = required_below != nullptr && target.view().is_at_or_below(*required_below);
+    if (!target.view().is_at_or_below(zone.apex()) || (seen_count == std::size(seen) && !required)) return;
     const HashedName name(target);
     const Node* node = zone.find(name);
     if (node == nullptr || node->has(Node::nsec3_only | Node::below_dname)) return;
     if (required_below == nullptr && node->has(Node::below_cut | Node::cut)) return;
     if (std::find(seen, seen + seen_count, node) != seen + seen_count) return;
-    seen[seen_count++] = node;
+    if (seen_count < std::size(seen)) seen[seen_count++] = node;
     for (const RRType type : {RRType::A, RRType::AAAA}) {
       const auto addresses = zone.rrset(node, type);
       if (!addresses || put_rrset(c, Section::additional, target, *addresses)) continue;
-      if (required_below != nullptr && target.view().is_at_or_below(*required_below)) c.truncated = true;
+      if (required) c.truncated = true;
     }
   });
 }

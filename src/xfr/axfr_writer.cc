@@ -12,7 +12,6 @@ namespace {
 // longer messages carry the same zone in more octets. Only a record that needs more room gets more.
 constexpr std::size_t usual_message_size = 16384;
 constexpr std::size_t opt_size = 11;
-constexpr std::uint16_t answered_udp_size = 1232;
 
 /// The records of one RRset and then its signatures, one at a time, so that a message may end anywhere.
 class RecordCursor {
@@ -54,12 +53,12 @@ class RecordCursor {
 struct AxfrWriter::State {
   enum class Phase : std::uint8_t { body, closing_soa, finished, failed };
 
-  State(std::shared_ptr<const Zone> version, Header request_header, Question asked, bool edns,
-        std::optional<TsigSession> tsig, const Clock& its_clock)
+  State(std::shared_ptr<const Zone> version, Header request_header, Question asked,
+        std::optional<std::uint16_t> our_udp_size, std::optional<TsigSession> tsig, const Clock& its_clock)
       : cursor(std::move(version)),
         request(request_header),
         question(std::move(asked)),
-        answers_edns(edns),
+        udp_size(our_udp_size),
         clock(its_clock) {
     if (!tsig) return;
     tsig_octets = tsig_size(*tsig);
@@ -76,7 +75,7 @@ struct AxfrWriter::State {
   ZoneCursor cursor;
   const Header request;
   const Question question;
-  const bool answers_edns;
+  const std::optional<std::uint16_t> udp_size;  // of the OPT record, if there is to be one
   const Clock& clock;
   std::size_t tsig_octets = 0;
   // Progress.
@@ -123,7 +122,7 @@ ResponseSource::Step AxfrWriter::State::fill(MessageWriter& writer) {
 /// RFC 5936 section 2.2: the question is repeated in the first message only, and so is OPT.
 bool AxfrWriter::State::add_opening(MessageWriter& writer) const {
   writer.set_header(request.id, static_cast<std::uint16_t>(Header::qr | Header::aa | (request.flags & Header::rd)));
-  writer.reserve(tsig_octets + (first && answers_edns ? opt_size : 0));
+  writer.reserve(tsig_octets + (first && udp_size ? opt_size : 0));
   return !first || writer.add_question(question.name, question.type, question.klass);
 }
 
@@ -133,7 +132,7 @@ ResponseSource::Step AxfrWriter::State::write(Bytes& out, std::size_t limit) {
   if (!add_opening(writer)) return Step::failed;
   const Step step = fill(writer);
   if (step == Step::failed) return step;
-  if (first && answers_edns) writer.add_opt(answered_udp_size, Rcode::NOERROR, false, {});
+  if (first && udp_size) writer.add_opt(*udp_size, Rcode::NOERROR, false, {});
   out.resize(writer.size());
   first = false;
   return Step::message;
@@ -160,10 +159,10 @@ ResponseSource::Step AxfrWriter::State::next(Bytes& out) {
   return Step::message;
 }
 
-AxfrWriter::AxfrWriter(std::shared_ptr<const Zone> zone, Header request, Question question, bool answers_edns,
-                       std::optional<TsigSession> tsig, const Clock& clock)
-    : state_(std::make_shared<State>(std::move(zone), request, std::move(question), answers_edns, std::move(tsig),
-                                     clock)) {}
+AxfrWriter::AxfrWriter(std::shared_ptr<const Zone> zone, Header request, Question question,
+                       std::optional<std::uint16_t> udp_size, std::optional<TsigSession> tsig, const Clock& clock)
+    : state_(std::make_shared<State>(std::move(zone), request, std::move(question), udp_size, std::move(tsig), clock)) {
+}
 
 ResponseSource::Step AxfrWriter::next(Bytes& out) {
   return state_->next(out);

@@ -15,9 +15,9 @@ namespace understudy {
 
 class AxfrWriter final : public ResponseSource {
  public:
-  /// `question` as asked (its case is echoed). `clock` gives the time for TSIG. `answers_edns`: the query had an OPT,
-  /// so the first message gets one.
-  AxfrWriter(std::shared_ptr<const Zone> zone, Header request, Question question, bool answers_edns,
+  /// `question` as asked (its case is echoed). `clock` gives the time for TSIG. `udp_size`: if the query had an OPT,
+  /// what the one of the first message offers.
+  AxfrWriter(std::shared_ptr<const Zone> zone, Header request, Question question, std::optional<std::uint16_t> udp_size,
              std::optional<TsigSession> tsig, const Clock& clock);
   Step next(Bytes& out) override;
 

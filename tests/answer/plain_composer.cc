@@ -275,14 +275,15 @@ class Composer {
     for (const Bytes& rdata : rrset.data) {
       const std::size_t skip = type == RRType::MX ? 2 : type == RRType::SRV ? 6 : 0;
       const Name target = NameView::trusted(ByteView(rdata).subspan(skip));
-      if (!target.view().is_at_or_below(zone.apex()) || !zone.exists(target) || seen.size() == most_addressed) continue;
+      const bool required = cut != nullptr && target.view().is_at_or_below(*cut);
+      if (!target.view().is_at_or_below(zone.apex()) || !zone.exists(target)) continue;
+      if (seen.size() >= most_addressed && !required) continue;
       bool below_dname = false, cut_off = false;
       for (const Name& at : path(zone.apex(), target)) {
         if (at != target && zone.has(at, RRType::DNAME)) below_dname = true;
         if (at != zone.apex() && zone.has(at, RRType::NS)) cut_off = true;
       }
       if (below_dname || (cut == nullptr && cut_off) || !seen.insert(target).second) continue;
-      const bool required = cut != nullptr && target.view().is_at_or_below(*cut);
       for (const RRType address : {RRType::A, RRType::AAAA}) {
         if (zone.has(target, address)) put(Section::additional, zone, target, address, target, required, false);
       }
@@ -337,8 +338,8 @@ std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query) {
   const auto& question = message->question();
   if (!question) return only(Rcode::FORMERR);
   if (question->klass != RRClass::IN) return only(Rcode::REFUSED);
-  const bool transfer = question->type == RRType::AXFR || question->type == RRType::IXFR;
-  if (header->opcode() == Opcode::NOTIFY || transfer) {
+  if (header->opcode() == Opcode::NOTIFY) return only(Rcode::REFUSED);
+  if (question->type == RRType::AXFR || question->type == RRType::IXFR) {
     return only(is_apex(zones, question->name) ? Rcode::REFUSED : Rcode::NOTAUTH);
   }
   const bool impossible =

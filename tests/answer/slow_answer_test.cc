@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "answer/answer_fixture.h"
 
 namespace understudy {
@@ -121,6 +123,35 @@ TEST_F(SlowAnswerTest, ManyTargetsHaveBoundedAdditionalRecords) {
     ASSERT_TRUE(message);
     EXPECT_EQ(message->header().ancount, 200);
     EXPECT_EQ(message->header().arcount, 64);
+  }
+}
+
+// RFC 9471 section 3: glue below the cut is there, or TC is set, however many servers there are.
+TEST_F(SlowAnswerTest, RequiredGlueIsNotCountedOut) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) {
+    const std::string host = "n" + std::to_string(i) + ".sub";
+    text += "sub NS " + host + "\n" + host + " A 192.0.2.1\n";
+    text += "sub NS m" + std::to_string(i) + "\nm" + std::to_string(i) + " A 192.0.2.2\n";
+  }
+  serve(text);
+  for (const bool fast : {false, true}) {
+    server_.set_fast_path(fast);
+    const Bytes response = server_.tcp(Query{.qname = "x.sub.example."}.bytes());
+    const auto message = MessageView::parse(response);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->header().nscount, 200);
+    std::set<Name> glue;
+    message->for_each_record([&](const RecordView& record) {
+      if (record.section == Section::additional && record.owner().view().is_at_or_below(name("sub.example."))) {
+        glue.insert(record.owner());
+      }
+      return true;
+    });
+    EXPECT_EQ(glue.size(), 100U);
+    EXPECT_LE(message->header().arcount, 164) << "the others are few";
+    const Bytes cut = server_.udp(Query{.qname = "x.sub.example.", .edns = true, .udp_size = 4096}.bytes());
+    EXPECT_NE(load_u16(cut.data() + 2) & Header::tc, 0);
   }
 }
 

@@ -53,7 +53,7 @@ const std::vector<std::string> small_zone = {
 };
 
 /// All messages of a transfer, without TSIG.
-std::vector<Bytes> write(const std::shared_ptr<const Zone>& zone, bool edns = false,
+std::vector<Bytes> write(const std::shared_ptr<const Zone>& zone, std::optional<std::uint16_t> edns = std::nullopt,
                          std::optional<TsigSession> tsig = std::nullopt, std::uint16_t flags = 0) {
   const ManualClock clock;
   AxfrWriter writer(zone, Header{.id = test_id, .flags = flags}, Question{name("EXAMPLE."), RRType::AXFR, RRClass::IN},
@@ -120,7 +120,7 @@ TEST(AxfrWriter, EveryRecordOnceTheSoaFirstAndLast) {
 
 TEST(AxfrWriter, HeaderAndQuestionAsAsked) {
   const auto messages =
-      write(zone_of(records_of(small_zone)), false, std::nullopt, Header::rd | Header::cd | Header::z);
+      write(zone_of(records_of(small_zone)), std::nullopt, std::nullopt, Header::rd | Header::cd | Header::z);
   const MessageView view = MessageView::parse(messages[0]).value();
   EXPECT_EQ(view.header().id, test_id);
   EXPECT_EQ(view.header().flags, Header::qr | Header::aa | Header::rd);
@@ -141,12 +141,13 @@ std::vector<Record> hosts_zone(unsigned hosts) {
 
 TEST(AxfrWriter, ManyMessages) {
   const std::vector<Record> records = hosts_zone(5000);
-  const auto messages = write(zone_of(records), true);
+  const auto messages = write(zone_of(records), 1400);
   ASSERT_GT(messages.size(), 3U);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const MessageView view = MessageView::parse(messages[i]).value();
     EXPECT_EQ(view.question().has_value(), i == 0) << "RFC 5936 section 2.2.2";
     EXPECT_EQ(view.edns().has_value(), i == 0) << "RFC 5936 section 2.2.5";
+    if (i == 0) EXPECT_EQ(view.edns()->udp_size, 1400);
     EXPECT_EQ(view.header().flags, Header::qr | Header::aa);
     if (i + 1 < messages.size()) EXPECT_GT(messages[i].size(), 16000U) << "messages are to be full";
   }
@@ -197,7 +198,7 @@ TEST(AxfrWriter, EveryMessageIsSigned) {
     RecordingSink sink;
     AxfrReader reader(name("example."), test_id, {}, std::nullopt, TsigStream(key, mac), sink);
     Result<AxfrReader::Progress> last = AxfrReader::Progress::more;
-    for (const Bytes& message : write(zone_of(hosts_zone(hosts)), true, session)) {
+    for (const Bytes& message : write(zone_of(hosts_zone(hosts)), 1400, session)) {
       EXPECT_TRUE(MessageView::parse(message).value().tsig_offset());
       last = reader.feed(message, now);
       ASSERT_TRUE(last) << last.error().text();
@@ -240,7 +241,7 @@ TEST(AxfrWriter, RecordThatFitsIntoNoMessageEndsTheTransfer) {
       {.owner = name("big.example."), .type = static_cast<RRType>(65280), .ttl = 1, .rdata = Bytes(65535, 1)});
   const ManualClock clock;
   AxfrWriter writer(zone_of(records), Header{.id = test_id}, Question{name("example."), RRType::AXFR, RRClass::IN},
-                    false, std::nullopt, clock);
+                    std::nullopt, std::nullopt, clock);
   Bytes out;
   Step step = Step::message;
   int messages = 0;
@@ -253,7 +254,7 @@ TEST(AxfrWriter, KeepsItsVersionAlive) {
   auto zone = zone_of(hosts_zone(2000));
   const ManualClock clock;
   AxfrWriter writer(std::move(zone), Header{.id = test_id}, Question{name("example."), RRType::AXFR, RRClass::IN},
-                    false, std::nullopt, clock);
+                    std::nullopt, std::nullopt, clock);
   std::vector<Bytes> messages;
   Bytes out;
   while (writer.next(out) == Step::message) messages.push_back(out);
