@@ -101,7 +101,7 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
 }  // namespace
 
 struct UdpWorker::Impl {
-  // Constant after create().
+  // Constant after create(), until the thread has ended.
   std::vector<Socket> sockets;
   std::unique_ptr<DatagramHandler> handler;
   UniqueFd poll;
@@ -234,7 +234,10 @@ void UdpWorker::Impl::run() {
     const int n = epoll_wait(poll.get(), events.data(), events.size(), -1);
     QsbrReader::online();
     if (n < 0 && errno != EINTR) {
-      log_error("a UDP worker stops: epoll_wait: {}", system_words(errno));
+      log_error("a UDP worker stops: epoll_wait: {}; the other workers take its queries; restart the server",
+                system_words(errno));
+      // The kernel would go on giving this worker's share of the queries to sockets that nobody reads.
+      for (Socket& socket : sockets) socket.fd.reset();
       return;
     }
     for (int i = 0; i < n; ++i) {

@@ -1,8 +1,10 @@
 #include "net/udp_worker.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include <filesystem>
 #include <set>
 
 #include "base/qsbr.h"
@@ -233,6 +235,39 @@ TEST(UdpWorker, StopsWithoutStart) {
   auto worker = UdpWorker::create(std::vector{loopback()}, std::make_unique<Echo>());
   ASSERT_TRUE(worker);
   (*worker)->stop();
+}
+
+// The descriptors of epoll instances that are open.
+std::set<int> epoll_descriptors() {
+  std::set<int> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    if (std::filesystem::read_symlink(entry, error).string() == "anon_inode:[eventpoll]") {
+      found.insert(std::stoi(entry.path().filename().string()));
+    }
+  }
+  return found;
+}
+
+// Else the kernel would go on handing it queries.
+TEST(UdpWorker, OneThatCannotGoOnClosesItsSockets) {
+  const std::set<int> before = epoll_descriptors();
+  auto worker = UdpWorker::create(std::array{loopback()}, std::make_unique<Echo>());
+  ASSERT_TRUE(worker);
+  std::set<int> own;
+  for (const int fd : epoll_descriptors()) {
+    if (!before.contains(fd)) own.insert(fd);
+  }
+  ASSERT_EQ(own.size(), 1U);
+  const Endpoint local = (*worker)->local_endpoints()[0];
+  const UniqueFd nothing(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(dup2(nothing.get(), *own.begin()), *own.begin());
+  (*worker)->start();
+  const UniqueFd client = open_socket(SOCK_DGRAM, nullptr, &local);
+  EXPECT_TRUE(eventually([&] {
+    const Bytes query = message(1);
+    return ::send(client.get(), query.data(), query.size(), 0) < 0 && errno == ECONNREFUSED;
+  }));
 }
 
 TEST(Sockets, TellThatAnAddressIsTaken) {
