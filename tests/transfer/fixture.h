@@ -26,7 +26,7 @@ class EngineTest : public ::testing::Test {
     folder_ = std::filesystem::temp_directory_path() /
               ("understudy-transfer-" + std::to_string(getpid()) + "-" + std::to_string(++count));
     std::filesystem::create_directories(folder_);
-    settings_.probe_timeout = 1s;
+    settings_.probe_timeout = 4s;  // a busy machine must not look like a primary that hangs
     settings_.stall_timeout = 1s;
     settings_.notify_timeout = 200ms;
   }

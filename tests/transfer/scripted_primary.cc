@@ -307,10 +307,13 @@ void ScriptedPrimary::run_axfr(int fd, const Query& query, bool& over) {
       send_message(fd, message);
       continue;
     }
-    for (const std::uint8_t octet : message) {
+    Bytes framed;
+    append_u16(framed, static_cast<std::uint16_t>(message.size()));
+    append(framed, message);
+    for (const std::uint8_t octet : framed) {
       if (stopping_) return;
       send_all(fd, {&octet, 1});
-      std::this_thread::sleep_for(20ms);
+      std::this_thread::sleep_for(10ms);
     }
   }
   wait_for_the_end();

@@ -1,0 +1,50 @@
+#include "transfer/loader.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "transfer/fixture.h"
+
+namespace understudy {
+namespace {
+
+using LoaderTest = EngineTest;
+
+TEST_F(LoaderTest, StoredZonesFilesAndEmptyOnesAreAllReadBeforeItIsDone) {
+  ScriptedPrimary primary;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    primary.serve({.name = name, .serial = 4});
+    zones.push_back(zone(name, {peer(primary)}));
+  }
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return engine_->counters().transfers_ok == 100; }));
+  primary.stop();
+  stop();
+
+  std::ofstream(folder_ / "file.zone") << zone_file_text({.name = "file.", .serial = 9});
+  zones.push_back(file_zone("file.", "file.zone"));
+  zones.push_back(file_zone("absent.", "absent.zone"));
+  zones.push_back(zone("new.", {peer(primary)}));
+  start();
+  set_zones(zones);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(served("z" + std::to_string(i) + "."), 4U);
+  EXPECT_EQ(served("file."), 9U);
+  EXPECT_EQ(status("absent.")->state, ZoneState::empty);
+  EXPECT_THAT(status("absent.")->last_error, ::testing::HasSubstr("absent.zone"));
+  EXPECT_EQ(status("new.")->state, ZoneState::empty);
+  EXPECT_EQ(engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::loading)], 0U);
+}
+
+TEST_F(LoaderTest, NoZonesAreLoadedAtOnce) {
+  start();
+  set_zones({});
+  EXPECT_TRUE(engine_->all_loaded());
+  EXPECT_EQ(engine_->table()->size(), 0U);
+}
+
+}  // namespace
+}  // namespace understudy
