@@ -115,8 +115,12 @@ std::string status_text(const json& zone) {
     field("next check", in == "-" ? "-" : when_text(zone, "next_check") + " (in " + in + ")");
     field("expires in", in_text(zone, "expires_in"));
   }
-  field("since start", fmt::format("{} checks, {} transfers, {} failures", text_of(zone, "checks"),
-                                   text_of(zone, "transfers"), text_of(zone, "failures")));
+  const auto count = [&](const char* key, std::string_view noun) {
+    const auto at = zone.find(key);
+    return count_text(at != zone.end() && at->is_number_unsigned() ? at->get<std::size_t>() : 0, noun);
+  };
+  field("since start", fmt::format("{}, {}, {}", count("checks", "check"), count("transfers", "transfer"),
+                                   count("failures", "failure")));
   field("last error", text_of(zone, "last_error"));
   return out;
 }

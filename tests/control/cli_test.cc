@@ -138,7 +138,7 @@ TEST(Cli, StatusIsAPage) {
             "  confirmed    2023-11-14 22:13:20 UTC\n"
             "  next check   2023-11-14 23:13:20 UTC (in 1h)\n"
             "  expires in   6d23h\n"
-            "  since start  5 checks, 1 transfers, 0 failures\n"
+            "  since start  5 checks, 1 transfer, 0 failures\n"
             "  last error   -\n");
 }
 

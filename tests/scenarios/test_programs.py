@@ -250,3 +250,19 @@ def test_metrics_by_an_independent_parser(stage):
     assert "application/openmetrics-text; version=1.0.0; charset=utf-8" in head and head.endswith("\r\n\r\n"), head
     us.option("http", zone_metrics=False).reload()
     assert "zone_serial{" not in us.get("/metrics")[1]
+
+
+# The manual
+
+def test_manual_has_every_command():
+    with open(os.path.join(os.path.dirname(__file__), "../../doc/manual/commands.md")) as f:
+        manual = f.read()
+    for group in ([], ["zone"], ["conf"]):
+        verbs = re.findall(r"^  (\w+) ", run_cli(*group, "--help").out.partition("Subcommands:")[2], re.MULTILINE)
+        assert verbs
+        for verb in verbs:
+            command = " ".join([*group, verb])
+            assert re.search(rf"^### {command}( |$)", manual, re.MULTILINE) or command in ("zone", "conf"), command
+            assert f"\n$ understudy {command}" in manual or command in ("zone", "conf"), f"no example of {command}"
+    for option in re.findall(r"--[\w-]+", run_cli("--help").out):
+        assert option in manual, option
