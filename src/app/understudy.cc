@@ -6,8 +6,8 @@
 
 #include "config/parser.h"
 #include "control/cli.h"
+#include "control/server_control.h"
 #include "net/unix_client.h"
-#include "transfer/status.h"
 
 namespace understudy {
 namespace {
@@ -74,15 +74,6 @@ std::string not_a_name(const std::string& text) {
   return name ? "" : fmt::format("{} is not a zone name: {}", text, name.error().text());
 }
 
-std::vector<std::string> zone_states() {
-  std::vector<std::string> texts;
-  for (const auto state :
-       {ZoneState::loading, ZoneState::empty, ZoneState::ok, ZoneState::failing, ZoneState::expired}) {
-    texts.emplace_back(zone_state_text(state));
-  }
-  return texts;
-}
-
 void add_zone_verbs(CLI::App& app, Options& options) {
   CLI::App* zone = app.add_subcommand("zone", "look at zones and act on them");
   zone->require_subcommand(1);
@@ -97,7 +88,7 @@ void add_zone_verbs(CLI::App& app, Options& options) {
   const auto add_listing = [&](const char* verb, const char* help) {
     add(verb, help, false)
         ->add_option("--state", options.request.state, "only zones in this state")
-        ->check(CLI::IsMember(zone_states()));
+        ->check(CLI::IsMember(std::vector<std::string>(std::begin(zone_states), std::end(zone_states))));
   };
   add_listing("list", "one line a zone");
   add_listing("status", "all that is known of a zone");

@@ -100,6 +100,10 @@ Result<Request> read_request(std::string_view text) {
   Request request;
   US_ASSIGN(request.command, text_at(value, "command"));
   US_ASSIGN(request.state, text_at(value, "state"));
+  if (!request.state.empty() && std::ranges::find(zone_states, request.state) == std::end(zone_states)) {
+    return fail(Errc::usage,
+                fmt::format("zones have no state {}, only {}", request.state, fmt::join(zone_states, ", ")));
+  }
   US_ASSIGN(request.zones, zones_at(value));
   if (const auto wait = value.find("wait"); wait != value.end()) {
     if (!wait->is_boolean()) return fail(Errc::usage, "wait must be true or false");

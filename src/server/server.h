@@ -1,8 +1,9 @@
 // The server as a whole: owns every part, starts and stops them in order, and applies reloads.
 //
 // Threads: UDP workers, stream workers, the transfer engine's, RocksDB's, and the control thread, which is the one that
-// calls create() and run(). Start: store, sockets, zones, workers, commands; then, once stored zones are loaded, `ready`.
-// Stop: HTTP, engine (agents, jobs), workers, zones, store, control socket: it goes last, so its clients see the end.
+// calls create() and run(). Start: store, sockets, zones, workers, commands; then, once stored zones are loaded,
+// `ready`. Stop: HTTP, engine (agents, jobs), workers, zones, store, control socket: it goes last, so its clients see
+// the end.
 // SIGTERM, SIGINT and SIGHUP are held back from create() until run() can act on them, and from all other threads.
 #pragma once
 

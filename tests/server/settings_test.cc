@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include "control/server_control.h"
 #include "server_fixture.h"
 
 namespace understudy {
@@ -98,6 +99,17 @@ keys:
   EXPECT_EQ(answers.udp_max_size, 1400U);
   ASSERT_NE(answers.keys, nullptr);
   EXPECT_NE(answers.keys->find(Name::parse("k.").value()), nullptr);
+}
+
+// The words that commands know are those of the engine.
+TEST(Settings, StatesHaveOneWordEach) {
+  std::size_t i = 0;
+  for (const auto state :
+       {ZoneState::loading, ZoneState::empty, ZoneState::ok, ZoneState::failing, ZoneState::expired}) {
+    EXPECT_EQ(zone_states[i++], zone_state_text(state));
+  }
+  EXPECT_EQ(i, std::size(zone_states));
+  EXPECT_EQ(i, std::size(EngineCounters{}.zones_by_state));
 }
 
 TEST(Settings, AutomaticWorkersAreThoseOfThisProcess) {
