@@ -13,7 +13,7 @@
 namespace understudy {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // members stay in the server's order
 using Row = std::vector<std::string>;
 
 constexpr std::size_t rows_at_once = 1000;  // that are aligned with each other

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -31,37 +32,45 @@ void finish(CommandOutput& output, std::size_t failed = 0, std::string_view erro
   output.done();
 }
 
-json time_or_null(WallSeconds at) {
-  return at == 0 ? json(nullptr) : json(at);
+std::string quoted(std::string_view text) {
+  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-json seconds_until(WallSeconds at, WallSeconds now) {
-  return at == 0 ? json(nullptr) : json(std::max<WallSeconds>(0, at - now));
-}
+// Members in a fixed order, written directly: listings may have very many rows.
+class RowWriter {
+ public:
+  RowWriter& text(std::string_view key, std::string_view value) { return put(key, quoted(value)); }
+  RowWriter& text_or_null(std::string_view key, std::string_view value) {
+    return put(key, value.empty() ? "null" : quoted(value));
+  }
+  RowWriter& number(std::string_view key, std::uint64_t value) { return put(key, fmt::format_int(value).c_str()); }
+  RowWriter& time(std::string_view key, WallSeconds at) {
+    return put(key, at == 0 ? "null" : fmt::format_int(at).c_str());
+  }
+  RowWriter& seconds_until(std::string_view key, WallSeconds at, WallSeconds now) {
+    return put(key, at == 0 ? "null" : fmt::format_int(std::max<WallSeconds>(0, at - now)).c_str());
+  }
+  RowWriter& put(std::string_view key, std::string_view value) {
+    fmt::format_to(std::back_inserter(members_), R"({}"{}":{})", members_.empty() ? "" : ",", key, value);
+    return *this;
+  }
+  [[nodiscard]] std::string line() const { return fmt::format("{{\"row\":{{{}}}}}\n", members_); }
 
-json text_or_null(const std::string& text) {
-  return text.empty() ? json(nullptr) : json(text);
-}
+ private:
+  std::string members_;
+};
 
-json row_of(const ZoneRow& zone, WallSeconds now) {
-  return {{"name", zone.name.text()},
-          {"type", zone.type},
-          {"state", zone.state},
-          {"activity", zone.activity},
-          {"serial", zone.serial ? json(*zone.serial) : json(nullptr)},
-          {"records", zone.records},
-          {"memory", zone.memory},
-          {"primary", text_or_null(zone.primary)},
-          {"last_check", time_or_null(zone.last_check)},
-          {"last_confirmed", time_or_null(zone.last_confirmed)},
-          {"next_check", time_or_null(zone.next_check)},
-          {"next_check_in", seconds_until(zone.next_check, now)},
-          {"expires_at", time_or_null(zone.expires_at)},
-          {"expires_in", seconds_until(zone.expires_at, now)},
-          {"last_error", text_or_null(zone.last_error)},
-          {"checks", zone.checks},
-          {"transfers", zone.transfers},
-          {"failures", zone.failures}};
+std::string row_line(const ZoneRow& zone, WallSeconds now) {
+  RowWriter row;
+  row.text("name", zone.name.text()).text("type", zone.type).text("state", zone.state).text("activity", zone.activity);
+  row.put("serial", zone.serial ? fmt::format_int(*zone.serial).c_str() : "null");
+  row.number("records", zone.records).number("memory", zone.memory).text_or_null("primary", zone.primary);
+  row.time("last_check", zone.last_check).time("last_confirmed", zone.last_confirmed);
+  row.time("next_check", zone.next_check).seconds_until("next_check_in", zone.next_check, now);
+  row.time("expires_at", zone.expires_at).seconds_until("expires_in", zone.expires_at, now);
+  row.text_or_null("last_error", zone.last_error);
+  row.number("checks", zone.checks).number("transfers", zone.transfers).number("failures", zone.failures);
+  return row.line();
 }
 
 struct Request {
@@ -123,7 +132,7 @@ void list_all(ServerControl& server, const std::string& state, CommandOutput& ou
     const std::size_t shown = std::min(rows.size(), page_size);
     const WallSeconds now = server.now();
     for (std::size_t i = 0; i < shown; ++i) {
-      if (state.empty() || rows[i].state == state) piece += line({{"row", row_of(rows[i], now)}});
+      if (state.empty() || rows[i].state == state) piece += row_line(rows[i], now);
     }
     if (rows.size() <= page_size) {
       piece += last_line();
@@ -143,7 +152,7 @@ void show_zones(ServerControl& server, const Request& request, const Output& out
       ++failed;
       output->write(line({{"zone", name.text()}, {"error", no_such_zone}}));
     } else if (request.state.empty() || zone->state == request.state) {
-      output->write(line({{"row", row_of(*zone, server.now())}}));
+      output->write(row_line(*zone, server.now()));
     }
   }
   finish(*output, failed);
