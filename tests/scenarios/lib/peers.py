@@ -116,6 +116,10 @@ class Nsd(Peer):
     by_number = ("HIP", "AMTRELAY")
     notify_seconds = 5.0  # the reload of the zone file takes its time before NOTIFY goes out
 
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        ask.may_reset.add(self.port)
+
     def command(self):
         return ["nsd", "-d", "-c", os.path.join(self.folder, "nsd.conf")]
 
