@@ -22,7 +22,8 @@ namespace understudy {
 
 struct TransferLimits {
   std::uint64_t max_records = 50'000'000;
-  std::uint64_t max_octets = std::uint64_t{8} << 30;  // of messages received; of memory, too, where they are made a version
+  std::uint64_t max_octets = std::uint64_t{8}
+                             << 30;  // of messages received; of memory, too, where they are made a version
 };
 
 /// Counts of one transfer, for its log line.
