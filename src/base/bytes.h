@@ -18,7 +18,9 @@ using Bytes = std::vector<std::uint8_t>;
 using ByteView = std::span<const std::uint8_t>;
 using MutableBytes = std::span<std::uint8_t>;
 
-inline std::uint16_t load_u16(const std::uint8_t* p) { return static_cast<std::uint16_t>(p[0] << 8 | p[1]); }
+inline std::uint16_t load_u16(const std::uint8_t* p) {
+  return static_cast<std::uint16_t>(p[0] << 8 | p[1]);
+}
 inline std::uint32_t load_u32(const std::uint8_t* p) {
   return static_cast<std::uint32_t>(p[0]) << 24 | static_cast<std::uint32_t>(p[1]) << 16 |
          static_cast<std::uint32_t>(p[2]) << 8 | p[3];
@@ -39,12 +41,20 @@ inline void store_u48(std::uint8_t* p, std::uint64_t v) {
   store_u32(p + 2, static_cast<std::uint32_t>(v));
 }
 
-inline ByteView view_of(std::string_view s) { return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()}; }
-inline std::string_view text_of(ByteView b) { return {reinterpret_cast<const char*>(b.data()), b.size()}; }
+inline ByteView view_of(std::string_view s) {
+  return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()};
+}
+inline std::string_view text_of(ByteView b) {
+  return {reinterpret_cast<const char*>(b.data()), b.size()};
+}
 
 /// Vector appenders, for wire data of unknown size.
-inline void append(Bytes& out, ByteView b) { out.insert(out.end(), b.begin(), b.end()); }
-inline void append_u8(Bytes& out, std::uint8_t v) { out.push_back(v); }
+inline void append(Bytes& out, ByteView b) {
+  out.insert(out.end(), b.begin(), b.end());
+}
+inline void append_u8(Bytes& out, std::uint8_t v) {
+  out.push_back(v);
+}
 inline void append_u16(Bytes& out, std::uint16_t v) {
   out.push_back(static_cast<std::uint8_t>(v >> 8));
   out.push_back(static_cast<std::uint8_t>(v));

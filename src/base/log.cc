@@ -11,10 +11,14 @@ namespace {
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warning: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warning:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -33,9 +37,15 @@ spdlog::logger& logger() {
 
 }  // namespace
 
-void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
-bool log_enabled(LogLevel level) { return logger().should_log(spdlog_level(level)); }
-void log_line(LogLevel level, std::string_view text) { logger().log(spdlog_level(level), "{}", text); }
+void set_log_level(LogLevel level) {
+  logger().set_level(spdlog_level(level));
+}
+bool log_enabled(LogLevel level) {
+  return logger().should_log(spdlog_level(level));
+}
+void log_line(LogLevel level, std::string_view text) {
+  logger().log(spdlog_level(level), "{}", text);
+}
 
 bool RateLimited::allow(std::int64_t mono_ns, std::uint64_t& left_out) {
   const std::int64_t minute = mono_ns / 60'000'000'000;

@@ -15,21 +15,21 @@ namespace understudy {
 /// Every reason for failure. The comment is the meaning; errc_text() has the sentence shown to people.
 enum class Errc {
   // Reading wire data
-  truncated,           // ran out of bytes inside a field
-  bad_label,           // reserved label type, or a label over 63 octets
-  name_too_long,       // over 255 octets
-  bad_pointer,         // compression pointer that does not aim strictly backwards
-  bad_rdata,           // RDATA that does not fit its type
-  trailing_data,       // octets left over after the last field
-  bad_header,          // counts or flags that contradict the content
-  bad_edns,            // more than one OPT, or a malformed one
-  bad_tsig,            // TSIG record malformed, not last, or more than one
-  no_space,            // the output does not fit in its buffer
+  truncated,      // ran out of bytes inside a field
+  bad_label,      // reserved label type, or a label over 63 octets
+  name_too_long,  // over 255 octets
+  bad_pointer,    // compression pointer that does not aim strictly backwards
+  bad_rdata,      // RDATA that does not fit its type
+  trailing_data,  // octets left over after the last field
+  bad_header,     // counts or flags that contradict the content
+  bad_edns,       // more than one OPT, or a malformed one
+  bad_tsig,       // TSIG record malformed, not last, or more than one
+  no_space,       // the output does not fit in its buffer
   // Reading text
-  syntax,              // text that the grammar does not allow
-  bad_value,           // a value outside its range
-  unknown_key,         // configuration: a key that does not exist
-  io,                  // a file or socket operation failed (detail has the system's words)
+  syntax,       // text that the grammar does not allow
+  bad_value,    // a value outside its range
+  unknown_key,  // configuration: a key that does not exist
+  io,           // a file or socket operation failed (detail has the system's words)
   // Transfers
   wrong_id,            // response with another message id than asked
   not_a_response,      // QR is clear
@@ -49,31 +49,31 @@ enum class Errc {
   empty_message,       // a transfer message without a record
   // Connections
   connect_failed,
-  connection_closed,   // closed by the peer before the exchange was complete
-  timed_out,           // no answer in time
-  stalled,             // no progress for the set time
-  too_slow,            // below the set rate
-  cancelled,           // stopped by this server (shutdown, reload, newer work)
-  limit_reached,       // a configured limit of concurrent work
+  connection_closed,  // closed by the peer before the exchange was complete
+  timed_out,          // no answer in time
+  stalled,            // no progress for the set time
+  too_slow,           // below the set rate
+  cancelled,          // stopped by this server (shutdown, reload, newer work)
+  limit_reached,      // a configured limit of concurrent work
   // TSIG (RFC 8945)
-  tsig_missing,        // the request was signed, the response is not
-  tsig_bad_key,        // another key or algorithm than asked for
+  tsig_missing,  // the request was signed, the response is not
+  tsig_bad_key,  // another key or algorithm than asked for
   tsig_bad_signature,
   tsig_bad_time,
-  tsig_bad_truncation, // MAC shorter than allowed
-  tsig_peer_error,     // the peer answered with a TSIG error (detail names it)
+  tsig_bad_truncation,  // MAC shorter than allowed
+  tsig_peer_error,      // the peer answered with a TSIG error (detail names it)
   // Storage
   not_found,
-  already_locked,      // another server uses the directory
-  corrupt,             // stored data that fails its checks
+  already_locked,  // another server uses the directory
+  corrupt,         // stored data that fails its checks
   storage_full,
-  storage,             // any other failure of the database (detail has its words)
+  storage,  // any other failure of the database (detail has its words)
   // Control
   usage,
   not_running,
   refused,
   unsupported,
-  internal,            // our own mistake, reported instead of crashing
+  internal,  // our own mistake, reported instead of crashing
 };
 
 /// One sentence for people, without a final stop.
@@ -100,17 +100,17 @@ inline std::unexpected<Error> fail(Errc code, std::string detail = {}) {
 #define US_CONCAT(a, b) US_CONCAT_INNER(a, b)
 
 /// Returns the error of `expr` (a Result) from the enclosing function, if there is one.
-#define US_TRY(expr)                                                   \
-  do {                                                                 \
-    if (auto us_result = (expr); !us_result) {                         \
-      return std::unexpected(std::move(us_result).error());            \
-    }                                                                  \
+#define US_TRY(expr)                                        \
+  do {                                                      \
+    if (auto us_result = (expr); !us_result) {              \
+      return std::unexpected(std::move(us_result).error()); \
+    }                                                       \
   } while (false)
 
 /// `US_ASSIGN(auto x, f());` binds x to the value of f() or returns its error.
-#define US_ASSIGN(declaration, expr)                                   \
-  auto US_CONCAT(us_value_, __LINE__) = (expr);                        \
-  if (!US_CONCAT(us_value_, __LINE__)) {                               \
+#define US_ASSIGN(declaration, expr)                                           \
+  auto US_CONCAT(us_value_, __LINE__) = (expr);                                \
+  if (!US_CONCAT(us_value_, __LINE__)) {                                       \
     return std::unexpected(std::move(US_CONCAT(us_value_, __LINE__)).error()); \
-  }                                                                    \
+  }                                                                            \
   declaration = *std::move(US_CONCAT(us_value_, __LINE__))
