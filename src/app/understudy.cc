@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <exception>
 #include <optional>
 
 #include "config/parser.h"
@@ -130,6 +131,10 @@ int main(int argc, char** argv) {
   }
   options.request.wait = !options.no_wait;
   options.request.as_json = options.output == "json";
-  if (options.request.command == "conf check") return check_config(options.file);
-  return run_request(options);
+  try {
+    return options.request.command == "conf check" ? check_config(options.file) : run_request(options);
+  } catch (const std::exception& error) {  // no memory
+    fmt::print(stderr, "understudy: {}\n", error.what());
+    return 1;
+  }
 }

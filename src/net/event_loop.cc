@@ -5,7 +5,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <list>
+#include <new>
 #include <utility>
+
+#include "base/log.h"
 
 namespace understudy {
 
@@ -48,7 +51,14 @@ void EventLoop::post(std::function<void()> work) {
   asio::post(impl_->context, std::move(work));
 }
 void EventLoop::run() {
-  impl_->context.run();
+  while (true) {
+    try {
+      impl_->context.run();
+      return;
+    } catch (const std::bad_alloc&) {
+      log_error("out of memory: a request of an administrator was not finished");
+    }
+  }
 }
 void EventLoop::stop() {
   impl_->context.stop();

@@ -23,7 +23,7 @@ class EventLoop {
   void on_signals(std::initializer_list<int> signals, std::function<void(int)> handler);
   /// Runs `work` in the loop. Thread-safe.
   void post(std::function<void()> work);
-  /// Runs until stop(), in the calling thread.
+  /// Runs until stop(), in the calling thread. Work that runs out of memory is dropped and logged.
   void run();
   /// Thread-safe.
   void stop();

@@ -40,6 +40,10 @@ class SignalHold {
 /// Sends one state line ("READY=1") to the service manager, if there is one (sd_notify(3) protocol).
 void notify_service_manager(const std::string& state);
 
+/// Opens /dev/null for standard input, output and error where they are closed, so that no file or socket of ours gets a
+/// number to which logs are written.
+void open_standard_files();
+
 /// Allows as many open files as the system does; the default of many shells is too low for thousands of connections.
 void raise_file_limit();
 

@@ -260,6 +260,19 @@ TEST_F(Commands, NonsenseIsAnsweredWithWhatIsWrong) {
   EXPECT_TRUE(server.refreshed.empty());
 }
 
+TEST_F(Commands, DeepNestingIsNoHarm) {
+  for (const char* opening : {"[", R"({"zones":[)", R"({"zones":)"}) {
+    std::string request;
+    while (request.size() < 1'000'000) request += opening;
+    run(request);
+    expect_done(1);
+  }
+  std::string nested(500'000, '[');
+  nested += std::string(500'000, ']');
+  run(R"({"command": "zone list", "zones": [)" + nested + "]}");
+  expect_done(1);
+}
+
 TEST_F(Commands, AnyOctetsInARequestGiveALineOfJson) {
   for (int c = 0; c < 256; ++c) {
     run(std::string(R"({"command": ")") + static_cast<char>(c) + "\"}");

@@ -1,6 +1,7 @@
 """The two programs as people and service managers meet them: words, exit statuses, JSON, metrics, signals."""
 import json
 import os
+import pwd
 import re
 import socket
 import subprocess
@@ -226,6 +227,38 @@ def test_restart_needed_is_said(stage):
     assert us.wait_log(r"warning: .*server\.workers: 2 -> 1 \(needs a restart\)")
     us.config["server"]["workers"] = 2
     assert us.reload().out == "nothing changed\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_becomes_the_user(stage):
+    """Files belong to the user, privileged rights are gone for good, reload and stop work as before."""
+    nobody = pwd.getpwnam("nobody")
+    os.chmod(stage.root, 0o755)
+    us = with_files(stage)
+    us.config["server"]["user"] = "nobody"
+    us.config["control"]["socket"] = us.socket = os.path.join(us.folder, "run", "control.sock")
+    us.start()
+    with open(f"/proc/{us.pid}/status") as f:
+        status = f.read()
+    for field, number in (("Uid", nobody.pw_uid), ("Gid", nobody.pw_gid)):
+        assert re.search(rf"^{field}:\t{number}\t{number}\t{number}\t{number}$", status, re.MULTILINE), status
+    assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE), status
+    for path in (us.directory, os.path.dirname(us.socket), us.socket):
+        assert os.stat(path).st_uid == nobody.pw_uid, path
+    assert os.stat(us.socket).st_mode & 0o777 == 0o660
+    us.zone("b.example.", file="all.zone").reload()
+    us.wait_serial("b.example.", 1)
+    us.restart()
+    us.assert_serves("b.example.", 1)
+
+
+def test_closed_standard_files(stage):
+    """What is closed at the start becomes no socket to which the log is written."""
+    us = with_files(stage)
+    us.launch(prefix=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
+    us.wait_serial(ZONE, 1)
+    assert all(os.readlink(f"/proc/{us.pid}/fd/{number}") == "/dev/null" for number in (0, 1, 2))
+    us.stop()
 
 
 # Metrics

@@ -104,6 +104,20 @@ TEST(FileLimit, IsRaisedToWhatTheSystemAllows) {
             0);
 }
 
+TEST(StandardFiles, AreOpenedWhereTheyAreClosed) {
+  EXPECT_EQ(in_child([] {
+              close(STDIN_FILENO);
+              close(STDERR_FILENO);
+              const int next = dup(STDOUT_FILENO);  // takes 0
+              open_standard_files();
+              const int after = dup(STDOUT_FILENO);
+              if (next != STDIN_FILENO) return 1;
+              if (write(STDERR_FILENO, "x", 1) != 1) return 2;
+              return after > STDERR_FILENO ? 0 : 3;
+            }),
+            0);
+}
+
 TEST(Directories, AreMadeWhereTheyAreMissing) {
   const Folder folder;
   make_directory_of(folder / "run/understudy/control.sock", "");
