@@ -35,7 +35,7 @@ enum class Transport : std::uint8_t { udp, tcp };
 /// Written by one worker, read by anyone (relaxed).
 struct alignas(64) AnswerCounters {
   using Counter = std::atomic<std::uint64_t>;
-  static constexpr std::size_t type_slots = 66;  // types 0..64 by number, the rest in the last
+  static constexpr std::size_t type_slots = 67;  // types 0..65 (HTTPS) by number, the rest in the last
   static constexpr std::size_t rcode_slots = 24;
   Counter queries[2] = {};  // by Transport
   Counter octets_in[2] = {}, octets_out[2] = {};

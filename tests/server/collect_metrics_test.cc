@@ -104,6 +104,7 @@ TEST_F(CollectMetrics, WorkersAreAdded) {
   answers_[0].octets_in[0] = 300;
   answers_[0].types[1] = 3;
   answers_[1].types[1] = 4;
+  answers_[0].count_type(RRType::HTTPS);
   answers_[0].types[AnswerCounters::type_slots - 1] = 2;
   answers_[0].rcodes[0] = 9;
   answers_[1].rcodes[3] = 1;
