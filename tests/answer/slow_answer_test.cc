@@ -175,7 +175,7 @@ TEST_F(SlowAnswerTest, BeforeAnyZoneIsSet) {
 TEST_F(SlowAnswerTest, Counts) {
   serve("www A 192.0.2.1\n");
   (void)server_.udp(Query{.qname = "www.example."}.bytes());
-  (void)server_.udp(Query{.qname = "gone.example.", .type = RRType::HTTPS}.bytes());
+  (void)server_.udp(Query{.qname = "gone.example.", .type = RRType::CAA}.bytes());
   (void)server_.tcp(Query{.qname = "elsewhere."}.bytes());
   (void)server_.udp(Query{.qname = "x.", .flags = Header::qr}.bytes());
   (void)server_.udp(Query{.qname = "example.", .type = RRType::SOA, .flags = opcode_bits(Opcode::NOTIFY)}.bytes());
