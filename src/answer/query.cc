@@ -25,16 +25,6 @@ bool read_labels(const std::uint8_t* message, std::size_t size, HashedName& name
   return true;
 }
 
-void hash_suffixes(HashedName& name) {
-  const std::uint8_t* wire = name.name.wire().data();
-  std::uint64_t hash = root_hash();
-  name.hashes[name.labels] = hash;
-  for (std::size_t i = name.labels; i-- > 0;) {
-    hash = child_hash(hash, wire + name.offsets[i] + 1, wire[name.offsets[i]]);
-    name.hashes[i] = hash;
-  }
-}
-
 }  // namespace
 
 bool read_plain_query(ByteView query, PlainQuery& out) {
@@ -64,7 +54,7 @@ bool read_plain_query(ByteView query, PlainQuery& out) {
     at = query.size();
   }
   if (at != query.size()) return false;
-  hash_suffixes(out.name);
+  out.name.hash_suffixes();
   return true;
 }
 

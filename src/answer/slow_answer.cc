@@ -136,7 +136,7 @@ void SlowAnswer::dispatch(Context& c) {
   const RRType type = c.message.question()->type;
   if (type == RRType::AXFR || type == RRType::IXFR) return answer_transfer(c);
   if (is_meta_type(type) && type != RRType::ANY) return refuse(c, meta_type_rcode(type));
-  answer_query(c);
+  follow(c);
 }
 
 // RFC 1996: from whom the zone's rules allow, acknowledged at once; the check is the transfer engine's.
@@ -245,10 +245,6 @@ const Zone* SlowAnswer::zone_for(Context& c, const HashedName& name, RRType type
     }
   }
   return zone;
-}
-
-void SlowAnswer::answer_query(Context& c) {
-  follow(c);
 }
 
 // RFC 1034 section 4.3.2 from step 2, again for each alias met.

@@ -27,7 +27,6 @@ class SlowAnswer {
   struct Context;
   std::size_t malformed(ByteView query, const Error& error, MutableBytes response, AnswerCounters& counters);
   void dispatch(Context& c);
-  void answer_query(Context& c);
   void answer_notify(Context& c);
   void answer_transfer(Context& c);
   void refuse(Context& c, Rcode rcode);

@@ -95,6 +95,11 @@ struct HashedName {
       at += wire[at] + 1U;
     }
     offsets[labels] = static_cast<std::uint8_t>(at);
+    hash_suffixes();
+  }
+  /// Fills `hashes` from `name`, `labels` and `offsets`.
+  void hash_suffixes() {
+    const std::uint8_t* wire = name.wire().data();
     std::uint64_t h = root_hash();
     hashes[labels] = h;
     for (std::size_t i = labels; i-- > 0;) {
