@@ -64,6 +64,8 @@ std::string_view errc_text(Errc code) {
       return "the serial is older than the one already known";
     case Errc::empty_message:
       return "a transfer message has no record";
+    case Errc::bad_delta:
+      return "the difference does not fit";
     case Errc::connect_failed:
       return "cannot connect";
     case Errc::connection_closed:

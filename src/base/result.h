@@ -47,6 +47,7 @@ enum class Errc {
   byte_limit,          // more octets than allowed
   serial_backwards,    // the transferred serial is older than the probed or the served one
   empty_message,       // a transfer message without a record
+  bad_delta,           // a difference that does not fit: order, serials, a record that is or is not there
   // Connections
   connect_failed,
   connection_closed,  // closed by the peer before the exchange was complete

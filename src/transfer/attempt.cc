@@ -111,6 +111,7 @@ std::string_view advice_text(Errc code) {
     case Errc::bad_transfer_start:
     case Errc::bad_transfer_end:
     case Errc::extra_records:
+    case Errc::bad_delta:
       return "the primary, or something between, sends what is no valid transfer: check it";
     case Errc::rcode:
       return "check that the primary serves the zone and allows us to transfer it";
