@@ -1,5 +1,7 @@
 #include "transfer/limits.h"
 
+#include <algorithm>
+
 namespace understudy {
 
 struct Lanes::Request::Waiting {
@@ -12,6 +14,8 @@ struct Lanes::Request::Waiting {
 namespace {
 
 constexpr unsigned max_lent_share = 2;  // of the bound in all
+constexpr double burst = 0.1;           // seconds' worth of grants that may come at once
+constexpr double longest_debt = 5;      // seconds for which urgent requests can hold up the others
 
 std::size_t index_of(Lanes::Priority priority) {
   return static_cast<std::size_t>(priority);
@@ -33,6 +37,46 @@ void Lanes::set_limits(unsigned total, unsigned per_peer) {
   per_peer_limit_ = per_peer;
   for (auto lane = lanes_.begin(); lane != lanes_.end();) update(*lane++);  // update() may erase it
   pump();
+}
+
+void Lanes::set_rate(double per_second) {
+  if (!now_) return;
+  per_second_ = per_second;
+  for (auto lane = lanes_.begin(); lane != lanes_.end();) update(*lane++);
+  pump();
+}
+
+/// When the next request that is not urgent may be granted.
+double Lanes::free_at(const Lane& lane) const {
+  return per_second_ <= 0 ? 0 : lane.spent_until - burst;
+}
+
+void Lanes::spend(Lane& lane) const {
+  if (per_second_ <= 0) return;
+  const double now = now_();
+  lane.spent_until = std::min(std::max(lane.spent_until, now) + 1 / per_second_, now + longest_debt);
+}
+
+void Lanes::pace(LaneEntry& entry, double until) {
+  double& paced_as = entry.second.paced_as;
+  if (paced_as == until) return;
+  if (paced_as != 0) paced_.erase({paced_as, &entry});
+  paced_as = until;
+  if (until == 0) return;
+  paced_.emplace(until, &entry);
+  if (paced_.begin()->second == &entry) wake_at_(until);
+}
+
+void Lanes::tick() {
+  if (!now_) return;
+  const double now = now_();
+  while (!paced_.empty() && paced_.begin()->first <= now) {
+    LaneEntry& entry = *paced_.begin()->second;
+    pace(entry, 0);
+    update(entry);
+  }
+  pump();
+  if (!paced_.empty()) wake_at_(paced_.begin()->first);
 }
 
 Lanes::Request Lanes::enqueue(const Endpoint& peer, Priority priority, Granted granted) {
@@ -91,16 +135,22 @@ bool Lanes::has_room(const Lane& lane, std::size_t priority) const {
 /// Puts the lane into ready_ under the number of whoever is first in it, or takes it out.
 void Lanes::update(LaneEntry& entry) {
   Lane& lane = entry.second;
+  const double free = free_at(lane);
+  const double wait_until = free > 0 && free > now_() ? free : 0;
   for (std::size_t i = 0; i < lane.queues.size(); ++i) {
     Queue& queue = lane.queues[i];
     while (!queue.empty() && !queue.front()->granted) queue.pop_front();
-    const std::uint64_t number = queue.empty() || !has_room(lane, i) ? 0 : queue.front()->number;
+    const bool too_early = i != index_of(Priority::urgent) && wait_until != 0;
+    const std::uint64_t number = queue.empty() || !has_room(lane, i) || too_early ? 0 : queue.front()->number;
     if (number == lane.ready_as[i]) continue;
     if (lane.ready_as[i] != 0) ready_[i].erase({lane.ready_as[i], &entry});
     if (number != 0) ready_[i].emplace(number, &entry);
     lane.ready_as[i] = number;
   }
-  if (lane.active == 0 && lane.lent == 0 && lane.queues[0].empty() && lane.queues[1].empty()) lanes_.erase(entry.first);
+  // A lane without requests stays as long as it remembers what was granted.
+  pace(entry, wait_until);
+  const bool unused = lane.active == 0 && lane.lent == 0 && lane.queues[0].empty() && lane.queues[1].empty();
+  if (unused && wait_until == 0) lanes_.erase(entry.first);
 }
 
 void Lanes::pump() {
@@ -119,6 +169,7 @@ void Lanes::pump() {
     }
     ++entry.second.active;
     ++active_;
+    spend(entry.second);
     update(entry);
     granted(Permit(this, first->peer));
   }

@@ -3,6 +3,7 @@
 // Requests are granted first come, first served, urgent ones before the others; those whose peer is at its bound are
 // passed over until it has room, so a peer that hangs fills its own lane only. A peer is an address with its port.
 // A permit whose work stands still can be lent: other peers' requests and urgent ones of the same peer use its room.
+// A rate bounds how many are granted a second for each peer; urgent requests count but do not wait for it.
 // Waiting costs one small object and no coroutine. Not thread-safe.
 #pragma once
 
@@ -76,11 +77,18 @@ class Lanes {
   };
 
   Lanes(unsigned total, unsigned per_peer) : total_limit_(total), per_peer_limit_(per_peer) {}
+  /// `now` gives monotonic seconds; `wake_at` is told when tick() must be called (at the latest).
+  Lanes(unsigned total, unsigned per_peer, std::function<double()> now, std::function<void(double)> wake_at)
+      : total_limit_(total), per_peer_limit_(per_peer), now_(std::move(now)), wake_at_(std::move(wake_at)) {}
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
   /// Takes effect at once where there is now more room; what runs is left alone.
   void set_limits(unsigned total, unsigned per_peer);
+  /// Grants a second for each peer, after a burst of a tenth of a second's; 0: any number. Only with a clock.
+  void set_rate(double per_second);
+  /// Grants what had to wait for the rate.
+  void tick();
   /// `granted` is called once, with the permit: at once if there is room, else when there is.
   [[nodiscard]] Request enqueue(const Endpoint& peer, Priority priority, Granted granted);
   /// Moves a waiting request to the end of the urgent ones.
@@ -96,12 +104,17 @@ class Lanes {
     unsigned lent = 0;
     std::array<Queue, 2> queues;              // by Priority
     std::array<std::uint64_t, 2> ready_as{};  // under which number this lane is in ready_; 0: it is not
+    double spent_until = 0;                   // monotonic seconds: what was granted is paid for by then
+    double paced_as = 0;                      // under which time this lane is in paced_; 0: it is not
   };
   using LaneEntry = std::pair<const Endpoint, Lane>;
 
   void release(const Endpoint& peer, bool lent);
   [[nodiscard]] bool has_room(const Lane& lane, std::size_t priority) const;
   void update(LaneEntry& lane);
+  void pace(LaneEntry& lane, double until);
+  void spend(Lane& lane) const;
+  [[nodiscard]] double free_at(const Lane& lane) const;
   void pump();
 
   unsigned total_limit_;
@@ -111,6 +124,10 @@ class Lanes {
   std::uint64_t last_number_ = 0;
   bool pumping_ = false;
   std::map<Endpoint, Lane> lanes_;
+  std::function<double()> now_;
+  std::function<void(double)> wake_at_;
+  double per_second_ = 0;
+  std::set<std::pair<double, LaneEntry*>> paced_;  // lanes to look at again, by time
   // Lanes with room and somebody waiting, by the number of their first request: one set for each priority.
   std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2> ready_;
 };

@@ -1,13 +1,22 @@
-// Which primaries hang, so that a thousand zones do not each wait for the same one.
+// Which primaries cannot be reached, so that a thousand zones do not each wait for the same one.
 //
 // A primary hangs once a check of it ran out of time and nothing else came from it since that check began. From then on
-// one check at a time, a second after the one before, finds out whether it answers again; the other zones ask their
-// other primaries first and come back to this one only if those fail. Any answer ends it. On the transfer thread.
+// one check at a time, a second after the one before, finds out whether it answers again; zones that have other
+// primaries ask those first and come back to this one only if they fail.
+//
+// A primary that hangs, or that refuses connections, also rests: zones without another primary do not ask it for a
+// pause that doubles with every failure, from a second to a bound. Whose check failed is to check again at the end of
+// the pause; the others wait, and are told once an answer has come. A NOTIFY from the primary, or a command, ends the
+// pause. Any answer ends all of it. On the transfer thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "base/address.h"
 
@@ -15,24 +24,56 @@ namespace understudy {
 
 class PrimaryHealth {
  public:
-  enum class Outcome : std::uint8_t { answered, hung, unknown };
+  enum class Outcome : std::uint8_t {
+    answered,
+    hung,
+    unreachable,  // at once, e.g. the port is closed
+    unknown,
+  };
+
+  /// Somebody who could not ask.
+  class Waiter {
+   public:
+    virtual ~Waiter() = default;
+    /// The primary has answered somebody. Called once for each wait().
+    virtual void primary_answers() = 0;
+  };
+
+  /// The longest pause, seconds; 0: none at all.
+  void set_longest_pause(double seconds) { longest_pause_ = seconds; }
 
   /// It hangs, and somebody is finding out whether it still does or just has: another primary is the better choice.
   /// `now`: monotonic seconds.
   [[nodiscard]] bool is_to_be_passed_over(const Endpoint& primary, double now) const;
+  /// Until when it rests, or a little later than now if somebody is finding out; nullopt: it may be asked. Monotonic
+  /// seconds.
+  [[nodiscard]] std::optional<double> rests_until(const Endpoint& primary, double now) const;
+  /// There is a sign of life of it, or somebody insists: it may be asked.
+  void end_pause(const IpAddress& address);
+  /// To be told when it answers again. Nothing happens if it does not rest.
+  void wait(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter);
+
   /// A check of it begins.
   void begin(const Endpoint& primary);
-  /// It has ended; `began` and `now` in monotonic seconds. `name` is the one for log lines.
-  void end(const Endpoint& primary, const std::string& name, Outcome outcome, double began, double now);
+  /// It has ended; `began` and `now` in monotonic seconds. `name` is the one for log lines. Returns when the caller
+  /// should check again if it does not answer.
+  std::optional<double> end(const Endpoint& primary, const std::string& name, Outcome outcome, double began, double now);
 
  private:
   struct State {
     unsigned under_way = 0;
     bool hangs = false;
+    unsigned failures = 0;    // in a row, one for each pause
     double answered_at = -1;  // monotonic seconds, as all times
-    double hung_at = -1;      // found so last
+    double failed_at = -1;
+    double rests_until = -1;
+    std::unordered_map<Waiter*, std::weak_ptr<Waiter>> waiters;
   };
-  std::map<Endpoint, State> states_;  // of primaries that hang or are being asked
+  [[nodiscard]] const State* find(const Endpoint& primary) const;
+  double failed(State& state, double now) const;
+
+  double longest_pause_ = 0;
+  std::map<Endpoint, State> states_;  // of primaries that rest or are being asked
 };
 
 }  // namespace understudy

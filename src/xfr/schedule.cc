@@ -72,14 +72,38 @@ void RefreshSchedule::restore(const Zone::Soa& soa, const ZoneTimers& saved, Mom
   if (!expired_) next_check_ += std::clamp(seconds_until(saved.refresh_at), 0.0, refresh_wait());
 }
 
-void RefreshSchedule::confirmed(const Zone::Soa& soa, Moment now, double random) {
+/// How long a version may live from now on if its primary has `left` for it.
+double RefreshSchedule::life(std::optional<std::uint32_t> left) const {
+  if (!left) return expire_wait();
+  return std::min(expire_wait(), bounded(*left, bounds_.expire_min, bounds_.expire_max));
+}
+
+void RefreshSchedule::begin_anew(const Zone::Soa& soa, Moment now) {
   soa_ = soa;
-  expired_ = false;
   failures_ = 0;
   confirmed_ = now.mono;
   checked_ = now.mono;
-  next_check_ = now.mono + shortened(refresh_wait(), random);
-  expires_ = now.mono + expire_wait();
+}
+
+/// Sets what follows from a version that lives until expires_: a brief life is checked within its half.
+void RefreshSchedule::begin_life(Moment now, double random) {
+  expired_ = expires_ <= now.mono;
+  const double least = bounded(0, bounds_.refresh_min, bounds_.refresh_max);
+  next_check_ = now.mono + shortened(capped(refresh_wait(), (expires_ - now.mono) / 2, least), random);
+}
+
+void RefreshSchedule::confirmed(const Zone::Soa& soa, Moment now, double random, std::optional<std::uint32_t> left) {
+  const double before = soa_ && !expired_ ? expires_ : now.mono;
+  begin_anew(soa, now);
+  expires_ = now.mono + life(left);
+  if (left) expires_ = std::min(std::max(before, expires_), now.mono + expire_wait());
+  begin_life(now, random);
+}
+
+void RefreshSchedule::updated(const Zone::Soa& soa, Moment now, double random, std::optional<std::uint32_t> left) {
+  begin_anew(soa, now);
+  expires_ = now.mono + life(left);
+  begin_life(now, random);
 }
 
 void RefreshSchedule::failed(Moment now, double random) {

@@ -2,7 +2,8 @@
 // machine: facts and times in, times out. No I/O.
 //
 //   checks run at next_check(); a check ends in confirmed() (same serial), updated() (new version) or failed().
-//   failed: next check after retry; confirmed/updated: after refresh; expire counts from the last confirmation.
+//   failed: next check after retry; confirmed/updated: after refresh; expire counts from the last confirmation, or from
+//   what the primary says is left of its own (RFC 7314), so that a chain of secondaries does not add up lifetimes.
 //   expired: still checked every retry; confirmed() or updated() bring it back.
 //
 // While the process runs, time is monotonic (`mono`, seconds), so a clock that jumps moves nothing. Across a restart
@@ -12,6 +13,7 @@
 // Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -42,10 +44,14 @@ class RefreshSchedule {
   void start_empty(Moment now);
   /// After a restart: continues from stored wall times.
   void restore(const Zone::Soa& soa, const ZoneTimers& saved, Moment now);
-  /// `random` in [0,1).
-  void confirmed(const Zone::Soa& soa, Moment now, double random);
-  void updated(const Zone::Soa& soa, Moment now, double random) { confirmed(soa, now, random); }
+  /// `random` in [0,1). `left`: the EXPIRE option of the answer, if there was one; seconds. Confirmed, it can only
+  /// lengthen what is left; for a new version it counts instead of the SOA's value, which is the most in any case
+  /// (RFC 7314 section 4).
+  void confirmed(const Zone::Soa& soa, Moment now, double random, std::optional<std::uint32_t> left = std::nullopt);
+  void updated(const Zone::Soa& soa, Moment now, double random, std::optional<std::uint32_t> left = std::nullopt);
   void failed(Moment now, double random);
+  /// The next check is made at this time if that is earlier; monotonic seconds.
+  void check_by(double when) { next_check_ = std::min(next_check_, when); }
   /// Other bounds after a reload; takes effect from the next outcome on, and at once where a wait is now too long.
   void set_bounds(TimerBounds bounds, Moment now);
 
@@ -56,6 +62,8 @@ class RefreshSchedule {
   /// True exactly when the version may not be answered any more. Call with the current time; becomes sticky.
   bool check_expired(Moment now);
   [[nodiscard]] bool expired() const { return expired_; }
+  /// Monotonic second at which the version expired or will; meaningless without one.
+  [[nodiscard]] double expiry() const { return expires_; }
   /// What to store now.
   [[nodiscard]] ZoneTimers timers(Moment now) const;
 
@@ -63,6 +71,9 @@ class RefreshSchedule {
   [[nodiscard]] double refresh_wait() const;
   [[nodiscard]] double retry_wait() const;
   [[nodiscard]] double expire_wait() const;
+  [[nodiscard]] double life(std::optional<std::uint32_t> left) const;
+  void begin_anew(const Zone::Soa& soa, Moment now);
+  void begin_life(Moment now, double random);
 
   TimerBounds bounds_;
   std::optional<Zone::Soa> soa_;

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace understudy {
@@ -134,6 +136,77 @@ TEST_F(LanesTest, OnlySomePermitsCanBeLent) {
     permits.back().lend();
   }
   EXPECT_EQ(lanes.active(), 3U) << "the bound, and twice as many lent";
+}
+
+/// Lanes with a clock that the test moves.
+class PacedLanes : public testing::Test {
+ protected:
+  void request(const Endpoint& peer, Lanes::Priority priority = Lanes::Priority::normal) {
+    requests_.push_back(lanes_.enqueue(peer, priority, [this](Lanes::Permit permit) {
+      ++granted_;
+      permit.release();
+    }));
+  }
+  /// Time goes on as the lanes ask for it.
+  void run_until(double end) {
+    while (wake_at_ != 0 && wake_at_ <= end) {
+      now_ = std::max(now_, std::exchange(wake_at_, 0));
+      lanes_.tick();
+    }
+    now_ = end;
+  }
+
+  double now_ = 1000;
+  double wake_at_ = 0;
+  int granted_ = 0;
+  Lanes lanes_{100, 100, [this] { return now_; },
+               [this](double at) { wake_at_ = wake_at_ == 0 ? at : std::min(wake_at_, at); }};
+  std::vector<Lanes::Request> requests_;
+  const Endpoint peer_ = *Endpoint::parse("192.0.2.1@53"), other_ = *Endpoint::parse("192.0.2.2@53");
+};
+
+TEST_F(PacedLanes, RateHoldsForEachPeer) {
+  lanes_.set_rate(50);
+  for (int i = 0; i < 200; ++i) request(peer_);
+  EXPECT_NEAR(granted_, 5, 1) << "the burst";
+  request(other_);
+  EXPECT_NEAR(granted_, 6, 1) << "another peer does not wait";
+  run_until(1001);
+  EXPECT_NEAR(granted_, 56, 2);
+  run_until(1002);
+  EXPECT_NEAR(granted_, 106, 2);
+  run_until(1010);
+  EXPECT_EQ(granted_, 201);
+}
+
+TEST_F(PacedLanes, RateHoldsForRequestsThatComeOneAfterTheOther) {
+  lanes_.set_rate(10);
+  for (int i = 0; i < 100; ++i) {
+    request(peer_);
+    run_until(now_ + 0.001);
+  }
+  EXPECT_LE(granted_, 4);
+}
+
+TEST_F(PacedLanes, UrgentRequestsDoNotWaitButCount) {
+  lanes_.set_rate(10);
+  for (int i = 0; i < 20; ++i) request(peer_, Lanes::Priority::urgent);
+  EXPECT_EQ(granted_, 20);
+  request(peer_);
+  run_until(1001.5);
+  EXPECT_EQ(granted_, 20);
+  run_until(1002.1);
+  EXPECT_EQ(granted_, 21);
+  for (int i = 0; i < 1000; ++i) request(peer_, Lanes::Priority::urgent);
+  request(peer_);
+  run_until(1008);
+  EXPECT_EQ(granted_, 1022) << "a flood holds up the others for a bounded time only";
+}
+
+TEST_F(PacedLanes, AnyNumberWithoutARate) {
+  for (int i = 0; i < 1000; ++i) request(peer_);
+  EXPECT_EQ(granted_, 1000);
+  EXPECT_EQ(wake_at_, 0);
 }
 
 }  // namespace

@@ -59,5 +59,85 @@ TEST_F(PrimaryHealthTest, WhatIsNotKnownChangesNothing) {
   EXPECT_TRUE(passed_over(20));
 }
 
+class CountingWaiter final : public PrimaryHealth::Waiter {
+ public:
+  void primary_answers() override { ++told; }
+  int told = 0;
+};
+
+TEST_F(PrimaryHealthTest, PausesDoubleUpToTheBound) {
+  health_.set_longest_pause(10);
+  double now = 100;
+  for (const double pause : {1, 2, 4, 8, 10, 10}) {
+    EXPECT_FALSE(health_.rests_until(primary_, now)) << "somebody must find out";
+    begin();
+    EXPECT_EQ(health_.rests_until(primary_, now).has_value(), now != 100) << "and one is enough";
+    EXPECT_EQ(health_.end(primary_, "hidden1", Outcome::unreachable, now, now), now + pause);
+    EXPECT_EQ(health_.rests_until(primary_, now + pause / 2), now + pause);
+    EXPECT_FALSE(passed_over(now)) << "it does not hang: it costs nothing";
+    now += pause;
+  }
+  begin();
+  end(Outcome::answered, now, now);
+  EXPECT_FALSE(health_.rests_until(primary_, now));
+  begin();
+  EXPECT_EQ(health_.end(primary_, "hidden1", Outcome::hung, now + 1, now + 1), now + 2) << "from the beginning";
+}
+
+TEST_F(PrimaryHealthTest, FailuresAtTheSameTimeAreOne) {
+  health_.set_longest_pause(60);
+  for (int i = 0; i < 5; ++i) begin();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(health_.end(primary_, "hidden1", Outcome::hung, 0, 5 + 0.1 * i), 6);
+  }
+}
+
+TEST_F(PrimaryHealthTest, SignOfLifeEndsThePause) {
+  health_.set_longest_pause(60);
+  for (const double now : {1.0, 2.0, 4.0, 8.0}) {
+    begin();
+    end(Outcome::unreachable, now, now);
+  }
+  EXPECT_EQ(health_.rests_until(primary_, 8), 16);
+  health_.end_pause(*IpAddress::parse("192.0.2.2"));
+  EXPECT_TRUE(health_.rests_until(primary_, 8));
+  health_.end_pause(primary_.address);
+  EXPECT_FALSE(health_.rests_until(primary_, 8));
+  begin();
+  EXPECT_EQ(health_.end(primary_, "hidden1", Outcome::unreachable, 9, 9), 11) << "not from where it was";
+}
+
+TEST_F(PrimaryHealthTest, WaitersAreToldOnce) {
+  health_.set_longest_pause(60);
+  const auto waiter = std::make_shared<CountingWaiter>();
+  health_.wait(primary_, waiter);
+  begin();
+  end(Outcome::answered, 0, 0);
+  EXPECT_EQ(waiter->told, 0) << "there was nothing to wait for";
+  begin();
+  end(Outcome::unreachable, 1, 1);
+  health_.wait(primary_, waiter);
+  health_.wait(primary_, waiter);
+  {
+    const auto gone = std::make_shared<CountingWaiter>();
+    health_.wait(primary_, gone);
+  }
+  begin();
+  end(Outcome::unreachable, 2, 2);
+  EXPECT_EQ(waiter->told, 0);
+  begin();
+  end(Outcome::answered, 3, 3);
+  EXPECT_EQ(waiter->told, 1);
+  begin();
+  end(Outcome::answered, 4, 4);
+  EXPECT_EQ(waiter->told, 1);
+}
+
+TEST_F(PrimaryHealthTest, WithoutPausesNobodyRests) {
+  begin();
+  EXPECT_FALSE(health_.end(primary_, "hidden1", Outcome::unreachable, 1, 1));
+  EXPECT_FALSE(health_.rests_until(primary_, 1));
+}
+
 }  // namespace
 }  // namespace understudy

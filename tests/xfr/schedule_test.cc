@@ -254,6 +254,61 @@ TEST_F(Schedule, TighterBoundsShortenAWait) {
   EXPECT_EQ(due_in(s), 5);
 }
 
+TEST_F(Schedule, ExpireOptionIsWhatIsLeftForANewVersion) {
+  RefreshSchedule s({});
+  s.updated(soa, now(), 0, 50000);
+  EXPECT_EQ(expires_in(s), 50000);
+  EXPECT_EQ(due_in(s), 3600);
+  s.updated(soa, now(), 0, 90000);
+  EXPECT_EQ(expires_in(s), 86400) << "the SOA's EXPIRE is the most (RFC 7314 section 4)";
+  s.updated(soa, now(), 0, 1000);
+  EXPECT_EQ(expires_in(s), 1000);
+  EXPECT_EQ(due_in(s), 500) << "checked before it ends";
+}
+
+TEST_F(Schedule, ExpireOptionOfAConfirmationOnlyLengthens) {
+  RefreshSchedule s({});
+  s.updated(soa, now(), 0);
+  wait(6400);
+  s.confirmed(soa, now(), 0, 1000);
+  EXPECT_EQ(expires_in(s), 80000) << "the current timer is longer";
+  s.confirmed(soa, now(), 0, 82000);
+  EXPECT_EQ(expires_in(s), 82000);
+  s.confirmed(soa, now(), 0, 0xffff'ffff);
+  EXPECT_EQ(expires_in(s), 86400);
+}
+
+TEST_F(Schedule, ChainDoesNotAddUpLifetimes) {
+  RefreshSchedule first({}), second({});
+  first.updated(soa, now(), 0);
+  double left = 86400;
+  for (; left > 0; left -= 3600) {
+    second.confirmed(soa, now(), 0, static_cast<std::uint32_t>(left));
+    wait(3600);
+  }
+  second.confirmed(soa, now(), 0, 0);
+  wait(1);
+  EXPECT_TRUE(first.check_expired(now()));
+  EXPECT_TRUE(second.check_expired(now())) << "its primary has nothing left";
+}
+
+TEST_F(Schedule, OperatorsBoundsHoldForTheExpireOptionToo) {
+  RefreshSchedule s({.expire_min = 5000, .expire_max = 20000});
+  s.updated(soa, now(), 0, 100);
+  EXPECT_EQ(expires_in(s), 5000);
+  s.updated(soa, now(), 0, 50000);
+  EXPECT_EQ(expires_in(s), 20000);
+}
+
+TEST_F(Schedule, CheckByOnlyShortens) {
+  RefreshSchedule s({});
+  s.updated(soa, now(), 0);
+  s.check_by(now().mono + 5000);
+  EXPECT_EQ(due_in(s), 3600);
+  s.check_by(now().mono + 5);
+  EXPECT_EQ(due_in(s), 5);
+}
+
 TEST_F(Schedule, RandomHistoriesKeepTheirPromises) {
   std::uint64_t state = 88172645463325252ULL;
   const auto random = [&] {
