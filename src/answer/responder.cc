@@ -28,6 +28,8 @@ void Responder::find_zone(const ZoneTable& table, Work& work) {
     if (const ZoneSlot* parent = table.find_closest_from(name, 1, &label)) slot = parent;
   }
   work.zone = slot == nullptr ? nullptr : slot->zone();
+  // What has expired says so, if the client understands that.
+  if (work.zone != nullptr && slot->is_stale() && work.query.has_edns) work.zone = nullptr;
   if (work.zone == nullptr) return;
   work.zone->prefetch(name.hashes[0]);
   const std::size_t depth = name.labels - work.zone->apex_labels();

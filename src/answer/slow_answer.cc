@@ -47,6 +47,7 @@ struct SlowAnswer::Context {
   std::uint16_t flags = 0;
   bool dnssec_ok = false;
   bool truncated = false;
+  bool stale = false;        // a part comes from a version that has expired
   bool handed_over = false;  // a transfer takes the response over
   Bytes options;             // EDNS options of the answer
 };
@@ -237,6 +238,7 @@ const Zone* SlowAnswer::zone_for(Context& c, const HashedName& name, RRType type
     return nullptr;
   }
   const Zone* zone = slot->zone();
+  if (zone != nullptr && slot->is_stale()) c.stale = true;
   if (zone == nullptr && first) {
     c.rcode = Rcode::SERVFAIL;
     if (c.message.edns()) {
@@ -441,6 +443,7 @@ std::size_t SlowAnswer::finish(Context& c) {
   }
   c.writer.set_flags(static_cast<std::uint16_t>(c.flags | (number(c.rcode) & 15)));
   if (c.message.edns()) {
+    if (c.stale) append_extended_error(c.options, ExtendedError::stale_answer, "zone expired");
     // The options are for people; without room for them, the bare OPT must do.
     c.writer.reserve(c.tsig ? tsig_size(*c.tsig) : 0);
     if (!c.writer.add_opt(c.settings->udp_max_size, c.rcode, c.dnssec_ok, c.options)) {

@@ -18,7 +18,7 @@
 namespace understudy {
 
 /// The words for ZoneRow::state (doc/zone-life.md).
-inline constexpr std::string_view zone_states[] = {"loading", "empty", "ok", "failing", "expired"};
+inline constexpr std::string_view zone_states[] = {"loading", "empty", "ok", "failing", "expired", "stale"};
 
 /// One zone as shown. Times in wall seconds, 0 = never.
 struct ZoneRow {

@@ -14,7 +14,7 @@ std::string subject(const Attempt& attempt) {
   const std::string who = peer.name == address ? address : fmt::format("{} {}", peer.name, address);
   const std::string key = peer.key ? "key " + peer.key->name.text() : "unsigned";
   return fmt::format("zone {}: {} {} {} ({}, {})", attempt.zone.text(), attempt.asked,
-                     attempt.asked == "AXFR" ? "from" : "at", who, attempt.transport, key);
+                     attempt.asked == "SOA" ? "at" : "from", who, attempt.transport, key);
 }
 
 std::string serial_text(const std::optional<Serial>& serial) {
@@ -25,7 +25,7 @@ std::string serial_text(const std::optional<Serial>& serial) {
 std::string facts(const Attempt& attempt) {
   std::string out = fmt::format("ours {}", serial_text(attempt.ours));
   if (attempt.announced) out += fmt::format(", announced {}", attempt.announced->value);
-  if (attempt.asked == "AXFR") {
+  if (attempt.asked != "SOA") {
     if (attempt.received) out += fmt::format(", received {}", attempt.received->value);
     out += fmt::format(", {} records in {} messages, {} octets", attempt.counts.records, attempt.counts.messages,
                        attempt.counts.octets);
@@ -62,6 +62,10 @@ void log_failed(const Attempt& attempt, const Error& error) {
   const std::string_view advice = advice_text(error.code);
   log_warning("{} failed: {}; {}{}{}", subject(attempt), error.text(), facts(attempt), advice.empty() ? "" : "; ",
               advice);
+}
+
+void log_no_differences(const Attempt& attempt, const Error& error) {
+  log_info("{} failed: {}; {}; the whole zone is asked for instead", subject(attempt), error.text(), facts(attempt));
 }
 
 void log_given_up(const Attempt& attempt, std::string_view why) {

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "dns/serial.h"
+#include "transfer/exchange_trace.h"
 #include "transfer/settings.h"
 #include "xfr/axfr_reader.h"
 #include "zone/builder.h"
@@ -19,13 +20,15 @@ namespace understudy {
 struct Attempt {
   Name zone;
   PeerSettings peer;
-  std::string_view asked = "SOA";      // or AXFR
+  std::string_view asked = "SOA";      // or AXFR, IXFR
   std::string_view transport = "UDP";  // of the last message
   std::optional<Serial> ours;          // before
   std::optional<Serial> announced;     // by the primary's SOA answer
   std::optional<Serial> received;      // in the transfer
-  TransferCounts counts;               // of the transfer
+  std::optional<std::uint32_t> expire_left;  // the primary's EXPIRE option (RFC 7314), seconds
+  TransferCounts counts;                     // of the transfer
   double seconds = 0;
+  ExchangeTrace trace;
 };
 
 /// The zone came and is served: information.
@@ -35,6 +38,8 @@ void log_current(const Attempt& attempt);
 /// The primary has an older serial than we: a warning the first time, then for debugging.
 void log_behind(const Attempt& attempt, bool first_time);
 void log_failed(const Attempt& attempt, const Error& error);
+/// The differences were of no use, and the whole zone is asked for: information.
+void log_no_differences(const Attempt& attempt, const Error& error);
 /// This server ended it: information. `why` is a sentence.
 void log_given_up(const Attempt& attempt, std::string_view why);
 /// One warning for all records that were dropped and all oddities that were kept.

@@ -14,20 +14,43 @@ namespace {
 constexpr std::uint64_t large_version = std::uint64_t{4} << 20;
 constexpr std::size_t max_batch = 256;
 
+Result<std::shared_ptr<const Zone>> make_version(CommitTask& task) {
+  if (!task.deltas.empty()) return apply_deltas(task.base, task.deltas, task.max_octets, &task.report);
+  if (!task.builder) return task.version;
+  auto finished = task.builder->finish();
+  task.report = task.builder->report();
+  return finished;
+}
+
+/// What changed is kept, also where the zone came whole, as far as it is not too much: others may ask for it.
+void extend_history(CommitTask& task) {
+  if (task.keep.versions == 0) {
+    task.history = std::make_shared<const ZoneHistory>();
+    return;
+  }
+  std::vector<DeltaPtr> found;
+  const bool goes_on = task.base && task.version->serial().is_newer_than(task.base->serial());
+  if (task.deltas.empty() && goes_on) {
+    if (auto delta = difference(task.base, task.version, task.keep.octets)) found.push_back(*std::move(delta));
+  }
+  const std::span<const DeltaPtr> added = task.deltas.empty() ? found : task.deltas;
+  task.history = (task.history ? task.history : std::make_shared<const ZoneHistory>())->with(added, task.keep);
+}
+
 /// What may be served at all: whole, and never older than what was served before.
 void check(CommitTask& task) {
-  if (task.builder) {
-    auto finished = task.builder->finish();
-    if (!finished) {
-      task.result = std::unexpected(std::move(finished).error());
-      return;
-    }
-    task.version = *std::move(finished);
+  auto made = make_version(task);
+  if (!made) {
+    task.result = std::unexpected(std::move(made).error());
+    return;
   }
+  task.version = *std::move(made);
   const Serial serial = task.version->serial();
   if (task.ours && !task.may_go_back && *task.ours != serial && !serial.is_newer_than(*task.ours)) {
     task.result = fail(Errc::serial_backwards, fmt::format("{}, we serve {}", serial.value, task.ours->value));
+    return;
   }
+  extend_history(task);
 }
 
 /// Runs one step; memory that runs out in it is the outcome of the tasks that it was for.
@@ -48,18 +71,31 @@ void make_durable(ZoneStore& store, const Clock& clock, std::span<CommitTask> ta
   const Moment now = moment_of(clock);
   for (CommitTask& task : tasks) {
     if (!task.result || !task.stored) continue;
-    task.schedule.updated(task.version->soa(), now, task.random);
-    commits.push_back({task.version, task.schedule.timers(now), task.source});
+    task.schedule.updated(task.version->soa(), now, task.random, task.expire_left);
+    // The store keeps what led here; what came whole is written whole, and so is what has become long.
+    std::vector<DeltaPtr> deltas = task.deltas;
+    if (deltas.empty() && !task.history->empty() && task.history->deltas().back()->to() == task.version->serial()) {
+      deltas.push_back(task.history->deltas().back());
+    }
+    commits.push_back({.version = task.version,
+                       .timers = task.schedule.timers(now),
+                       .source = task.source,
+                       .deltas = std::move(deltas),
+                       .whole = task.deltas.empty() || task.write_whole,
+                       .keep = task.keep});
     order.push_back(&task);
   }
   if (commits.empty()) return;
   std::vector<Result<void>> outcomes = store.commit_all(commits);
-  for (std::size_t i = 0; i < order.size(); ++i) order[i]->result = std::move(outcomes[i]);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    order[i]->result = std::move(outcomes[i]);
+    if (order[i]->result) order[i]->wants_whole = store.wants_whole(order[i]->version->apex());
+  }
 }
 
 void make_visible(std::span<CommitTask> tasks) {
   for (CommitTask& task : tasks) {
-    if (task.result) task.slot->publish(task.version);
+    if (task.result) task.slot->publish(task.version, task.history);
   }
 }
 

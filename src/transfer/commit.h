@@ -18,26 +18,39 @@
 #include "store/zone_store.h"
 #include "transfer/job_pool.h"
 #include "xfr/schedule.h"
+#include "zone/apply.h"
 #include "zone/builder.h"
+#include "zone/history.h"
 #include "zone/zone_table.h"
 
 namespace understudy {
 
 struct CommitTask {
   std::shared_ptr<ZoneSlot> slot;
-  std::optional<ZoneBuilder> builder;  // none if `version` is there already
-  bool stored = true;                  // false: a zone from a file, which is kept nowhere else
-  bool may_go_back = false;            // the operator's word, or a file
-  std::optional<Serial> ours;          // before
-  std::string source;                  // ADDRESS@PORT or the file
-  RefreshSchedule schedule;            // goes on from the new version once that is durable
-  double random = 0;                   // [0,1), for the schedule
+  // What the version is made of: one of the two, or `version` is there already.
+  std::optional<ZoneBuilder> builder;
+  std::vector<DeltaPtr> deltas;  // to be applied to `base`
+
+  std::shared_ptr<const Zone> base;  // the version before; null if there is none
+  ZoneHistory::Ptr history;          // what led to it; afterwards, to the new one
+  HistoryLimits keep;
+  std::uint64_t max_octets = ~std::uint64_t{0};  // of memory
+  bool write_whole = false;                      // not only its deltas
+  bool stored = true;                            // false: a zone from a file, which is kept nowhere else
+  bool may_go_back = false;                      // the operator's word, or a file
+  std::optional<Serial> ours;                    // before
+  std::string source;                            // ADDRESS@PORT or the file
+  RefreshSchedule schedule;                      // goes on from the new version once that is durable
+  std::optional<std::uint32_t> expire_left;      // for the schedule, as is
+  double random = 0;                             // [0,1)
   /// Called once, on a job thread: the agent announces the version and reports.
   std::function<void(CommitTask&&)> done;
 
   // Outcome.
   Result<void> result;
   std::shared_ptr<const Zone> version;
+  ZoneBuilder::Report report;
+  bool wants_whole = false;  // the store has many deltas to read at a start: write the next version whole
 };
 
 /// One list for all tasks; a task that fails at one step takes no part in the next.

@@ -27,12 +27,35 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       clock(engine_clock),
       settings(engine_settings),
       random(std::random_device()()),
-      probes(max_probes, max_probes_per_primary),
+      probes(
+          max_probes, max_probes_per_primary, [this] { return now().mono; }, [this](double at) { pace_at(at); }),
       transfers(engine_settings.max_transfers, engine_settings.max_transfers_per_primary),
       notifier(io, clock, board, engine_settings),
       loads(cores()),
       writes(write_threads),
-      committer(store, clock, writes) {}
+      committer(store, clock, writes),
+      pace_timer_(io) {
+  apply_settings();
+}
+
+void EngineCore::apply_settings() {
+  probes.set_rate(settings.soa_queries_per_second);
+  health.set_longest_pause(std::chrono::duration<double>(settings.max_pause).count());
+  transfers.set_limits(settings.max_transfers, settings.max_transfers_per_primary);
+  notifier.set_settings(settings);
+}
+
+void EngineCore::pace_at(double when) {
+  if (stopping || (paces_at_ != 0 && paces_at_ <= when)) return;
+  paces_at_ = when;
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(when - now().mono));
+  pace_timer_.expires_after(std::max(wait, std::chrono::milliseconds(0)));
+  pace_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    paces_at_ = 0;
+    probes.tick();
+  });
+}
 
 void EngineCore::run_job(JobPool& pool, JobPool::Urgency urgency, std::function<void()> job,
                          std::function<void()> then) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <random>
@@ -15,7 +16,9 @@
 #include "transfer/job_pool.h"
 #include "transfer/limits.h"
 #include "transfer/notifier.h"
+#include "transfer/primary_check.h"
 #include "transfer/primary_health.h"
+#include "transfer/primary_traits.h"
 #include "transfer/settings.h"
 #include "transfer/status_board.h"
 #include "transfer/timer_queue.h"
@@ -35,8 +38,9 @@ struct EngineCore {
   EngineSettings settings;
   std::mt19937_64 random;
   TimerQueue timers;
-  Lanes probes;
+  Lanes probes;  // one for each SOA query
   PrimaryHealth health;
+  PrimaryTraits traits;
   Lanes transfers;
   Notifier notifier;
   unsigned at_work = 0;            // agents with work under way
@@ -51,11 +55,21 @@ struct EngineCore {
   JobPool writes;  // mostly waiting for the disk
   Committer committer;
 
+  /// What exchanges with primaries need; valid as long as this.
+  [[nodiscard]] PrimaryAccess primaries() { return {clock, traits}; }
+  /// Takes up what has changed in `settings`.
+  void apply_settings();
   /// [0,1)
   double random_part() { return std::uniform_real_distribution<double>(0, 1)(random); }
   [[nodiscard]] Moment now() const { return moment_of(clock); }
   /// Runs `job` on the pool and `then` on the transfer thread, also if the job throws.
   void run_job(JobPool& pool, JobPool::Urgency urgency, std::function<void()> job, std::function<void()> then);
+
+ private:
+  void pace_at(double when);
+
+  boost::asio::steady_timer pace_timer_;  // the transfer thread
+  double paces_at_ = 0;                   // monotonic seconds; 0: not set
 };
 
 }  // namespace understudy

@@ -200,8 +200,7 @@ void TransferEngine::set_zones(std::vector<ZoneSettings> zones, bool forget_remo
 void TransferEngine::set_settings(EngineSettings settings) {
   asio::post(state_->core.io, [state = state_.get(), settings] {
     state->core.settings = settings;
-    state->core.transfers.set_limits(settings.max_transfers, settings.max_transfers_per_primary);
-    state->core.notifier.set_settings(settings);
+    state->core.apply_settings();
   });
 }
 

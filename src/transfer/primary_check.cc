@@ -6,6 +6,8 @@
 
 #include "net/exchange.h"
 #include "transfer/signed_request.h"
+#include "xfr/axfr_reader.h"
+#include "xfr/ixfr_reader.h"
 #include "xfr/soa_query.h"
 
 namespace understudy {
@@ -15,45 +17,91 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+// A datagram with differences comes at once or not at all.
+constexpr milliseconds ixfr_datagram_wait{1000};
+
 milliseconds until(SteadyTime end) {
   const auto left = std::chrono::duration_cast<milliseconds>(end - std::chrono::steady_clock::now());
   return std::max(left, milliseconds(1));
 }
 
-Result<SignedRequest> probe_request(const Attempt& attempt, const Clock& clock) {
-  return make_signed_request(attempt.peer.key, clock,
-                             [&attempt](std::uint16_t id) { return soa_query(attempt.zone, id); });
+double seconds_of(const Clock& clock) {
+  return static_cast<double>(clock.mono_ns()) / 1e9;
 }
 
+/// One question to a primary, in its own time.
+class Exchange {
+ public:
+  Exchange(PrimaryAccess access, Attempt& attempt, std::string_view asked)
+      : access_(access), attempt_(attempt), began_(seconds_of(access.clock)) {
+    attempt.asked = asked;
+  }
+  ~Exchange() { attempt_.seconds = now() - began_; }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  [[nodiscard]] const Clock& clock() const { return access_.clock; }
+  [[nodiscard]] double now() const { return seconds_of(access_.clock); }
+  [[nodiscard]] std::uint64_t signature_now() const { return signature_time(access_.clock); }
+
+  /// EDNS as far as the primary is not known to refuse it.
+  [[nodiscard]] WithEdns edns() const {
+    return access_.traits.knows_edns(attempt_.peer.address, now()) ? WithEdns::expire : WithEdns::no;
+  }
+  void edns_was_refused() { access_.traits.knows_no_edns(attempt_.peer.address, now()); }
+
+  Result<SignedRequest> request(const std::function<Bytes(std::uint16_t)>& make) {
+    return make_signed_request(attempt_.peer.key, access_.clock, make);
+  }
+  void over(std::string_view transport) { attempt_.transport = transport; }
+  void sent(ByteView message) { attempt_.trace.sent(message, now() - began_, attempt_.transport); }
+  void received(ByteView message) { attempt_.trace.received(message, now() - began_, attempt_.transport); }
+
+ private:
+  const PrimaryAccess access_;
+  Attempt& attempt_;
+  const double began_;
+};
+
+// The serial.
+
 /// One query over UDP. Whatever makes it doubtful that the primary itself gave a definite answer is retry_over_tcp.
-asio::awaitable<Result<SoaAnswer>> probe_over_udp(Attempt& attempt, const Clock& clock, milliseconds timeout) {
-  attempt.transport = "UDP";
-  const Result<SignedRequest> request = probe_request(attempt, clock);
+asio::awaitable<Result<SoaAnswer>> probe_over_udp(Exchange& exchange, Attempt& attempt, WithEdns edns,
+                                                  milliseconds timeout) {
+  exchange.over("UDP");
+  const Result<SignedRequest> request =
+      exchange.request([&](std::uint16_t id) { return soa_query(attempt.zone, id, edns); });
   if (!request) co_return std::unexpected(request.error());
   std::optional<TsigStream> tsig = request->fresh_stream(attempt.peer.key);
   Result<SoaAnswer> answer{};
   const auto read = [&](ByteView message) {
+    exchange.received(message);
     answer = read_soa_answer(message, attempt.zone, request->id, Via::datagram, tsig ? &*tsig : nullptr,
-                             signature_time(clock));
+                             exchange.signature_now(), edns);
     return !answer || answer->kind != SoaAnswer::Kind::ignored;
   };
-  const Result<Bytes> exchanged = co_await udp_exchange(attempt.peer.address, request->message, timeout, read);
+  exchange.sent(request->message);
+  const Result<Bytes> exchanged =
+      co_await udp_exchange(attempt.peer.address, request->message, timeout, read, attempt.peer.source);
   if (!exchanged) co_return std::unexpected(exchanged.error());
-  if (!answer && answer.error().code != Errc::rcode && answer.error().code != Errc::not_authoritative) {
-    co_return SoaAnswer{.kind = SoaAnswer::Kind::retry_over_tcp, .serial = {}};
+  if (!answer && answer.error().code != Errc::rcode && answer.error().code != Errc::not_authoritative &&
+      answer.error().code != Errc::edns_refused) {
+    co_return SoaAnswer{.kind = SoaAnswer::Kind::retry_over_tcp};
   }
   co_return answer;
 }
 
-asio::awaitable<Result<Serial>> probe_over_tcp(Attempt& attempt, const Clock& clock, SteadyTime end) {
-  attempt.transport = "TCP";
-  const Result<SignedRequest> request = probe_request(attempt, clock);
+asio::awaitable<Result<SoaAnswer>> probe_over_tcp(Exchange& exchange, Attempt& attempt, WithEdns edns, SteadyTime end) {
+  exchange.over("TCP");
+  const Result<SignedRequest> request =
+      exchange.request([&](std::uint16_t id) { return soa_query(attempt.zone, id, edns); });
   if (!request) co_return std::unexpected(request.error());
   std::optional<TsigStream> tsig = request->fresh_stream(attempt.peer.key);
   TcpExchange stream(co_await asio::this_coro::executor);
-  if (Result<> done = co_await stream.connect(attempt.peer.address, until(end)); !done) {
+  if (Result<> done = co_await stream.connect(attempt.peer.address, until(end), attempt.peer.source); !done) {
     co_return std::unexpected(std::move(done).error());
   }
+  exchange.sent(request->message);
   if (Result<> done = co_await stream.send(request->message, until(end)); !done) {
     co_return std::unexpected(std::move(done).error());
   }
@@ -63,35 +111,35 @@ asio::awaitable<Result<Serial>> probe_over_tcp(Attempt& attempt, const Clock& cl
     if (message.error().code == Errc::stalled) co_return fail(Errc::timed_out, message.error().detail);
     co_return std::unexpected(message.error());
   }
-  const Result<SoaAnswer> answer =
-      read_soa_answer(*message, attempt.zone, request->id, Via::stream, tsig ? &*tsig : nullptr, signature_time(clock));
-  if (!answer) co_return std::unexpected(answer.error());
-  co_return answer->serial;
+  exchange.received(*message);
+  co_return read_soa_answer(*message, attempt.zone, request->id, Via::stream, tsig ? &*tsig : nullptr,
+                            exchange.signature_now(), edns);
 }
 
-asio::awaitable<Result<Serial>> probe_by_all_means(Attempt& attempt, const Clock& clock, milliseconds timeout) {
+asio::awaitable<Result<SoaAnswer>> probe_by_all_means(Exchange& exchange, Attempt& attempt, WithEdns edns,
+                                                      milliseconds timeout) {
   const SteadyTime end = std::chrono::steady_clock::now() + timeout;
   // Two datagrams, the second in case one was lost, leave half of the time to TCP, in case UDP is filtered.
   for (const milliseconds wait : {timeout / 5, timeout * 3 / 10}) {
-    const Result<SoaAnswer> answer = co_await probe_over_udp(attempt, clock, wait);
-    if (answer && answer->kind == SoaAnswer::Kind::serial) co_return answer->serial;
+    const Result<SoaAnswer> answer = co_await probe_over_udp(exchange, attempt, edns, wait);
+    if (answer && answer->kind == SoaAnswer::Kind::serial) co_return answer;
     if (answer) break;
     const Errc code = answer.error().code;
     if (code == Errc::connect_failed) break;  // the port is closed: maybe only for UDP
     if (code != Errc::timed_out) co_return std::unexpected(answer.error());
   }
-  co_return co_await probe_over_tcp(attempt, clock, end);
+  co_return co_await probe_over_tcp(exchange, attempt, edns, end);
 }
 
-double seconds_of(const Clock& clock) {
-  return static_cast<double>(clock.mono_ns()) / 1e9;
-}
+// The zone.
 
 class BuilderSink final : public ZoneUpdateSink {
  public:
-  explicit BuilderSink(ZoneBuilder& builder) : builder_(builder) {}
+  /// The builder is made once there is something to build.
+  BuilderSink(NameView zone, BuilderHints hints) : zone_(zone), hints_(hints) {}
   Result<Taken> add(NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) override {
-    US_ASSIGN(const AddOutcome outcome, builder_.add(owner, type, ttl, rdata));
+    if (!builder_) builder_.emplace(zone_, hints_);
+    US_ASSIGN(const AddOutcome outcome, builder_->add(owner, type, ttl, rdata));
     switch (outcome) {
       case AddOutcome::added:
         return Taken::added;
@@ -102,17 +150,24 @@ class BuilderSink final : public ZoneUpdateSink {
     }
     return fail(Errc::internal, "unknown outcome of a record");
   }
+  [[nodiscard]] ZoneBuilder take() { return *std::exchange(builder_, std::nullopt); }
 
  private:
-  ZoneBuilder& builder_;
+  const Name zone_;
+  const BuilderHints hints_;
+  std::optional<ZoneBuilder> builder_;
 };
 
-/// Sends the request and feeds every message of the answer to the reader, to the last one.
-asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, ByteView request, Attempt& attempt,
-                                      const TakeOptions& options, const Clock& clock) {
+/// Sends the request and feeds every message of the answer to the reader until that is done, or `enough()` holds.
+asio::awaitable<Result<>> stream_answer(Exchange& exchange, Attempt& attempt, TransferReader& reader, ByteView request,
+                                        const TakeOptions& options, const std::function<bool()>& enough) {
   const SteadyTime start = std::chrono::steady_clock::now();
   const SteadyTime begins_by = start + options.first_wait;
-  if (Result<> done = co_await stream.connect(attempt.peer.address, until(begins_by)); !done) co_return done;
+  TcpExchange stream(co_await asio::this_coro::executor);
+  if (Result<> done = co_await stream.connect(attempt.peer.address, until(begins_by), attempt.peer.source); !done) {
+    co_return done;
+  }
+  exchange.sent(request);
   if (Result<> done = co_await stream.send(request, until(begins_by)); !done) co_return done;
   ReceiveLimits limits{
       .stall = options.stall, .first_octet_by = begins_by, .minimum_rate = options.min_rate, .deadline = std::nullopt};
@@ -126,10 +181,12 @@ asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, B
       }
       co_return std::unexpected(message.error());
     }
-    const Result<AxfrReader::Progress> progress = reader.feed(*message, signature_time(clock));
+    exchange.received(*message);
+    const Result<TransferReader::Progress> progress = reader.feed(*message, exchange.signature_now());
     attempt.counts = reader.counts();  // others watch its progress
     if (!progress) co_return std::unexpected(progress.error());
-    if (*progress == AxfrReader::Progress::done) break;
+    if (enough()) co_return Result<>{};
+    if (*progress == TransferReader::Progress::done) break;
   }
   const TransferCounts& counts = reader.counts();
   if (stream.received_octets() > counts.octets + 2 * counts.messages) {
@@ -138,40 +195,149 @@ asio::awaitable<Result<>> stream_zone(TcpExchange& stream, AxfrReader& reader, B
   co_return Result<>{};
 }
 
-asio::awaitable<Result<>> take_into(ZoneBuilder& builder, Attempt& attempt, const Clock& clock, TakeOptions options) {
-  const Result<SignedRequest> request = make_signed_request(
-      attempt.peer.key, clock, [&attempt](std::uint16_t id) { return axfr_query(attempt.zone, id); });
+TransferRequest transfer_request(const Attempt& attempt, const SignedRequest& request, RRType type, Via via,
+                                 WithEdns edns) {
+  return {.zone = attempt.zone,
+          .id = request.id,
+          .type = type,
+          .via = via,
+          .edns = edns,
+          .probed = attempt.announced,
+          .tsig = request.fresh_stream(attempt.peer.key)};
+}
+
+asio::awaitable<Result<Taken>> ask_for_zone(Exchange& exchange, Attempt& attempt, WithEdns edns,
+                                            const TakeOptions& options) {
+  exchange.over("TCP");
+  const Result<SignedRequest> request =
+      exchange.request([&](std::uint16_t id) { return axfr_query(attempt.zone, id, edns); });
   if (!request) co_return std::unexpected(request.error());
-  BuilderSink sink(builder);
-  AxfrReader reader(attempt.zone, request->id, options.limits, attempt.announced,
-                    request->fresh_stream(attempt.peer.key), sink);
-  TcpExchange stream(co_await asio::this_coro::executor);
-  Result<> done = co_await stream_zone(stream, reader, request->message, attempt, options, clock);
-  if (attempt.counts.records > 0) attempt.received = reader.serial();
-  co_return done;
+  BuilderSink sink(attempt.zone, options.hints);
+  AxfrReader reader(transfer_request(attempt, *request, RRType::AXFR, Via::stream, edns), options.limits, sink);
+  const Result<> done =
+      co_await stream_answer(exchange, attempt, reader, request->message, options, [] { return false; });
+  if (reader.counts().records > 0) attempt.received = reader.serial();
+  if (!done) co_return std::unexpected(done.error());
+  attempt.expire_left = reader.expire();
+  co_return Taken{.kind = Taken::Kind::whole, .builder = sink.take()};
+}
+
+/// What the reader has made of a complete answer; nullopt: ask over TCP.
+Result<std::optional<Taken>> outcome_of(IxfrReader& reader, BuilderSink& sink, Attempt& attempt) {
+  using Answer = IxfrReader::Answer;
+  attempt.expire_left = reader.expire();
+  if (reader.answer() != Answer::undecided && reader.answer() != Answer::ask_over_tcp) {
+    attempt.received = reader.serial();
+    if (!attempt.announced) attempt.announced = reader.serial();
+  }
+  switch (reader.answer()) {
+    case Answer::current:
+      attempt.announced = reader.serial();
+      return Taken{.kind = reader.serial() == *attempt.ours ? Taken::Kind::current : Taken::Kind::behind};
+    case Answer::differences:
+      return Taken{.kind = Taken::Kind::differences, .deltas = reader.take_deltas()};
+    case Answer::whole:
+      return Taken{.kind = Taken::Kind::whole, .builder = sink.take()};
+    case Answer::ask_over_tcp:
+      return std::nullopt;
+    case Answer::undecided:
+    case Answer::single_soa:
+      break;
+  }
+  return fail(Errc::bad_transfer_end, "a newer SOA and nothing else: no differences are to be had");
+}
+
+asio::awaitable<Result<std::optional<Taken>>> ask_by_datagram(Exchange& exchange, Attempt& attempt, WithEdns edns,
+                                                              const TakeOptions& options) {
+  exchange.over("UDP");
+  const Result<SignedRequest> request =
+      exchange.request([&](std::uint16_t id) { return ixfr_query(attempt.zone, id, *attempt.ours, edns); });
+  if (!request) co_return std::unexpected(request.error());
+  BuilderSink sink(attempt.zone, options.hints);
+  IxfrReader reader(transfer_request(attempt, *request, RRType::IXFR, Via::datagram, edns), *attempt.ours,
+                    options.limits, sink);
+  Result<TransferReader::Progress> progress = TransferReader::Progress::more;
+  const auto read = [&](ByteView message) {
+    exchange.received(message);
+    progress = reader.feed(message, exchange.signature_now());
+    return !progress || *progress == TransferReader::Progress::done;
+  };
+  exchange.sent(request->message);
+  const Result<Bytes> exchanged =
+      co_await udp_exchange(attempt.peer.address, request->message, ixfr_datagram_wait, read, attempt.peer.source);
+  if (!exchanged && exchanged.error().code == Errc::cancelled) co_return std::unexpected(exchanged.error());
+  if (!exchanged) co_return std::nullopt;  // what is lost or filtered may come over TCP
+  attempt.counts = reader.counts();
+  if (!progress) co_return std::unexpected(progress.error());
+  co_return outcome_of(reader, sink, attempt);
+}
+
+asio::awaitable<Result<Taken>> ask_for_differences(Exchange& exchange, Attempt& attempt, WithEdns edns,
+                                                   const TakeOptions& options) {
+  if (attempt.peer.ixfr_over_udp) {
+    Result<std::optional<Taken>> taken = co_await ask_by_datagram(exchange, attempt, edns, options);
+    if (!taken) co_return std::unexpected(taken.error());
+    if (*taken) co_return **std::move(taken);
+  }
+  exchange.over("TCP");
+  const Result<SignedRequest> request =
+      exchange.request([&](std::uint16_t id) { return ixfr_query(attempt.zone, id, *attempt.ours, edns); });
+  if (!request) co_return std::unexpected(request.error());
+  BuilderSink sink(attempt.zone, options.hints);
+  IxfrReader reader(transfer_request(attempt, *request, RRType::IXFR, Via::stream, edns), *attempt.ours, options.limits,
+                    sink);
+  const auto is_no_ixfr = [&reader] { return reader.answer() == IxfrReader::Answer::single_soa; };
+  const Result<> done = co_await stream_answer(exchange, attempt, reader, request->message, options, is_no_ixfr);
+  if (!done) co_return std::unexpected(done.error());
+  Result<std::optional<Taken>> taken = outcome_of(reader, sink, attempt);
+  if (!taken) co_return std::unexpected(taken.error());
+  if (!*taken) co_return fail(Errc::bad_transfer_end, "the answer says to ask over TCP, where it came from");
+  co_return **std::move(taken);
 }
 
 }  // namespace
 
-asio::awaitable<Result<Serial>> probe_primary(Attempt& attempt, const Clock& clock, milliseconds timeout) {
-  const double began = seconds_of(clock);
-  attempt.asked = "SOA";
-  Result<Serial> serial = co_await probe_by_all_means(attempt, clock, timeout);
-  attempt.seconds = seconds_of(clock) - began;
-  if (serial) attempt.announced = *serial;
-  co_return serial;
+std::uint64_t Taken::memory_size() const {
+  std::uint64_t octets = builder ? builder->memory_size() : 0;
+  for (const DeltaPtr& delta : deltas) octets += delta->size();
+  return octets;
 }
 
-asio::awaitable<Result<ZoneBuilder>> take_zone(Attempt& attempt, const Clock& clock, TakeOptions options) {
-  const double began = seconds_of(clock);
-  attempt.asked = "AXFR";
-  attempt.transport = "TCP";
+asio::awaitable<Result<Serial>> probe_primary(PrimaryAccess access, Attempt& attempt, milliseconds timeout) {
+  Exchange exchange(access, attempt, "SOA");
+  Result<SoaAnswer> answer = co_await probe_by_all_means(exchange, attempt, exchange.edns(), timeout);
+  if (!answer && answer.error().code == Errc::edns_refused) {
+    exchange.edns_was_refused();
+    answer = co_await probe_by_all_means(exchange, attempt, WithEdns::no, timeout);
+  }
+  if (!answer) co_return std::unexpected(answer.error());
+  attempt.announced = answer->serial;
+  attempt.expire_left = answer->expire;
+  co_return answer->serial;
+}
+
+asio::awaitable<Result<Taken>> take_differences(PrimaryAccess access, Attempt& attempt, TakeOptions options) {
+  Exchange exchange(access, attempt, "IXFR");
   options.hints.max_octets = options.limits.max_octets;  // compressed messages may grow tenfold
-  ZoneBuilder builder(attempt.zone, options.hints);
-  const Result<> done = co_await take_into(builder, attempt, clock, options);
-  attempt.seconds = seconds_of(clock) - began;
-  if (!done) co_return std::unexpected(done.error());
-  co_return std::move(builder);
+  Result<Taken> taken = co_await ask_for_differences(exchange, attempt, exchange.edns(), options);
+  if (!taken && taken.error().code == Errc::edns_refused) {
+    exchange.edns_was_refused();
+    attempt.counts = {};
+    taken = co_await ask_for_differences(exchange, attempt, WithEdns::no, options);
+  }
+  co_return taken;
+}
+
+asio::awaitable<Result<Taken>> take_zone(PrimaryAccess access, Attempt& attempt, TakeOptions options) {
+  Exchange exchange(access, attempt, "AXFR");
+  options.hints.max_octets = options.limits.max_octets;
+  Result<Taken> taken = co_await ask_for_zone(exchange, attempt, exchange.edns(), options);
+  if (!taken && taken.error().code == Errc::edns_refused) {
+    exchange.edns_was_refused();
+    attempt.counts = {};
+    taken = co_await ask_for_zone(exchange, attempt, WithEdns::no, options);
+  }
+  co_return taken;
 }
 
 }  // namespace understudy

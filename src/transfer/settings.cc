@@ -11,7 +11,8 @@ bool same_key(const TsigKey* a, const TsigKey* b) {
 }  // namespace
 
 bool operator==(const PeerSettings& a, const PeerSettings& b) {
-  return a.name == b.name && a.address == b.address && same_key(a.key.get(), b.key.get());
+  return a.name == b.name && a.address == b.address && a.source == b.source && a.ixfr == b.ixfr &&
+         a.ixfr_over_udp == b.ixfr_over_udp && same_key(a.key.get(), b.key.get());
 }
 
 }  // namespace understudy

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "dns/tsig.h"
 #include "xfr/axfr_reader.h"
 #include "xfr/schedule.h"
+#include "zone/history.h"
 #include "zone/zone_table.h"
 
 namespace understudy {
@@ -21,18 +23,37 @@ struct PeerSettings {
   std::string name;  // the configuration's, or ADDRESS@PORT
   Endpoint address;
   std::shared_ptr<const TsigKey> key;  // null: unsigned
+  std::optional<IpAddress> source;     // to send from; nullopt: what the system chooses
+  bool ixfr = true;                    // may be asked for differences
+  bool ixfr_over_udp = false;          // by a datagram first
 
   /// Keys are compared by what they are: a reload makes new objects of the same ones.
   friend bool operator==(const PeerSettings& a, const PeerSettings& b);
 };
 
+/// What to do about a primary whose serial is behind ours.
+enum class SerialBackwards : std::uint8_t {
+  ignore,        // only a command takes an older version
+  accept,        // follow it if no primary has ours, or a newer one
+  accept_after,  // the same once that has been so for a while
+};
+
+/// What to do with a version that no primary has confirmed in time (RFC 1034 section 4.3.5 asks for `servfail`).
+enum class OnExpire : std::uint8_t { servfail, serve, serve_for };
+
 /// What zones of one kind share. Immutable once handed over.
 struct ZonePolicySettings {
-  std::vector<PeerSettings> primaries;  // in order; empty for a zone from a file
+  std::vector<PeerSettings> primaries;  // in order, one for each address; empty for a zone from a file
   std::vector<PeerSettings> notify;
   std::shared_ptr<const ZoneAccess> access;  // primaries' addresses are already among access->notify
   TimerBounds bounds;
   TransferLimits limits;
+  SerialBackwards serial_backwards = SerialBackwards::ignore;
+  std::chrono::seconds backwards_after{0};  // for accept_after
+  bool check_all_primaries = false;
+  OnExpire on_expire = OnExpire::servfail;
+  std::chrono::seconds serve_for{0};  // beyond its expiry
+  HistoryLimits history;
 };
 
 struct ZoneSettings {
@@ -49,6 +70,8 @@ struct EngineSettings {
   std::uint64_t min_rate = 512;                    // octets a second over 30 s; 0: off
   std::chrono::milliseconds notify_timeout{3000};  // doubles per try
   unsigned notify_tries = 5;
+  double soa_queries_per_second = 0;       // to each primary; 0: any number
+  std::chrono::milliseconds max_pause{0};  // between two checks of a primary that cannot be reached; 0: no pause
 };
 
 }  // namespace understudy

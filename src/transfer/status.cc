@@ -14,6 +14,8 @@ std::string_view zone_state_text(ZoneState state) {
       return "failing";
     case ZoneState::expired:
       return "expired";
+    case ZoneState::stale:
+      return "stale";
   }
   return "?";
 }

@@ -20,7 +20,9 @@ enum class ZoneState : std::uint8_t {
   ok,       // served, and the last check succeeded (or the zone comes from a file)
   failing,  // served, but the last check failed
   expired,  // too long without a primary; answered with SERVFAIL
+  stale,    // the same, but answered by the operator's wish
 };
+inline constexpr std::size_t zone_state_count = 6;
 std::string_view zone_state_text(ZoneState state);
 
 /// What an agent is doing right now.
@@ -46,9 +48,11 @@ struct ZoneStatus {
 struct EngineCounters {
   std::uint64_t checks_ok = 0, checks_failed = 0;
   std::uint64_t transfers_ok = 0, transfers_failed = 0;
+  std::uint64_t transfers_by_differences = 0;  // of those that succeeded
+  std::uint64_t differences_failed = 0;        // the whole zone was asked for instead
   std::uint64_t transferred_records = 0, transferred_octets = 0;
   std::uint64_t notifies_received = 0, notifies_sent = 0, notifies_failed = 0;
-  std::uint64_t zones_by_state[5] = {};  // indexed by ZoneState; kept up to date, never counted by walking
+  std::uint64_t zones_by_state[zone_state_count] = {};  // indexed by ZoneState; kept up to date, never counted by walking
 };
 
 /// How a command on a zone ended.

@@ -74,6 +74,11 @@ std::shared_ptr<const Zone> ZoneAgent::version() const {
   return facts_.version;
 }
 
+ZoneHistory::Ptr ZoneAgent::history() const {
+  Lock lock(core_.board.mutex);
+  return facts_.history;
+}
+
 bool ZoneAgent::leave_notify(const IpAddress& from, std::optional<Serial> serial) {
   Lock lock(core_.board.mutex);
   ++core_.board.counters.notifies_received;
@@ -106,6 +111,7 @@ void ZoneAgent::set_activity(ZoneActivity activity) {
 void ZoneAgent::publish_timers() {
   if (is_from_file()) return;
   const ZoneTimers timers = schedule_.timers(core_.now());
+  slot_->set_expires_at(timers.expire_at);
   Lock lock(core_.board.mutex);
   facts_.timers = timers;
 }
@@ -113,20 +119,30 @@ void ZoneAgent::publish_timers() {
 // The beginning.
 
 Result<void> ZoneAgent::load(const StoredZone& stored) {
-  US_ASSIGN(const std::shared_ptr<const Zone> version, core_.store.load(name()));
+  const auto loaded = core_.store.load(name());
+  if (!loaded) {
+    lost_serial_ = core_.store.promised_serial(name());
+    return std::unexpected(loaded.error());
+  }
+  const std::shared_ptr<const Zone> version = loaded->version;
   const Moment now = core_.now();
   schedule_.restore(version->soa(), stored.timers, now);
-  const bool expired = schedule_.check_expired(now);
-  if (expired) {
-    slot_->set_expired();
+  history_ = loaded->history;
+  origin_ = stored.source;
+  slot_->set_expires_at(stored.timers.expire_at);
+  ZoneState state = ZoneState::ok;
+  if (schedule_.check_expired(now)) {
+    state = state_when_expired(now.mono);
+    show_expired(version, state);
   } else {
-    slot_->publish(version);
+    slot_->publish(version, history_);
   }
   Lock lock(core_.board.mutex);
   facts_.version = version;
+  facts_.history = history_;
   facts_.source = stored.source;
   facts_.timers = stored.timers;
-  change_state(expired ? ZoneState::expired : ZoneState::ok);
+  change_state(state);
   return {};
 }
 
@@ -172,9 +188,8 @@ void ZoneAgent::adopt() {
     }
     publish_timers();
     if (schedule_.expired() && !was_expired) {
-      log_warning(
-          "zone {}: expired while this server was down; it is answered with SERVFAIL until a primary confirms it",
-          name().text());
+      log_warning("zone {}: expired while this server was down; {} until a primary confirms it", name().text(),
+                  slot_->is_stale() ? "it is answered all the same (on-expire)" : "it is answered with SERVFAIL");
       save_timers(true, nullptr);
     }
   }
@@ -198,6 +213,7 @@ void ZoneAgent::set_timer() {
     // While a version is being committed the slot is not ours; the end of it looks at the time again.
     const bool committing = work_ && work_->committing;
     if (const std::optional<double> expires = schedule_.expires(); expires && !committing) at(*expires);
+    if (const std::optional<double> end = stale_until(); end && slot_->is_stale() && !committing) at(*end);
   }
   if (!work_ && notify_due_) at(*notify_due_);
   if (due) {
@@ -210,8 +226,7 @@ void ZoneAgent::set_timer() {
 
 void ZoneAgent::timer_due() {
   const Moment now = core_.now();
-  const bool was_expired = schedule_.expired();
-  if (!is_from_file() && schedule_.check_expired(now) && !was_expired) expire();
+  if (!is_from_file() && schedule_.check_expired(now) && !(work_ && work_->committing)) expire();
   const bool notify_due = notify_due_ && *notify_due_ <= now.mono;
   if (!work_ && (notify_due || (!is_from_file() && schedule_.next_check() <= now.mono))) {
     begin_work(notify_due ? Level::urgent : Level::normal);
@@ -219,15 +234,49 @@ void ZoneAgent::timer_due() {
   set_timer();
 }
 
+/// Until when an expired version is answered by the operator's wish; monotonic seconds, nullopt: not at all, or without
+/// end.
+std::optional<double> ZoneAgent::stale_until() const {
+  if (policy_->on_expire != OnExpire::serve_for) return std::nullopt;
+  return schedule_.expiry() + static_cast<double>(policy_->serve_for.count());
+}
+
+/// What the policy makes of a version that has expired.
+ZoneState ZoneAgent::state_when_expired(double now) const {
+  const std::optional<double> end = stale_until();
+  return policy_->on_expire == OnExpire::serve || (end && now < *end) ? ZoneState::stale : ZoneState::expired;
+}
+
+void ZoneAgent::show_expired(const std::shared_ptr<const Zone>& held, ZoneState state) {
+  if (state == ZoneState::stale) {
+    slot_->publish_stale(held, history_);
+  } else {
+    slot_->set_expired();
+  }
+}
+
+/// Called whenever it may have an effect: at expiry, at the end of `serve-for`, when the policy has changed.
 void ZoneAgent::expire() {
-  slot_->set_expired();
-  set_state(ZoneState::expired);
+  const std::shared_ptr<const Zone> held = version();
+  const ZoneState state = state_when_expired(core_.now().mono);
+  const bool was_stale = slot_->is_stale();
+  const bool is_shown = state == ZoneState::stale ? was_stale : slot_->expired();
+  if (!held || is_shown) return;
+  show_expired(held, state);
+  set_state(state);
   publish_timers();
-  log_error(
-      "zone {}: expired: no primary has confirmed it within the SOA's expire time; it is answered with SERVFAIL until "
-      "one does; see the lines about its checks",
-      name().text());
+  log_error("zone {}: {}; {} until one does; see the lines about its checks", name().text(),
+            was_stale ? "no primary has confirmed it, and the time for which an expired version is served is over"
+                      : "expired: no primary has confirmed it within its expire time",
+            state == ZoneState::stale ? "it is answered all the same, marked as stale (on-expire),"
+                                      : "it is answered with SERVFAIL");
   save_timers(true, nullptr);
+}
+
+void ZoneAgent::primary_answers() {
+  if (retired_ || core_.stopping || work_ || is_from_file()) return;
+  schedule_.check_by(core_.now().mono);
+  set_timer();
 }
 
 void ZoneAgent::save_timers(bool durable, std::function<void()> then) {
@@ -283,6 +332,10 @@ void ZoneAgent::store_is_free() {
 
 void ZoneAgent::take_notify() {
   if (retired_ || core_.stopping) return;
+  {
+    Lock lock(core_.board.mutex);
+    if (facts_.notify_waits) core_.health.end_pause(facts_.notify_from);
+  }
   if (!adopted_) return;  // after_work() finds it
   if (!work_) {
     after_work();
@@ -291,7 +344,9 @@ void ZoneAgent::take_notify() {
       Lock lock(core_.board.mutex);
       facts_.notify_waits = false;
       work_->notified_by = facts_.notify_from;
+      work_->notified_serial = facts_.notify_serial;
     }
+    work_->urgent = true;
     core_.probes.make_urgent(work_->request);
   }
   // Otherwise it waits for the end of the work that is under way (RFC 1996 section 4.4).
@@ -302,7 +357,9 @@ void ZoneAgent::command(bool whole, CommandDone done) {
     done({fail(Errc::cancelled, "the zone is being removed or the server stops"), ""});
     return;
   }
+  for (const PeerSettings& peer : policy_->primaries) core_.health.end_pause(peer.address.address);
   if (work_ && !work_->started) {
+    work_->urgent = true;
     work_->commands.push_back(std::move(done));
     work_->whole |= whole;
     core_.probes.make_urgent(work_->request);
@@ -344,6 +401,7 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
     refresh_wanted_ = true;
     if (work_ && !work_->committing) stop_work();
   }
+  if (!is_from_file() && schedule_.expired() && !(work_ && work_->committing)) expire();
   if (!work_) after_work();
   set_timer();
 }

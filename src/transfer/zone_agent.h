@@ -23,16 +23,20 @@
 #include "transfer/attempt.h"
 #include "transfer/core.h"
 #include "transfer/file_zone.h"
+#include "transfer/primary_check.h"
+#include "transfer/primary_health.h"
 #include "transfer/settings.h"
 #include "transfer/status.h"
 #include "transfer/timer_queue.h"
 
 namespace understudy {
 
-class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<ZoneAgent> {
+class ZoneAgent final : public TimerEntry,
+                        public PrimaryHealth::Waiter,
+                        public std::enable_shared_from_this<ZoneAgent> {
  public:
   ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<ZoneSlot> slot);
-  ~ZoneAgent();
+  ~ZoneAgent() override;
 
   // Any thread.
   [[nodiscard]] const Name& name() const { return slot_->name(); }
@@ -42,6 +46,8 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
   static void append_status(EngineCore& core, std::span<const std::shared_ptr<ZoneAgent>> agents,
                             std::vector<ZoneStatus>& out);
   [[nodiscard]] std::shared_ptr<const Zone> version() const;
+  /// What led to that version.
+  [[nodiscard]] ZoneHistory::Ptr history() const;
   /// Leaves a NOTIFY for the agent. True if take_notify() must now be called on the transfer thread.
   bool leave_notify(const IpAddress& from, std::optional<Serial> serial);
 
@@ -57,6 +63,7 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
   [[nodiscard]] bool is_from_file() const { return file_ != nullptr; }
   void timer_due();
   void take_notify();
+  void primary_answers() override;
   /// Checks; with `whole`, takes the zone whatever its serial.
   void command(bool whole, CommandDone done);
   void change_settings(ZoneSettings settings);
@@ -72,31 +79,51 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
   using WorkPtr = std::shared_ptr<Work>;
   enum class Level : std::uint8_t { normal, urgent };
 
-  // zone_work.cc: one piece of work from beginning to end.
+  // zone_work.cc: one piece of work up to the decision what to take, and its end.
   void begin_work(Level level);
   void order_primaries(Work& work) const;
   bool pass_over(Work& work) const;
+  bool leave_to_rest(Work& work) const;
+  [[nodiscard]] bool needs_no_probe(const Work& work, const PeerSettings& peer) const;
+  void begin_attempt(Work& work, const PeerSettings& peer) const;
   void ask_next(const WorkPtr& work);
   void start_probe(const WorkPtr& work, Lanes::Permit permit);
   boost::asio::awaitable<void> probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
-  void note_health(const Work& work, const Result<Serial>& serial);
+  void note_health(Work& work, std::optional<Errc> failure);
   void probed(const WorkPtr& work, Result<Serial> serial);
+  void found_newer(const WorkPtr& work);
+  void decide(const WorkPtr& work);
   void primary_is_behind(const WorkPtr& work);
-  void queue_transfer(const WorkPtr& work);
-  void start_transfer(const WorkPtr& work, Lanes::Permit permit);
-  boost::asio::awaitable<void> transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
-  void taken(const WorkPtr& work, Result<ZoneBuilder> builder, Lanes::Permit permit);
-  void start_commit(const WorkPtr& work, ZoneBuilder builder, Lanes::Permit permit);
-  void committed(const WorkPtr& work, CommitTask& task);
+  bool may_follow_back();
+  static void add_error(Work& work, Error error);
   void attempt_failed(const WorkPtr& work, const Error& error);
   void note_given_up(Work& work) const;
+  void finish_current(const WorkPtr& work);
+  void finish_failed(const WorkPtr& work);
+  void finish(const WorkPtr& work, CommandOutcome outcome);
+
+  // zone_take.cc: from there to the commit.
+  [[nodiscard]] bool is_origin(const PeerSettings& peer) const;
+  [[nodiscard]] bool may_take_differences(const PeerSettings& peer) const;
+  void queue_transfer(const WorkPtr& work);
+  void queue_transfer_whole(const WorkPtr& work);
+  void start_transfer(const WorkPtr& work, Lanes::Permit permit);
+  [[nodiscard]] TakeOptions take_options(const Work& work) const;
+  boost::asio::awaitable<void> transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
+  void differences_failed(Work& work, const Error& error);
+  void begin_attempt_again(Work& work) const;
+  void taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit permit);
+  void start_commit(const WorkPtr& work, Taken taken, Lanes::Permit permit);
+  [[nodiscard]] std::optional<Serial> floor_serial() const;
+  void commit_failed(const WorkPtr& work, const CommitTask& task);
+  void committed(const WorkPtr& work, CommitTask& task);
+  void note_attempt(const Attempt& attempt, const Error* error) const;
+
+  // zone_file_work.cc
   void read_file(const WorkPtr& work);
   void file_was_read(const WorkPtr& work, const FileReading& reading);
   void file_is_current(const WorkPtr& work);
   void file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task);
-  void finish_current(const WorkPtr& work);
-  void finish_failed(const WorkPtr& work, Error error);
-  void finish(const WorkPtr& work, CommandOutcome outcome);
 
   void work_is_over(const WorkPtr& work);
 
@@ -106,6 +133,9 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
   bool wants_check_for_notify();
   void drop_answered_notify();
   void stop_work();
+  [[nodiscard]] std::optional<double> stale_until() const;
+  [[nodiscard]] ZoneState state_when_expired(double now) const;
+  void show_expired(const std::shared_ptr<const Zone>& held, ZoneState state);
   void expire();
   void set_timer();
   void set_activity(ZoneActivity activity);
@@ -139,6 +169,11 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
   std::function<void()> gone_;
   std::optional<ZoneSettings> late_settings_;        // came before adopt(), while a job had the old ones
   std::vector<std::pair<Endpoint, Serial>> behind_;  // primaries that were reported to be behind
+  std::optional<double> behind_since_;               // no primary had our serial since then; monotonic seconds
+  std::string origin_;                               // name (or address) of the primary that our version is from
+  std::optional<Serial> lost_serial_;                // was served, but the stored version is damaged
+  ZoneHistory::Ptr history_ = std::make_shared<const ZoneHistory>();  // of the version that is held
+  bool write_whole_ = false;                                          // with the next commit
   std::optional<double> notify_due_;                 // a NOTIFY that waits because too many came for nothing
   double idle_checks_since_ = 0;                     // monotonic seconds
   unsigned idle_checks_ = 0;                         // because of a NOTIFY, that found nothing, since then
@@ -151,6 +186,7 @@ class ZoneAgent final : public TimerEntry, public std::enable_shared_from_this<Z
     std::optional<Serial> notify_serial;
     IpAddress notify_from;
     std::shared_ptr<const Zone> version;
+    ZoneHistory::Ptr history;
     std::string source;  // the primary or file that confirmed or sent the version
     std::string last_error;
     ZoneTimers timers;

@@ -12,21 +12,32 @@
 namespace understudy {
 
 struct ZoneAgent::Work {
-  bool whole = false;       // take the zone whatever its serial
-  bool urgent = false;      // NOTIFY or command
-  bool started = false;     // a primary is being asked, or the file read: what comes now waits for the next work
-  bool committing = false;  // the slot belongs to a job
+  bool whole = false;             // take the zone whatever its serial
+  bool urgent = false;            // NOTIFY or command
+  bool started = false;           // a primary is being asked, or the file read: what comes now waits for the next work
+  bool committing = false;        // the slot belongs to a job
   bool cancelled = false;
-  bool only_if_written = false;          // a file: not if it is as it was when it was read last
+  bool only_if_written = false;   // a file: not if it is as it was when it was read last
+  bool goes_back = false;         // the present transfer may be of an older version than ours
+  bool by_differences = false;    // the present transfer asks for differences
   std::optional<IpAddress> notified_by;  // to be asked first if it is a primary
+  std::optional<Serial> notified_serial;
   std::shared_ptr<const ZonePolicySettings> policy;
   std::vector<std::uint32_t> order;  // of the policy's primaries
-  std::size_t next = 0;              // in `order`
+  std::size_t next = 0;              // in `order`: who is asked next
+  std::size_t until = 0;             // in `order`: before this one is asked, what was found is decided on
   std::size_t passed_over = 0;       // of them, now the last in `order`
-  std::unique_ptr<Attempt> attempt;  // the present one, if its end was not logged yet
-  double probe_began = 0;            // monotonic seconds
+
+  // What was found. An attempt is the present one until its end was logged, or it is put aside here.
+  std::unique_ptr<Attempt> attempt;
+  std::vector<std::unique_ptr<Attempt>> newer;  // of primaries with a newer serial than ours
+  std::unique_ptr<Attempt> confirmed;           // of one that has ours
+  std::unique_ptr<Attempt> behind;              // of the newest of those that have an older one, if it may be followed
+
+  double probe_began = 0;  // monotonic seconds
   double probe_seconds = 0;
-  std::optional<Error> error;  // of the last attempt that failed, those before in its detail
+  std::optional<double> again;  // when to check again whether primaries can be reached; monotonic seconds
+  std::optional<Error> error;   // of the last attempt that failed, those before in its detail
   std::vector<CommandDone> commands;
   Lanes::Request request;
   CancelSignal cancel;  // of the present coroutine

@@ -16,7 +16,13 @@ void ZoneSlot::publish(std::shared_ptr<const Zone> version) {
   std::shared_ptr<const Zone> before = std::exchange(current_, std::move(version));
   served_.store(current_.get(), std::memory_order_release);
   expired_.store(false, std::memory_order_release);
+  stale_.store(false, std::memory_order_release);
   if (before) qsbr_retire([kept = std::move(before)] {});
+}
+
+void ZoneSlot::publish_stale(std::shared_ptr<const Zone> version) {
+  publish(std::move(version));
+  stale_.store(true, std::memory_order_release);
 }
 
 void ZoneSlot::set_expired() {

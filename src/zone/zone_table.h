@@ -38,6 +38,8 @@ class ZoneSlot {
   [[nodiscard]] const Zone* zone() const { return served_.load(std::memory_order_acquire); }
   /// Meaningful when zone() is null: the zone had data once, but too long ago (RFC 8914: EDE 24, not 14).
   [[nodiscard]] bool expired() const { return expired_.load(std::memory_order_acquire); }
+  /// Meaningful when zone() is not null: it has expired and is answered all the same (RFC 8914: EDE 3).
+  [[nodiscard]] bool is_stale() const { return stale_.load(std::memory_order_acquire); }
   [[nodiscard]] const ZoneAccess& access() const { return *access_.load(std::memory_order_acquire); }
 
   // The one writer.
@@ -45,6 +47,8 @@ class ZoneSlot {
   void publish(std::shared_ptr<const Zone> version);
   /// Stops answering (SERVFAIL). The version is kept for current().
   void set_expired();
+  /// Goes on answering from current(), which has expired.
+  void publish_stale(std::shared_ptr<const Zone> version);
   void set_access(std::shared_ptr<const ZoneAccess> access);
   /// The last version published, answered or not. For the writer only.
   [[nodiscard]] const std::shared_ptr<const Zone>& current() const { return current_; }
@@ -53,6 +57,7 @@ class ZoneSlot {
   const Name name_;
   std::atomic<const Zone*> served_{nullptr};
   std::atomic<bool> expired_{false};
+  std::atomic<bool> stale_{false};
   std::atomic<const ZoneAccess*> access_;
   std::shared_ptr<const Zone> current_;             // written by the owning agent
   std::shared_ptr<const ZoneAccess> access_owner_;  // written by the owning agent

@@ -105,7 +105,7 @@ keys:
 TEST(Settings, StatesHaveOneWordEach) {
   std::size_t i = 0;
   for (const auto state :
-       {ZoneState::loading, ZoneState::empty, ZoneState::ok, ZoneState::failing, ZoneState::expired}) {
+       {ZoneState::loading, ZoneState::empty, ZoneState::ok, ZoneState::failing, ZoneState::expired, ZoneState::stale}) {
     EXPECT_EQ(zone_states[i++], zone_state_text(state));
   }
   EXPECT_EQ(i, std::size(zone_states));

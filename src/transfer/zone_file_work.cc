@@ -1,0 +1,114 @@
+// Work of an agent whose zone comes from a file: reading takes the place of asking and transferring.
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "transfer/zone_work.h"
+
+namespace understudy {
+
+namespace asio = boost::asio;
+
+void ZoneAgent::read_file(const WorkPtr& work) {
+  struct Outcome {
+    FileReading reading;
+    bool current = false;
+  };
+  work->started = true;
+  set_activity(ZoneActivity::checking);
+  auto outcome = std::make_shared<Outcome>();
+  const bool only_if_written = work->only_if_written;
+  core_.run_job(
+      core_.loads, JobPool::Urgency::urgent,
+      [self = shared_from_this(), &clock = core_.clock, outcome, only_if_written, path = *file_, held = version(),
+       stamp = file_stamp_, limits = policy_->limits] {
+        outcome->current = only_if_written && held && file_stamp(path) == stamp;
+        if (outcome->current) return;
+        outcome->reading = read_file_version(path, self->name(), limits, clock);
+        const auto& read = outcome->reading.version;
+        outcome->current = read && held && same_content(held, *read);
+      },
+      [this, self = shared_from_this(), outcome, work] {
+        if (work->cancelled || !is_from_file()) {
+          work->cancelled = true;
+          finish_failed(work);
+        } else if (outcome->current) {
+          file_is_current(work);
+        } else {
+          file_was_read(work, outcome->reading);
+        }
+      });
+}
+
+void ZoneAgent::file_is_current(const WorkPtr& work) {
+  const std::shared_ptr<const Zone> held = version();
+  file_stamp_ = file_stamp(*file_);
+  if (slot_->zone() == nullptr || slot_->is_stale()) slot_->publish(held, history_);  // had expired as a secondary zone
+  {
+    Lock lock(core_.board.mutex);
+    facts_.source = *file_;
+    facts_.last_error.clear();
+    ++facts_.checks;
+    change_state(ZoneState::ok);
+    ++core_.board.counters.checks_ok;
+  }
+  finish(work, {{}, fmt::format("serial {} is current in {}", held->serial().value, *file_)});
+}
+
+void ZoneAgent::file_was_read(const WorkPtr& work, const FileReading& reading) {
+  const std::shared_ptr<const Zone> held = version();
+  const std::optional<Serial> ours = held ? std::optional(held->serial()) : std::nullopt;
+  if (!reading.version) {
+    file_stamp_ = {};
+    log_file_failed(name(), *file_, ours, reading.version.error());
+    work->error = reading.version.error();
+    finish_failed(work);
+    return;
+  }
+  work->committing = true;
+  set_activity(ZoneActivity::committing);
+  CommitTask task{.slot = slot_,
+                  .base = held,
+                  .history = history_,
+                  .keep = policy_->history,
+                  .stored = false,
+                  .may_go_back = true,
+                  .ours = ours,
+                  .source = *file_,
+                  .schedule = schedule_,
+                  .version = *reading.version};
+  task.done = [this, self = shared_from_this(), work, reading](CommitTask&& finished) {
+    auto outcome = std::make_shared<CommitTask>(std::move(finished));
+    asio::post(core_.io, [this, self, work, reading, outcome] { file_committed(work, reading, *outcome); });
+  };
+  core_.committer.submit(std::move(task));
+}
+
+void ZoneAgent::file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task) {
+  work->committing = false;
+  file_stamp_ = reading.stamp;
+  history_ = task.history;
+  core_.notifier.announce(policy_->notify, task.version, true);
+  log_file_read(name(), task.source, task.ours, reading);
+  const WallSeconds now = core_.clock.wall_seconds();
+  std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
+  {
+    Lock lock(core_.board.mutex);
+    facts_.version.swap(version);
+    facts_.history = history_;
+    facts_.source = task.source;
+    facts_.last_error.clear();
+    facts_.timers.confirmed_at = facts_.timers.checked_at = now;
+    ++facts_.checks;
+    ++facts_.transfers;
+    change_state(ZoneState::ok);
+    ++core_.board.counters.checks_ok;
+  }
+  const std::string before = task.ours ? std::to_string(task.ours->value) : "none";
+  finish(work, {{},
+                fmt::format("serial {} -> {} from {}, {} records", before, task.version->serial().value, task.source,
+                            task.version->record_count())});
+}
+
+}  // namespace understudy

@@ -1,0 +1,344 @@
+// Work of an agent from the decision to take something to its commit.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <utility>
+
+#include "base/log.h"
+#include "net/alarm.h"
+#include "transfer/primary_check.h"
+#include "transfer/zone_work.h"
+
+namespace understudy {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+namespace {
+
+// Versions that may be on their way to the disk without holding a permit, so that a slow disk bounds the memory.
+constexpr unsigned max_commits_ahead = 512;
+constexpr std::uint64_t max_octets_ahead = std::uint64_t{256} << 20;  // of these together
+
+// A transfer may take this long while another primary could be asked and no version would expire meanwhile.
+constexpr double longest_without_version = 3600;
+// So long it may take in any case, or until the version expires.
+constexpr double least_longest = 30;
+
+/// How long a transfer may take if there is another primary to ask: half of what is left until the version expires, so
+/// that the other has the rest. Seconds.
+milliseconds longest_transfer(std::optional<double> left) {
+  double longest = longest_without_version;
+  if (left) longest = std::max(*left / 2, std::min(*left, least_longest));
+  return std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(std::max(longest, 1.0)));
+}
+
+/// Lends a transfer's permit while nothing comes and nothing much is held in memory for it, so that transfers that hang
+/// hold up only themselves.
+class IdleLender {
+ public:
+  IdleLender(const asio::any_io_executor& executor, Lanes::Permit& permit, const TransferCounts& counts)
+      : permit_(permit), counts_(counts), alarm_(executor, [this] { look(); }) {
+    wait();
+  }
+
+ private:
+  static constexpr std::uint64_t little = 65536;  // octets
+
+  void wait() { alarm_.set(std::chrono::steady_clock::now() + std::chrono::seconds(1)); }
+  void look() {
+    const std::uint64_t before = std::exchange(seen_, counts_.octets);
+    if (seen_ != before) {
+      permit_.take_back();
+    } else if (seen_ <= little) {
+      permit_.lend();
+    }
+    wait();
+  }
+
+  Lanes::Permit& permit_;
+  const TransferCounts& counts_;
+  std::uint64_t seen_ = 0;
+  Alarm alarm_;
+};
+
+/// The apex has a ZONEMD record: the digest of all its data (RFC 8976).
+bool has_digest(const Zone& version) {
+  return version.rrset(version.apex_node(), RRType::ZONEMD).has_value();
+}
+
+/// The first difference takes away the digest of the version that it begins with. That it is the one that we have is
+/// for apply_deltas() to find.
+bool proves_its_start(const Zone& version, std::span<const DeltaPtr> deltas) {
+  bool proven = false;
+  deltas.front()->for_each_removed([&](const DeltaRecord& record) {
+    proven = record.type == RRType::ZONEMD && record.owner == version.apex() && record.rdata.size() >= 4 &&
+             load_u32(record.rdata.data()) == version.serial().value;
+    return !proven;
+  });
+  return proven;
+}
+
+}  // namespace
+
+// Differences or all.
+
+/// The version that we hold came from this primary, whichever of its addresses was asked.
+bool ZoneAgent::is_origin(const PeerSettings& peer) const {
+  if (origin_ == peer.name) return true;
+  // After a start only the address is known.
+  return std::ranges::any_of(policy_->primaries, [&](const PeerSettings& each) {
+    return each.name == peer.name && each.address.text() == origin_;
+  });
+}
+
+/// Differences of one primary fit data of another only if both are known to be the same: what has a digest can show it.
+bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
+  const auto held = version();
+  if (!held || !peer.ixfr || !(is_origin(peer) || has_digest(*held))) return false;
+  return core_.traits.sends_differences(peer.address, core_.now().mono);
+}
+
+void ZoneAgent::queue_transfer(const WorkPtr& work) {
+  set_activity(ZoneActivity::queued);
+  work->by_differences = !work->whole && !work->goes_back && may_take_differences(work->attempt->peer);
+  work->request =
+      core_.transfers.enqueue(work->attempt->peer.address,
+                              work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
+                              [this, self = shared_from_this(), work](Lanes::Permit permit) {
+                                asio::post(core_.io, [this, self, work, granted = std::move(permit)]() mutable {
+                                  if (work_ == work) start_transfer(work, std::move(granted));
+                                });
+                              });
+}
+
+void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
+  if (work->cancelled) {
+    permit.release();
+    ask_next(work);
+    return;
+  }
+  set_activity(ZoneActivity::transferring);
+  work->probe_began = core_.now().mono;
+  core_.health.begin(work->attempt->peer.address);
+  work->cancel = spawn(core_.io, transfer(shared_from_this(), work, std::move(permit)));
+}
+
+TakeOptions ZoneAgent::take_options(const Work& work) const {
+  const EngineSettings& settings = core_.settings;
+  TakeOptions options{.limits = work.policy->limits, .stall = settings.stall_timeout, .min_rate = settings.min_rate};
+  // A primary that answered the probe and hangs now may cost as little as one that hangs at once, if there is another.
+  const auto probed = std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(work.probe_seconds));
+  const milliseconds left = std::max(settings.probe_timeout - probed, settings.probe_timeout / 2);
+  const bool is_last = work.next == work.order.size() && work.newer.empty();
+  options.first_wait = is_last ? settings.stall_timeout : std::min(left, settings.stall_timeout);
+  if (!is_last) {
+    const std::optional<double> expires = schedule_.expires();
+    options.longest = longest_transfer(expires ? std::optional(*expires - core_.now().mono) : std::nullopt);
+  }
+  if (const auto held = version()) options.hints = {.nodes = held->node_count(), .octets = held->memory_size()};
+  return options;
+}
+
+asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  EngineCore& core = self->core_;
+  const TakeOptions options = self->take_options(*work);
+  std::optional<IdleLender> lender(std::in_place, core.io.get_executor(), permit, work->attempt->counts);
+  Result<Taken> taken = fail(Errc::internal, "nothing was asked");
+  if (work->by_differences) {
+    taken = co_await take_differences(core.primaries(), *work->attempt, options);
+    if (!taken && !work->cancelled) {
+      lender.reset();
+      self->differences_failed(*work, taken.error());
+      lender.emplace(core.io.get_executor(), permit, work->attempt->counts);
+    }
+  }
+  if (!work->by_differences && !work->cancelled) {
+    taken = co_await take_zone(core.primaries(), *work->attempt, options);
+  }
+  lender.reset();
+  const bool heard = taken || work->attempt->counts.messages > 0;
+  self->note_health(*work, heard ? std::nullopt : std::optional(taken.error().code));
+  self->taken(work, std::move(taken), std::move(permit));
+}
+
+/// Whatever went wrong, the whole zone is asked for at once, and the line says why.
+void ZoneAgent::differences_failed(Work& work, const Error& error) {
+  log_no_differences(*work.attempt, error);
+  note_attempt(*work.attempt, &error);
+  core_.board.count([](EngineCounters& counters) { ++counters.differences_failed; });
+  if (error.code == Errc::rcode) core_.traits.sends_no_differences(work.attempt->peer.address, core_.now().mono);
+  work.by_differences = false;
+  begin_attempt_again(work);
+}
+
+/// The same primary is asked for something else.
+void ZoneAgent::begin_attempt_again(Work& work) const {
+  const Attempt before = std::move(*work.attempt);
+  begin_attempt(work, before.peer);
+  work.attempt->announced = before.announced;
+}
+
+void ZoneAgent::taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit permit) {
+  if (work->cancelled) {
+    permit.release();
+    ask_next(work);
+    return;
+  }
+  if (!taken) {
+    permit.release();
+    core_.board.count([](EngineCounters& counters) { ++counters.transfers_failed; });
+    attempt_failed(work, taken.error());
+    ask_next(work);
+    return;
+  }
+  switch (taken->kind) {
+    case Taken::Kind::current:
+      permit.release();
+      work->confirmed = std::move(work->attempt);
+      decide(work);
+      break;
+    case Taken::Kind::behind:
+      permit.release();
+      primary_is_behind(work);
+      ask_next(work);
+      break;
+    case Taken::Kind::differences:
+    case Taken::Kind::whole:
+      start_commit(work, *std::move(taken), std::move(permit));
+      break;
+  }
+}
+
+// Commit.
+
+void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit permit) {
+  const std::shared_ptr<const Zone> held = version();
+  if (!taken.deltas.empty() && !is_origin(work->attempt->peer) && !proves_its_start(*held, taken.deltas)) {
+    differences_failed(*work, {Errc::bad_delta, fmt::format("our version is from {}, and nothing shows that both have "
+                                                            "the same data",
+                                                            origin_)});
+    permit.release();
+    queue_transfer_whole(work);
+    return;
+  }
+  work->committing = true;
+  set_activity(ZoneActivity::committing);
+  set_timer();
+  const std::uint64_t octets = taken.memory_size();
+  const bool may_wait_for_disk =
+      core_.commits_ahead < max_commits_ahead && core_.octets_ahead + octets <= max_octets_ahead;
+  if (may_wait_for_disk) permit.release();
+  ++core_.commits_ahead;
+  core_.octets_ahead += octets;
+  auto task = std::make_shared<CommitTask>(CommitTask{.slot = slot_,
+                                                      .builder = std::move(taken.builder),
+                                                      .deltas = std::move(taken.deltas),
+                                                      .base = held,
+                                                      .history = history_,
+                                                      .keep = work->policy->history,
+                                                      .max_octets = work->policy->limits.max_octets,
+                                                      .write_whole = std::exchange(write_whole_, false),
+                                                      .may_go_back = work->whole || work->goes_back,
+                                                      .ours = floor_serial(),
+                                                      .source = work->attempt->peer.address.text(),
+                                                      .schedule = schedule_,
+                                                      .expire_left = work->attempt->expire_left,
+                                                      .random = core_.random_part()});
+  auto held_permit = std::make_shared<Lanes::Permit>(std::move(permit));
+  task->done = [this, self = shared_from_this(), work, held_permit, octets](CommitTask&& finished) {
+    auto outcome = std::make_shared<CommitTask>(std::move(finished));
+    asio::post(core_.io, [this, self, work, held_permit, octets, outcome] {
+      held_permit->release();
+      --core_.commits_ahead;
+      core_.octets_ahead -= octets;
+      store_is_free();
+      committed(work, *outcome);
+    });
+  };
+  when_store_is_free([this, task] { core_.committer.submit(std::move(*task)); });
+}
+
+/// The serial that no version may be older than: what we hold, or what was served before it was lost.
+std::optional<Serial> ZoneAgent::floor_serial() const {
+  const auto held = version();
+  return held ? std::optional(held->serial()) : lost_serial_;
+}
+
+void ZoneAgent::queue_transfer_whole(const WorkPtr& work) {
+  work->committing = false;
+  if (work->cancelled) {
+    ask_next(work);
+    return;
+  }
+  queue_transfer(work);
+  work->by_differences = false;
+}
+
+void ZoneAgent::commit_failed(const WorkPtr& work, const CommitTask& task) {
+  const Error& error = task.result.error();
+  if (!task.deltas.empty() && error.code == Errc::bad_delta) {
+    differences_failed(*work, error);
+    queue_transfer_whole(work);
+    return;
+  }
+  core_.board.count([](EngineCounters& counters) { ++counters.transfers_failed; });
+  attempt_failed(work, error);
+  const Errc code = error.code;
+  const bool ours = code == Errc::storage || code == Errc::storage_full || code == Errc::corrupt || code == Errc::io;
+  if (ours) {  // another primary would not help
+    work->next = work->until = work->order.size();
+    work->newer.clear();
+  }
+  ask_next(work);
+}
+
+void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
+  work->committing = false;
+  if (!task.result) {
+    commit_failed(work, task);
+    return;
+  }
+  Attempt& attempt = *work->attempt;
+  attempt.counts.duplicates = std::max(attempt.counts.duplicates, task.report.duplicates);
+  attempt.received = task.version->serial();
+  schedule_ = task.schedule;
+  schedule_.set_bounds(policy_->bounds, core_.now());
+  history_ = task.history;
+  origin_ = attempt.peer.name;
+  write_whole_ = task.wants_whole;
+  lost_serial_.reset();
+  behind_.clear();
+  behind_since_.reset();
+  core_.notifier.announce(policy_->notify, task.version, true);
+  log_transferred(attempt);
+  log_oddities(attempt, task.report);
+  note_attempt(attempt, nullptr);
+  const std::uint64_t records = task.version->record_count();
+  std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
+  {
+    Lock lock(core_.board.mutex);
+    facts_.version.swap(version);
+    facts_.history = history_;
+    facts_.source = attempt.peer.name;
+    facts_.last_error.clear();
+    ++facts_.checks;
+    ++facts_.transfers;
+    change_state(ZoneState::ok);
+    ++core_.board.counters.checks_ok;
+    ++core_.board.counters.transfers_ok;
+    if (!task.deltas.empty()) ++core_.board.counters.transfers_by_differences;
+    core_.board.counters.transferred_records += attempt.counts.records;
+    core_.board.counters.transferred_octets += attempt.counts.octets;
+  }
+  const std::string before = attempt.ours ? std::to_string(attempt.ours->value) : "none";
+  finish(work, {{},
+                fmt::format("serial {} -> {} from {}, {} records", before, task.version->serial().value,
+                            attempt.peer.name, records)});
+}
+
+}  // namespace understudy
