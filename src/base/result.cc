@@ -44,6 +44,8 @@ std::string_view errc_text(Errc code) {
       return "the class is not IN";
     case Errc::rcode:
       return "the server answered with an error";
+    case Errc::edns_refused:
+      return "the server does not know EDNS";
     case Errc::not_authoritative:
       return "the server is not authoritative for the zone";
     case Errc::bad_transfer_start:

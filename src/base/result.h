@@ -37,6 +37,7 @@ enum class Errc {
   wrong_question,      // response to another question
   wrong_class,         // a class that is not the zone's where it matters
   rcode,               // the peer answered with an error code (detail names it)
+  edns_refused,        // the peer answered FORMERR, NOTIMP or BADVERS to a request with EDNS (detail names it)
   not_authoritative,   // the primary answered without AA, or without the SOA asked for
   bad_transfer_start,  // the stream does not open with the zone's SOA
   bad_transfer_end,    // the stream closed before, or with another SOA than, the opening one

@@ -13,20 +13,27 @@ ZoneSlot::ZoneSlot(NameView name, std::shared_ptr<const ZoneAccess> access)
 ZoneSlot::~ZoneSlot() = default;
 
 void ZoneSlot::publish(std::shared_ptr<const Zone> version) {
+  publish(std::move(version), nullptr);
+}
+
+void ZoneSlot::publish(std::shared_ptr<const Zone> version, ZoneHistory::Ptr history) {
   std::shared_ptr<const Zone> before = std::exchange(current_, std::move(version));
+  ZoneHistory::Ptr history_before = std::exchange(current_history_, std::move(history));
+  history_.store(current_history_.get(), std::memory_order_release);
   served_.store(current_.get(), std::memory_order_release);
   expired_.store(false, std::memory_order_release);
   stale_.store(false, std::memory_order_release);
-  if (before) qsbr_retire([kept = std::move(before)] {});
+  if (before || history_before) qsbr_retire([kept = std::move(before), deltas = std::move(history_before)] {});
 }
 
-void ZoneSlot::publish_stale(std::shared_ptr<const Zone> version) {
-  publish(std::move(version));
+void ZoneSlot::publish_stale(std::shared_ptr<const Zone> version, ZoneHistory::Ptr history) {
+  publish(std::move(version), std::move(history));
   stale_.store(true, std::memory_order_release);
 }
 
 void ZoneSlot::set_expired() {
   expired_.store(true, std::memory_order_release);
+  stale_.store(false, std::memory_order_release);
   served_.store(nullptr, std::memory_order_release);
 }
 

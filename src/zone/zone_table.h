@@ -14,6 +14,8 @@
 #include "dns/access.h"
 #include "dns/name.h"
 #include "zone/hash.h"
+#include "zone/history.h"
+#include "zone/timers.h"
 #include "zone/zone.h"
 
 namespace understudy {
@@ -41,17 +43,27 @@ class ZoneSlot {
   /// Meaningful when zone() is not null: it has expired and is answered all the same (RFC 8914: EDE 3).
   [[nodiscard]] bool is_stale() const { return stale_.load(std::memory_order_acquire); }
   [[nodiscard]] const ZoneAccess& access() const { return *access_.load(std::memory_order_acquire); }
+  /// The differences that led to the version last published; null if none are kept. A reader may hold another version:
+  /// what it sends of this must lead to the serial of the one it holds (ZoneHistory::between).
+  [[nodiscard]] const ZoneHistory* history() const { return history_.load(std::memory_order_acquire); }
+  /// When a version from a primary expires unless confirmed; 0: it does not count down (it comes from a file).
+  [[nodiscard]] WallSeconds expires_at() const { return expires_at_.load(std::memory_order_relaxed); }
 
   // The one writer.
-  /// Makes `version` what is answered. The version before is let go after a grace period.
+  /// Makes `version` what is answered, without a history. The version before is let go after a grace period.
   void publish(std::shared_ptr<const Zone> version);
+  /// The same with the differences that led to it (may be null).
+  void publish(std::shared_ptr<const Zone> version, ZoneHistory::Ptr history);
   /// Stops answering (SERVFAIL). The version is kept for current().
   void set_expired();
   /// Goes on answering from current(), which has expired.
-  void publish_stale(std::shared_ptr<const Zone> version);
+  void publish_stale(std::shared_ptr<const Zone> version, ZoneHistory::Ptr history);
   void set_access(std::shared_ptr<const ZoneAccess> access);
+  void set_expires_at(WallSeconds at) { expires_at_.store(at, std::memory_order_relaxed); }
   /// The last version published, answered or not. For the writer only.
   [[nodiscard]] const std::shared_ptr<const Zone>& current() const { return current_; }
+  /// The history published with it. For the writer only.
+  [[nodiscard]] const ZoneHistory::Ptr& current_history() const { return current_history_; }
 
  private:
   const Name name_;
@@ -59,7 +71,10 @@ class ZoneSlot {
   std::atomic<bool> expired_{false};
   std::atomic<bool> stale_{false};
   std::atomic<const ZoneAccess*> access_;
+  std::atomic<const ZoneHistory*> history_{nullptr};
+  std::atomic<WallSeconds> expires_at_{0};
   std::shared_ptr<const Zone> current_;             // written by the owning agent
+  ZoneHistory::Ptr current_history_;                // written by the owning agent
   std::shared_ptr<const ZoneAccess> access_owner_;  // written by the owning agent
 };
 
