@@ -96,6 +96,33 @@ void log_oddities(const Attempt& attempt, const ZoneBuilder::Report& report) {
               serial_text(attempt.received), attempt.peer.name, text);
 }
 
+TransferRecord record_of(const Attempt& attempt, std::int64_t when_ms, const Error* error) {
+  TransferRecord record;
+  record.when_ms = when_ms;
+  record.zone = attempt.zone;
+  record.primary = attempt.peer.name;
+  record.address = attempt.peer.address.text();
+  record.transport = attempt.transport;
+  if (attempt.peer.key) record.key = attempt.peer.key->name.text();
+  record.asked = attempt.asked;
+  record.came = attempt.came;
+  record.ours = attempt.ours;
+  record.announced = attempt.announced;
+  record.received = attempt.received;
+  record.messages = attempt.counts.messages;
+  record.records = attempt.counts.records;
+  record.octets = attempt.counts.octets;
+  record.seconds = attempt.seconds;
+  record.ok = error == nullptr;
+  record.result = error == nullptr ? "ok" : errc_text(error->code);
+  if (error != nullptr) {
+    const std::string_view advice = advice_text(error->code);
+    record.reason = fmt::format("{}{}{}", error->text(), advice.empty() ? "" : "; ", advice);
+    record.exchange = attempt.trace.lines();
+  }
+  return record;
+}
+
 std::string_view advice_text(Errc code) {
   switch (code) {
     case Errc::truncated:

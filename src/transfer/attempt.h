@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "dns/serial.h"
+#include "store/transfer_log.h"
 #include "transfer/exchange_trace.h"
 #include "transfer/settings.h"
 #include "xfr/axfr_reader.h"
@@ -26,6 +27,7 @@ struct Attempt {
   std::optional<Serial> announced;     // by the primary's SOA answer
   std::optional<Serial> received;      // in the transfer
   std::optional<std::uint32_t> expire_left;  // the primary's EXPIRE option (RFC 7314), seconds
+  std::string_view came;                     // in words, after a success: "differences", "whole zone"
   TransferCounts counts;                     // of the transfer
   double seconds = 0;
   ExchangeTrace trace;
@@ -46,6 +48,9 @@ void log_given_up(const Attempt& attempt, std::string_view why);
 void log_oddities(const Attempt& attempt, const ZoneBuilder::Report& report);
 /// What was dropped and what was kept although it is odd; empty if nothing was.
 std::string oddities_text(const TransferCounts& counts, const ZoneBuilder::Report& report);
+
+/// The same facts for the log of transfers that is kept. `error`: why it failed; null: it did not. `when_ms`: its end.
+TransferRecord record_of(const Attempt& attempt, std::int64_t when_ms, const Error* error);
 
 /// What an operator can do about it; empty where there is nothing sensible to say.
 std::string_view advice_text(Errc code);

@@ -214,6 +214,11 @@ void ZoneAgent::taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit pe
   }
 }
 
+/// Every transfer and every failure, kept for people.
+void ZoneAgent::note_attempt(const Attempt& attempt, const Error* error) const {
+  core_.store.transfers().append(record_of(attempt, core_.clock.wall_ms(), error));
+}
+
 // Commit.
 
 void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit permit) {
@@ -317,6 +322,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   core_.notifier.announce(policy_->notify, task.version, true);
   log_transferred(attempt);
   log_oddities(attempt, task.report);
+  attempt.came = task.deltas.empty() ? "whole zone" : "differences";
   note_attempt(attempt, nullptr);
   const std::uint64_t records = task.version->record_count();
   std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock

@@ -98,9 +98,13 @@ void ZoneAgent::order_primaries(Work& work) const {
   work.until = work.order.size();
   std::iota(work.order.begin(), work.order.end(), 0U);
   if (!work.notified_by) return;
-  std::stable_partition(work.order.begin(), work.order.end(), [&](std::uint32_t i) {
-    return work.policy->primaries[i].address.address == *work.notified_by;
+  std::vector<std::uint32_t> others;
+  std::erase_if(work.order, [&](std::uint32_t i) {
+    const bool other = work.policy->primaries[i].address.address != *work.notified_by;
+    if (other) others.push_back(i);
+    return other;
   });
+  work.order.insert(work.order.end(), others.begin(), others.end());
 }
 
 void ZoneAgent::work_is_over(const WorkPtr& work) {
