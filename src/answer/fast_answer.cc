@@ -212,8 +212,9 @@ bool Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size
     const NameView target = read_name(target_at, wire);
     const HashedName name(target);
     const Node* node = zone_.find(name);
-    if (node == nullptr || node->has(Node::nsec3_only | Node::below_dname)) continue;
-    if (!is_referral && node->has(Node::below_cut | Node::cut)) continue;  // not ours to answer with authority
+    if (node == nullptr || node->has(Node::nsec3_only) || is_below_dname(zone_, name)) continue;
+    if (!is_referral && (node->has(Node::cut) || is_below_cut(zone_, name)))
+      continue;  // not ours to answer with authority
     if (std::find(seen, seen + seen_count, node) != seen + seen_count) continue;
     const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
     if (seen_count < most_additional) {

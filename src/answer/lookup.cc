@@ -1,5 +1,7 @@
 #include "answer/lookup.h"
 
+#include <bit>
+
 namespace understudy {
 namespace {
 
@@ -9,17 +11,37 @@ const Node* find_name(const Zone& zone, const HashedName& name, std::size_t labe
   return node != nullptr && node->has(Node::nsec3_only) ? nullptr : node;
 }
 
-// The topmost zone cut or DNAME above or at `label`: what lies below it is not this zone's to answer. Cost: one probe
-// a label, only for names known to be occluded.
-Lookup find_occluder(const Zone& zone, const HashedName& name, std::size_t label) {
-  for (std::size_t i = name.labels - zone.apex_labels() + 1; i-- > label;) {
-    const Node* node = find_name(zone, name, i);
-    if (node == nullptr) continue;
-    const auto at = static_cast<std::uint8_t>(i);
-    if (node->has(Node::cut)) return {Found::referral, false, at, node, node->rrset_chunk(RRType::NS)};
-    if (node->has(Node::dname) && i != 0) return {Found::dname, false, at, node, node->rrset_chunk(RRType::DNAME)};
+// Calls f(node, label) for the names strictly above `name` at `depths` (labels below the apex; see Zone::cut_depths()),
+// the topmost first, until it returns true. One probe a depth: few zones have cuts or DNAMEs at more than one.
+template <typename F>
+bool any_above(const Zone& zone, const HashedName& name, std::uint64_t depths, F&& f) {
+  const std::size_t own = name.labels - zone.apex_labels();
+  if (own < Zone::most_depth) depths &= (std::uint64_t{1} << own) - 1;
+  for (; depths != 0; depths &= depths - 1) {
+    const auto first = static_cast<std::size_t>(std::countr_zero(depths));
+    const std::size_t end = first < Zone::most_depth ? first + 1 : own;  // the last bit is for all that are deeper
+    for (std::size_t depth = first; depth < end; ++depth) {
+      const std::size_t label = own - depth;
+      const Node* node = zone.find(name, label);
+      if (node != nullptr && f(*node, label)) return true;
+    }
   }
-  return {};
+  return false;
+}
+
+// The topmost zone cut or DNAME above the name: what lies below it is not this zone's to answer.
+bool find_occluder(const Zone& zone, const HashedName& name, Lookup& found) {
+  return any_above(zone, name, zone.cut_depths() | zone.dname_depths(), [&](const Node& node, std::size_t label) {
+    const auto at = static_cast<std::uint8_t>(label);
+    if (node.has(Node::cut)) {
+      found = {Found::referral, false, at, &node, node.rrset_chunk(RRType::NS)};
+    } else if (node.has(Node::dname)) {
+      found = {Found::dname, false, at, &node, node.rrset_chunk(RRType::DNAME)};
+    } else {
+      return false;
+    }
+    return true;
+  });
 }
 
 bool has_signatures(const Node& node) {
@@ -53,9 +75,6 @@ Lookup missing_name(const Zone& zone, const HashedName& name, RRType type) {
     if (!zone.has_depth(depth - label)) continue;
     const Node* encloser = find_name(zone, name, label);
     if (encloser == nullptr) continue;
-    if (encloser->has(Node::cut | Node::below_cut | Node::dname | Node::below_dname)) {
-      return find_occluder(zone, name, label);
-    }
     const auto at = static_cast<std::uint8_t>(label);
     if (encloser->has(Node::wildcard_child)) {
       const Node* wildcard = zone.find_wildcard(name, label);
@@ -72,10 +91,20 @@ Lookup missing_name(const Zone& zone, const HashedName& name, RRType type) {
 
 }  // namespace
 
+bool is_below_cut(const Zone& zone, const HashedName& name) {
+  return any_above(zone, name, zone.cut_depths(), [](const Node& node, std::size_t) { return node.has(Node::cut); });
+}
+
+bool is_below_dname(const Zone& zone, const HashedName& name) {
+  return any_above(zone, name, zone.dname_depths(),
+                   [](const Node& node, std::size_t) { return node.has(Node::dname); });
+}
+
+// RFC 1034 section 4.3.2 walks down from the apex: a zone cut or DNAME above the name decides before the name itself.
 Lookup look_up(const Zone& zone, const HashedName& name, RRType type) {
+  if (Lookup above; find_occluder(zone, name, above)) return above;
   const Node* node = find_name(zone, name, 0);
   if (node == nullptr) return missing_name(zone, name, type);
-  if (node->has(Node::below_cut | Node::below_dname)) return find_occluder(zone, name, 0);
   // DS belongs to the parent's side of the cut (RFC 4035 section 3.1.4.1).
   if (node->has(Node::cut) && type != RRType::DS) {
     return {Found::referral, false, 0, node, node->rrset_chunk(RRType::NS)};

@@ -26,6 +26,11 @@ struct Lookup {
   const Chunk* chunk = nullptr;
 };
 
+/// Whether a name strictly above `name`, which is at or below the zone's apex, is a zone cut; has a DNAME. What lies
+/// below is glue or not to be seen.
+bool is_below_cut(const Zone& zone, const HashedName& name);
+bool is_below_dname(const Zone& zone, const HashedName& name);
+
 /// Looks `name`, which is at or below the zone's apex, up. RRType::ANY finds any type and
 /// RRType::RRSIG any signature (chunk stays null).
 Lookup look_up(const Zone& zone, const HashedName& name, RRType type);

@@ -392,8 +392,8 @@ void SlowAnswer::put_addresses(Context& c, const Zone& zone, const RRsetView& rr
     if (!target.view().is_at_or_below(zone.apex()) || (seen_count == std::size(seen) && !required)) return;
     const HashedName name(target);
     const Node* node = zone.find(name);
-    if (node == nullptr || node->has(Node::nsec3_only | Node::below_dname)) return;
-    if (required_below == nullptr && node->has(Node::below_cut | Node::cut)) return;
+    if (node == nullptr || node->has(Node::nsec3_only) || is_below_dname(zone, name)) return;
+    if (required_below == nullptr && (node->has(Node::cut) || is_below_cut(zone, name))) return;
     if (std::find(seen, seen + seen_count, node) != seen + seen_count) return;
     if (seen_count < std::size(seen)) seen[seen_count++] = node;
     for (const RRType type : {RRType::A, RRType::AAAA}) {

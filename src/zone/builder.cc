@@ -7,13 +7,14 @@
 #include <cstring>
 #include <new>
 #include <span>
+#include <unordered_map>
 #include <utility>
 
 #include "dns/rdata.h"
-#include "zone/chunk_encoder.h"
-#include "zone/duplicates.h"
+#include "zone/block_encoder.h"
 #include "zone/fragments.h"
 #include "zone/node_index.h"
+#include "zone/oddities.h"
 #include "zone/staging.h"
 
 namespace understudy {
@@ -21,9 +22,6 @@ namespace {
 
 constexpr std::size_t most_octets_of_a_name = std::size_t{64} << 20;
 constexpr std::size_t least_share = std::size_t{4} << 20;
-constexpr std::size_t most_oddities = 8;
-constexpr std::array oddity_texts = {"more than one CNAME", "more than one DNAME", "SOA below the apex",
-                                     "CNAME beside other data"};
 constexpr std::size_t most_blocks_octets = (std::size_t{32} << 30) - (std::size_t{256} << 20);
 
 }  // namespace
@@ -34,12 +32,7 @@ struct ZoneBuilder::State {
   Result<AddOutcome> add(NameView name, RRType type, std::uint32_t ttl, ByteView rdata);
   Result<std::shared_ptr<const Zone>> finish();
   Result<void> flush();
-  void group_records();
-  NameView as_stored(NameView spelled, std::array<std::uint8_t, max_name_size>& scratch) const;
-  Result<std::uint32_t> encode(NameView spelled);
-  unsigned flags_of(NameView owner);
-  [[nodiscard]] unsigned oddities_of(const Node* of) const;
-  void note(NameView owner, unsigned oddities);
+  Result<std::uint32_t> encode(NameView name);
   std::uint32_t find(const HashedName& name, std::size_t label) const;
   [[nodiscard]] std::uint32_t find_relative(std::uint64_t hash, ByteView wanted) const;
   [[nodiscard]] std::uint32_t find_owner() const {
@@ -55,7 +48,8 @@ struct ZoneBuilder::State {
   Result<void> replace(std::uint32_t ref, const Staging& all);
   Result<void> add_missing_parents();
   Result<void> add_parents_of(std::uint32_t ref, HashedName& name);
-  void mark_occluded();
+  void count_child(std::uint32_t parent, bool is_wildcard);
+  Result<void> write_many_children();
   void compact(std::span<Fragments::Place> waiting);
   Result<std::shared_ptr<Zone>> assemble();
 
@@ -82,15 +76,11 @@ struct ZoneBuilder::State {
   bool has_owner = false;
   Staging staged;
   std::vector<StagedRecord> records;  // of the name being encoded
-  struct Group {
-    RRType type;
-    std::span<const StagedRecord> data, signatures;
-  };
-  std::vector<Group> groups;  // of the name being encoded
-  Fragments fragments;        // of names that were encoded before
+  BlockEncoder encoder{apex};
+  Fragments fragments;  // of names that were encoded before
   std::uint64_t record_count = 0;
   std::uint64_t apex_soa_count = 0;
-  bool has_occluders = false;  // some name has NS below the apex, or DNAME
+  std::unordered_map<std::uint32_t, std::uint32_t> many_children;  // by place: names directly below, if they are many
   Report report;
 };
 
@@ -187,140 +177,29 @@ Result<void> ZoneBuilder::State::flush() {
     staged.records(records);
     US_ASSIGN(const std::uint32_t ref, encode(owner));
     insert(owner_hash, ref);
-    if (const unsigned oddities = oddities_of(node(ref)); oddities != 0) note(owner, oddities);
+    note_oddities(report, owner, oddities_of(*node(ref)));
   }
   staged.clear();
   return {};
 }
 
-// Bit i: oddity_texts[i] holds for this name.
-unsigned ZoneBuilder::State::oddities_of(const Node* of) const {
-  unsigned oddities = 0;
-  bool others = false;
-  for (std::size_t i = 0; i < of->rrset_count; ++i) {
-    const std::size_t count = of->chunk_at(i)->record_count();
-    const RRType type = of->type_at(i);
-    if (count > 1 && type == RRType::CNAME) oddities |= 1;
-    if (count > 1 && type == RRType::DNAME) oddities |= 2;
-    if (count != 0 && type == RRType::SOA && of->name_size() != 0) oddities |= 4;
-    if (count != 0 && type != RRType::CNAME && type != RRType::NSEC) others = true;
-  }
-  return of->has(Node::cname) && others ? oddities | 8 : oddities;
-}
-
-void ZoneBuilder::State::note(NameView name, unsigned oddities) {
-  for (std::size_t i = 0; i < oddity_texts.size(); ++i) {
-    if ((oddities >> i & 1) == 0) continue;
-    ++report.oddity_count;
-    if (report.oddities.size() < most_oddities) {
-      report.oddities.push_back(fmt::format("{}: {}", name.text(), oddity_texts[i]));
-    }
-  }
-}
-
-// Sorts the records of one name by type, data before signatures, otherwise as they came, and drops duplicates.
-void ZoneBuilder::State::group_records() {
-  std::sort(records.begin(), records.end(), [](const StagedRecord& a, const StagedRecord& b) {
-    if (a.chunk_type() != b.chunk_type()) return a.chunk_type() < b.chunk_type();
-    const bool a_signs = a.type == RRType::RRSIG, b_signs = b.type == RRType::RRSIG;
-    if (a_signs != b_signs) return b_signs;
-    return a.rdata.data() < b.rdata.data();  // all in one buffer, in order of arrival
-  });
-  groups.clear();
-  for (std::size_t begin = 0; begin < records.size();) {
-    const RRType type = records[begin].chunk_type();
-    std::size_t signatures = begin;
-    while (signatures < records.size() && records[signatures].chunk_type() == type &&
-           records[signatures].type != RRType::RRSIG) {
-      ++signatures;
-    }
-    std::size_t end_of_group = signatures;
-    while (end_of_group < records.size() && records[end_of_group].chunk_type() == type) ++end_of_group;
-    const std::span<StagedRecord> data(&records[begin], signatures - begin);
-    const std::span<StagedRecord> signing(records.data() + signatures, end_of_group - signatures);
-    groups.push_back({type, data.first(drop_duplicates(data)), signing.first(drop_duplicates(signing))});
-    report.duplicates += end_of_group - begin - groups.back().data.size() - groups.back().signatures.size();
-    begin = end_of_group;
-  }
-}
-
-// The name as the finished version spells it: the apex is written once for all. Chunks share its octets, so the name
-// that they are encoded against must be the one that they will be read with.
-NameView ZoneBuilder::State::as_stored(NameView spelled, std::array<std::uint8_t, max_name_size>& scratch) const {
-  const std::size_t relative = spelled.size() - apex.size();
-  if (std::memcmp(spelled.wire().data() + relative, apex.wire().data(), apex.size()) == 0) return spelled;
-  std::memcpy(scratch.data(), spelled.wire().data(), relative);
-  std::memcpy(scratch.data() + relative, apex.wire().data(), apex.size());
-  return NameView::trusted({scratch.data(), spelled.size()});
-}
-
 // Writes the block of one name from `records` behind the others and returns its place.
-Result<std::uint32_t> ZoneBuilder::State::encode(NameView spelled) {
-  std::array<std::uint8_t, max_name_size> scratch;
-  const NameView name = as_stored(spelled, scratch);
-  group_records();
-  if (groups.size() > 0xffff) return fail(Errc::record_limit, fmt::format("over 65535 types at {}", name.text()));
-  const std::size_t name_size = name.size() - apex.size();
-  std::size_t most = sizeof(Node) + groups.size() * sizeof(Node::WideEntry) + name_size + 8;
-  for (const auto& g : groups) most += max_chunk_size(g.data, g.signatures);
+Result<std::uint32_t> ZoneBuilder::State::encode(NameView name) {
+  US_ASSIGN(const std::size_t most, encoder.prepare(name, records));
   US_TRY(make_room(most));
-  const bool wide = most > std::size_t{0xffff} * 8;
-  Node* made = node(end_ref());
-  auto* bytes = reinterpret_cast<std::uint8_t*>(made);
-  const std::size_t directory = groups.size() * (wide ? sizeof(Node::WideEntry) : sizeof(Node::Entry));
-  if (name_size != 0) std::memcpy(bytes + sizeof(Node) + directory, name.wire().data(), name_size);
-  std::size_t at = round_up8(sizeof(Node) + directory + name_size);
-  std::uint8_t* entry_at = bytes + sizeof(Node);
-  for (const auto& g : groups) {
-    if (wide) {
-      const Node::WideEntry entry{number(g.type), 0, static_cast<std::uint32_t>(at / 8)};
-      std::memcpy(entry_at, &entry, sizeof entry);
-      entry_at += sizeof entry;
-    } else {
-      const Node::Entry entry{number(g.type), static_cast<std::uint16_t>(at / 8)};
-      std::memcpy(entry_at, &entry, sizeof entry);
-      entry_at += sizeof entry;
-    }
-    at += encode_chunk(bytes + at, name, apex, g.type, g.data, g.signatures);
-    record_count += g.data.size() + g.signatures.size();
-  }
-  const unsigned flags = flags_of(name) | (wide ? Node::wide : 0U);
-  if ((flags & (Node::cut | Node::dname)) != 0) has_occluders = true;
-  made->size_and_name = static_cast<std::uint32_t>(at / 8 << 8 | name_size);
-  made->flags = static_cast<std::uint16_t>(flags);
-  made->rrset_count = static_cast<std::uint16_t>(groups.size());
+  record_count += encoder.record_count();
+  report.duplicates += encoder.duplicates();
+  if (name.size() == apex.size()) apex_soa_count = encoder.count_of(RRType::SOA);
   const std::uint32_t ref = end_ref();
-  end += at;
+  end += encoder.write(blocks.data() + end, 0);
   return ref;
-}
-
-// What the types at a name say about it.
-unsigned ZoneBuilder::State::flags_of(NameView name) {
-  const bool at_apex = name.size() == apex.size();
-  unsigned flags = name.is_wildcard() && !at_apex ? Node::wildcard : 0U;
-  bool only_nsec3 = true;
-  for (const auto& g : groups) {
-    only_nsec3 = only_nsec3 && g.type == RRType::NSEC3;
-    if (g.data.empty()) continue;
-    if (g.type == RRType::NS && !at_apex) flags |= Node::cut;
-    if (g.type == RRType::DNAME) flags |= Node::dname;
-    if (g.type == RRType::CNAME) flags |= Node::cname;
-    if (g.type == RRType::SOA && at_apex) apex_soa_count = g.data.size();
-  }
-  return flags | (only_nsec3 ? Node::nsec3_only : 0U);
 }
 
 Result<std::uint32_t> ZoneBuilder::State::add_empty_node(NameView name) {
   const std::size_t name_size = name.size() - apex.size();
-  const std::size_t size = round_up8(sizeof(Node) + name_size);
-  US_TRY(make_room(size));
-  Node* made = node(end_ref());
-  made->size_and_name = static_cast<std::uint32_t>(size / 8 << 8 | name_size);
-  made->flags = static_cast<std::uint16_t>(name.is_wildcard() ? Node::wildcard : 0);
-  made->rrset_count = 0;
-  std::memcpy(reinterpret_cast<std::uint8_t*>(made) + sizeof(Node), name.wire().data(), name_size);
+  US_TRY(make_room(empty_block_size(name_size, 0)));
   const std::uint32_t ref = end_ref();
-  end += size;
+  end += write_empty_block(blocks.data() + end, name.wire().first(name_size), 0);
   return ref;
 }
 
@@ -372,21 +251,23 @@ Result<void> ZoneBuilder::State::replace(std::uint32_t ref, const Staging& all) 
   all.records(records);
   US_ASSIGN(const std::uint32_t fresh, encode(name));
   // What was odd before has been said.
-  if (const unsigned odd = oddities_of(node(fresh)) & ~oddities_of(node(ref)); odd != 0) note(name, odd);
+  note_oddities(report, name, oddities_of(*node(fresh)) & ~oddities_of(*node(ref)));
   node(ref)->flags |= Node::dead;
   garbage += node(ref)->block_size();
   index.replace(HashedName(name).hashes[0], ref, fresh);
   return {};
 }
 
-// Every name between a name and the apex exists too (RFC 4592 section 2.2.2, empty non-terminals); parents of
-// wildcards learn that they have one. Names added here have all they need already.
+// Every name between a name and the apex exists too (RFC 4592 section 2.2.2, empty non-terminals) and is told how many
+// names are directly below it; parents of wildcards learn that they have one. Names added here have all they need
+// already.
 Result<void> ZoneBuilder::State::add_missing_parents() {
   Result<void> result;
   HashedName name;
   for_each_node(end, [&](std::uint32_t ref) {
     if (result) result = add_parents_of(ref, name);
   });
+  if (result) result = write_many_children();
   return result;
 }
 
@@ -404,28 +285,38 @@ Result<void> ZoneBuilder::State::add_parents_of(std::uint32_t ref, HashedName& n
       US_ASSIGN(parent, add_empty_node(name.suffix(label)));
       insert(name.hashes[label], parent);
     }
-    // Also a wildcard that exists only because of what is below it (RFC 4592 section 2.2.2).
-    if (name.suffix(label - 1).is_wildcard()) node(parent)->flags |= Node::wildcard_child;
-    // What has something below it is a name of the zone, even if it looks like the owner of an NSEC3.
-    node(parent)->flags &= static_cast<std::uint16_t>(~Node::nsec3_only);
+    count_child(parent, name.suffix(label - 1).is_wildcard());
     if (existed) break;
   }
   return {};
 }
 
-void ZoneBuilder::State::mark_occluded() {
-  HashedName name;
-  for_each_node(end, [&](std::uint32_t ref) {
-    const Name absolute = node_owner(node(ref), apex);
-    name.assign(absolute);
-    unsigned flags = 0;
-    for (std::size_t label = 1; label <= name.labels - apex_labels; ++label) {
-      const Node* ancestor = node(find(name, label));
-      if (ancestor->has(Node::cut)) flags |= Node::below_cut;
-      if (ancestor->has(Node::dname)) flags |= Node::below_dname;
-    }
-    node(ref)->flags |= static_cast<std::uint16_t>(flags);
-  });
+void ZoneBuilder::State::count_child(std::uint32_t parent, bool is_wildcard) {
+  unsigned flags = node(parent)->flags_only();
+  // Also a wildcard that exists only because of what is below it (RFC 4592 section 2.2.2).
+  if (is_wildcard) flags |= Node::wildcard_child;
+  // What has something below it is a name of the zone, even if it looks like the owner of an NSEC3.
+  flags &= ~unsigned{Node::nsec3_only};
+  std::uint32_t children = node(parent)->flags >> 8U;
+  if (node(parent)->name_size() != 0 && children < Node::many_children) ++children;
+  if (children == Node::many_children) ++many_children.try_emplace(parent, Node::many_children - 1).first->second;
+  node(parent)->set_flags(flags, children);
+}
+
+// Names with many children get blocks that have room for the exact number.
+Result<void> ZoneBuilder::State::write_many_children() {
+  for (const auto& [ref, children] : many_children) {
+    const unsigned flags = node(ref)->flags_only();
+    node(ref)->set_flags(flags, 0);  // as the block was made
+    US_TRY(make_room(copied_block_size(*node(ref), children)));
+    const std::uint32_t fresh = end_ref();
+    end += copy_block(blocks.data() + end, *node(ref), {children, flags});
+    node(ref)->flags |= Node::dead;
+    garbage += node(ref)->block_size();
+    index.replace(hash_of(node(fresh)), ref, fresh);
+  }
+  many_children.clear();
+  return {};
 }
 
 // Moves the live blocks together, after names were encoded twice; the table is to be made anew. `waiting` is in order
@@ -482,12 +373,7 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   zone->apex_labels_ = static_cast<std::uint8_t>(apex_labels);
   zone->record_count_ = record_count;
   zone->node_count_ = index.size();
-  for_each_node(end, [&](std::uint32_t ref) {
-    const ByteView relative = node(ref)->relative_name();
-    std::size_t depth = 0;
-    for (std::size_t at = 0; at < relative.size(); at += relative[at] + 1U) ++depth;
-    zone->depths_ |= std::uint64_t{1} << std::min<std::size_t>(depth, 63);
-  });
+  for_each_node(end, [&](std::uint32_t ref) { zone->note_depth(*node(ref)); });
   blocks.shrink(total);
   zone->nodes_ = std::move(blocks);
   zone->first_block_ = first_block;
@@ -562,7 +448,6 @@ Result<std::shared_ptr<const Zone>> ZoneBuilder::State::finish() {
   US_TRY(flush());
   US_TRY(merge_fragments());
   US_TRY(add_missing_parents());
-  if (has_occluders) mark_occluded();
   const bool compacts = garbage > (std::size_t{1} << 20) && garbage > end / 5;
   if (compacts) compact({});
   if (compacts || !index.is_well_sized()) rebuild_index(index.size(), end);

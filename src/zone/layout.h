@@ -1,6 +1,6 @@
 // How a zone version lies in memory (doc/zone-layout.md). All blocks are position independent and 8-octet aligned.
 //
-//   node block:  Node | DirectoryEntry[rrset_count] | owner relative to the apex | chunk | chunk | ...
+//   node block:  Node | DirectoryEntry[rrset_count] | owner relative to the apex | chunk | chunk | ... | children (u32)
 //   chunk:       Chunk | records in wire form | RRSIG records in wire form | patches (u16[]) | targets (u16[])
 //
 // The records of a chunk are answer bytes: owner 0xC00C, names of RFC 1035 types compressed against the owner (as if
@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -98,16 +99,14 @@ static_assert(sizeof(Chunk) == 8);
 
 struct Node {
   enum Flag : std::uint16_t {
-    cut = 1,              // has NS and is not the apex
-    below_cut = 2,        // a name above it is a zone cut: glue or occluded
-    dname = 4,            // has DNAME
-    below_dname = 8,      // a name above it has DNAME: occluded
-    cname = 16,           // has CNAME
-    wildcard_child = 32,  // "*" exists directly below it
-    wildcard = 64,        // its first label is "*"
-    wide = 128,           // WideEntry directory
-    dead = 256,           // replaced while building; not reachable through the table
-    nsec3_only = 512,     // holds only NSEC3 and its signatures: not a name of the zone (RFC 5155 section 7.2.8)
+    cut = 1,             // has NS and is not the apex
+    dname = 2,           // has DNAME
+    cname = 4,           // has CNAME
+    wildcard_child = 8,  // "*" exists directly below it
+    wildcard = 16,       // its first label is "*"
+    wide = 32,           // WideEntry directory
+    dead = 64,           // replaced while building; not reachable through the table
+    nsec3_only = 128,    // holds only NSEC3 and its signatures: not a name of the zone (RFC 5155 section 7.2.8)
   };
 
   static constexpr std::size_t few_types = 16;  // looked through one by one
@@ -122,13 +121,25 @@ struct Node {
     std::uint32_t offset;
   };
 
+  static constexpr std::uint32_t many_children = 255;  // and more: the exact number is in the block's last four octets
+
   std::uint32_t size_and_name;  // block size in units of 8 octets << 8 | octets of the relative owner name
-  std::uint16_t flags;
+  std::uint16_t flags;          // names directly below (at the most many_children) << 8 | Flag
   std::uint16_t rrset_count;
 
   [[nodiscard]] std::size_t block_size() const { return std::size_t{size_and_name >> 8} * 8; }
   [[nodiscard]] std::size_t name_size() const { return size_and_name & 0xff; }
   [[nodiscard]] bool has(unsigned flag) const { return (flags & flag) != 0; }
+  /// Names directly below this one; not counted for the apex, which exists without.
+  [[nodiscard]] std::uint32_t children() const {
+    std::uint32_t count = flags >> 8U;
+    if (count == many_children) std::memcpy(&count, bytes() + block_size() - sizeof count, sizeof count);
+    return count;
+  }
+  [[nodiscard]] unsigned flags_only() const { return flags & 0xffU; }
+  void set_flags(unsigned of, std::uint32_t children) {
+    flags = static_cast<std::uint16_t>((children < many_children ? children : many_children) << 8 | of);
+  }
   [[nodiscard]] std::size_t directory_size() const {
     return rrset_count * (has(wide) ? sizeof(WideEntry) : sizeof(Entry));
   }

@@ -74,6 +74,16 @@ void Zone::prefetch_node(std::uint64_t hash) const {
   __builtin_prefetch(node + 64);
 }
 
+void Zone::note_depth(const Node& node) {
+  const ByteView relative = node.relative_name();
+  std::size_t depth = 0;
+  for (std::size_t at = 0; at < relative.size(); at += relative[at] + 1U) ++depth;
+  const std::uint64_t bit = std::uint64_t{1} << std::min(depth, most_depth);
+  depths_ |= bit;
+  if (node.has(Node::cut)) cut_depths_ |= bit;
+  if (node.has(Node::dname)) dname_depths_ |= bit;
+}
+
 std::optional<RRsetView> Zone::rrset(const Node* node, RRType type) const {
   const Chunk* chunk = node->rrset_chunk(type);
   if (chunk == nullptr) return std::nullopt;

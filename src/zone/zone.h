@@ -7,6 +7,7 @@
 // included. What the builder's input had is what is there: nothing is invented, RDATA keeps its octets.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -80,8 +81,13 @@ class Zone : public std::enable_shared_from_this<Zone> {
   /// Asks for the block of the first candidate of `hash`.
   void prefetch_node(std::uint64_t hash) const;
   [[nodiscard]] std::size_t apex_labels() const { return apex_labels_; }
-  /// Some name of the zone is `depth` labels below the apex (saturates at 63).
-  [[nodiscard]] bool has_depth(std::size_t depth) const { return (depths_ >> (depth < 63 ? depth : 63) & 1) != 0; }
+  /// Names may be found `depth` labels below the apex; all that are most_depth or deeper are taken together.
+  [[nodiscard]] bool has_depth(std::size_t depth) const { return (depths_ >> std::min(depth, most_depth) & 1) != 0; }
+  static constexpr std::size_t most_depth = 63;
+  /// Bit d: a name d labels below the apex (the last bit: that many or more) is a zone cut; has a DNAME. Bits may be
+  /// set for what was there once.
+  [[nodiscard]] std::uint64_t cut_depths() const { return cut_depths_; }
+  [[nodiscard]] std::uint64_t dname_depths() const { return dname_depths_; }
   /// SOA record and its signatures with the TTL of negative answers (RFC 2308 section 3).
   [[nodiscard]] const Chunk* negative_soa() const { return negative_soa_; }
   [[nodiscard]] Name owner_of(const Node* node) const { return node_owner(node, apex_); }
@@ -91,6 +97,7 @@ class Zone : public std::enable_shared_from_this<Zone> {
   friend class ZoneBuilder;
   friend class ZoneCursor;
   Zone() = default;
+  void note_depth(const Node& node);
   [[nodiscard]] const Node* find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const;
 
   NameView apex_;  // refers to the start of nodes_
@@ -98,7 +105,7 @@ class Zone : public std::enable_shared_from_this<Zone> {
   Soa soa_{};
   std::uint64_t record_count_ = 0;
   std::uint64_t node_count_ = 0;
-  std::uint64_t depths_ = 0;
+  std::uint64_t depths_ = 0, cut_depths_ = 0, dname_depths_ = 0;
   ZoneMemory nodes_;  // the apex's name, then blocks one behind the other, the negative SOA's chunk behind them
   std::size_t first_block_ = 0, end_of_blocks_ = 0;  // octets into nodes_
   ZoneMemory table_;                                 // NodeBucket[bucket_count_]

@@ -138,26 +138,43 @@ TEST(ZoneBuilderTest, WildcardAtTheApex) {
   }
 }
 
-TEST(ZoneBuilderTest, MarksCutsAndWhatIsBelow) {
+TEST(ZoneBuilderTest, MarksCutsAndDnames) {
   const auto zone = build(apex_text() +
                           "cut 60 NS ns.cut\nns.cut 60 A 192.0.2.1\na.b.cut 60 A 192.0.2.2\n"
-                          "low.cut 60 NS ns.cut\nd 60 DNAME ns\nx.d 60 A 192.0.2.3\nalias 60 CNAME ns\n"
+                          "low.cut 60 NS ns.cut\nc.b.d 60 DNAME ns\nalias 60 CNAME ns\n"
                           "cut2 60 A 192.0.2.4\nx.cut2 60 A 192.0.2.5\ncut2 60 NS ns\n");
   ASSERT_NE(zone, nullptr);
   EXPECT_TRUE(find(zone, "cut.example.")->has(Node::cut));
-  EXPECT_FALSE(find(zone, "cut.example.")->has(Node::below_cut));
-  EXPECT_TRUE(find(zone, "ns.cut.example.")->has(Node::below_cut));
-  EXPECT_TRUE(find(zone, "b.cut.example.")->has(Node::below_cut)) << "empty names too";
-  EXPECT_TRUE(find(zone, "a.b.cut.example.")->has(Node::below_cut));
-  EXPECT_TRUE(find(zone, "low.cut.example.")->has(Node::below_cut));
+  EXPECT_FALSE(find(zone, "ns.cut.example.")->has(Node::cut));
   EXPECT_TRUE(find(zone, "low.cut.example.")->has(Node::cut));
-  EXPECT_TRUE(find(zone, "d.example.")->has(Node::dname));
-  EXPECT_FALSE(find(zone, "d.example.")->has(Node::below_dname));
-  EXPECT_TRUE(find(zone, "x.d.example.")->has(Node::below_dname));
+  EXPECT_TRUE(find(zone, "c.b.d.example.")->has(Node::dname));
   EXPECT_TRUE(find(zone, "alias.example.")->has(Node::cname));
   EXPECT_TRUE(find(zone, "cut2.example.")->has(Node::cut)) << "NS that came later";
-  EXPECT_TRUE(find(zone, "x.cut2.example.")->has(Node::below_cut));
   EXPECT_FALSE(zone->apex_node()->has(Node::cut)) << "NS at the apex is no cut";
+  EXPECT_EQ(zone->cut_depths(), 0b0110U) << "depths where to look for cuts";
+  EXPECT_EQ(zone->dname_depths(), 0b1000U);
+}
+
+TEST(ZoneBuilderTest, CountsTheNamesDirectlyBelow) {
+  for (const std::uint32_t many : {254U, 255U, 256U, 1000U}) {
+    std::string text = "p 60 A 192.0.2.1\na.b.q 60 A 192.0.2.1\nc.b.q 60 TXT x\nd.q 60 TXT x\n*.q 60 TXT x\n";
+    for (std::uint32_t i = 0; i < many; ++i) {
+      text += "h" + std::to_string(i) + ".p 60 A 192.0.2.1\n";
+      text += "x.h" + std::to_string(i) + ".empty 60 A 192.0.2.1\n";
+    }
+    const auto zone = build(apex_text() + text);
+    ASSERT_NE(zone, nullptr);
+    EXPECT_EQ(find(zone, "p.example.")->children(), many);
+    EXPECT_EQ(find(zone, "empty.example.")->children(), many);
+    EXPECT_EQ(find(zone, "h0.empty.example.")->children(), 1U);
+    EXPECT_EQ(find(zone, "h0.p.example.")->children(), 0U);
+    EXPECT_EQ(find(zone, "b.q.example.")->children(), 2U);
+    EXPECT_EQ(find(zone, "q.example.")->children(), 3U) << "a wildcard is a name";
+    EXPECT_TRUE(find(zone, "q.example.")->has(Node::wildcard_child));
+    EXPECT_EQ(zone->apex_node()->children(), 0U) << "the apex needs none";
+    EXPECT_TRUE(zone->rrset(find(zone, "p.example."), RRType::A));
+    EXPECT_EQ(sorted_text(content(zone)), sorted_text(records(apex_text() + text)));
+  }
 }
 
 TEST(ZoneBuilderTest, OwnersOfNsec3OnlyAreNoNames) {
