@@ -252,6 +252,11 @@ std::shared_ptr<const Zone> TransferEngine::version(NameView zone) const {
   return agent ? agent->version() : nullptr;
 }
 
+ZoneHistory::Ptr TransferEngine::history(NameView zone) const {
+  const AgentPtr agent = state_->zones()->find(zone);
+  return agent ? agent->history() : nullptr;
+}
+
 bool TransferEngine::all_loaded() const {
   return state_->loads_under_way == 0;
 }

@@ -61,6 +61,14 @@ class EngineTest : public ::testing::Test {
     policy->limits = limits;
     return {*Name::parse(name), "", policy};
   }
+  /// The same zone with other options.
+  template <typename F>
+  static ZoneSettings with(ZoneSettings settings, F&& change) {
+    auto policy = std::make_shared<ZonePolicySettings>(*settings.policy);
+    change(*policy);
+    settings.policy = std::move(policy);
+    return settings;
+  }
   ZoneSettings file_zone(const std::string& name, const std::string& file, std::vector<PeerSettings> notify = {}) {
     ZoneSettings settings = zone(name, {}, std::move(notify));
     settings.file = (folder_ / file).string();

@@ -6,9 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <functional>
+#include <iterator>
 
+#include "dns/edns.h"
 #include "dns/rdata.h"
 #include "dns/zonefile.h"
 
@@ -120,7 +123,7 @@ void ScriptedPrimary::resume() {
 void ScriptedPrimary::serve(const ZoneSpec& spec) {
   std::vector<Record> records = zone_records(spec);
   std::lock_guard lock(mutex_);
-  zones_[*Name::parse(spec.name)] = std::move(records);
+  zones_[*Name::parse(spec.name)].push_back(std::move(records));
 }
 
 void ScriptedPrimary::set_key(std::shared_ptr<const TsigKey> key) {
@@ -140,10 +143,59 @@ std::vector<Serial> ScriptedPrimary::notified_serials() const {
   return notified_;
 }
 
+IpAddress ScriptedPrimary::last_client() const {
+  std::lock_guard lock(mutex_);
+  return last_client_;
+}
+
 std::vector<Record> ScriptedPrimary::records_of(NameView zone) const {
   std::lock_guard lock(mutex_);
   const auto found = zones_.find(zone);
-  return found == zones_.end() ? std::vector<Record>() : found->second;
+  return found == zones_.end() ? std::vector<Record>() : found->second.back();
+}
+
+namespace {
+
+std::uint32_t serial_of(const std::vector<Record>& version) {
+  return soa_view(version.front().rdata).serial;
+}
+
+/// Records of `a` that are not in `b`, without the SOA.
+std::vector<Record> only_in(const std::vector<Record>& a, const std::vector<Record>& b) {
+  std::vector<Record> out;
+  std::copy_if(a.begin() + 1, a.end(), std::back_inserter(out),
+               [&](const Record& r) { return std::find(b.begin(), b.end(), r) == b.end(); });
+  return out;
+}
+
+}  // namespace
+
+/// The answer section of an IXFR (RFC 1995 section 4); empty if nothing is known of the serial.
+std::vector<Record> ScriptedPrimary::differences(const Query& query, Ixfr how) const {
+  std::lock_guard lock(mutex_);
+  const auto found = zones_.find(query.question.name);
+  if (found == zones_.end()) return {};
+  const auto& versions = found->second;
+  const Record newest = versions.back().front();
+  const Record stranger{*Name::prepend(view_of("stranger"), found->first), RRType::A, RRClass::IN, 60, {192, 0, 2, 77}};
+  std::vector<Record> out{newest};
+  if (how == Ixfr::single_soa || serial_of(versions.back()) == query.ixfr_serial) return out;
+  auto at = std::find_if(versions.begin(), versions.end(),
+                         [&](const auto& version) { return serial_of(version) == query.ixfr_serial; });
+  if (at == versions.end()) return {};
+  for (; at + 1 != versions.end(); ++at) {
+    if (how == Ixfr::gap && at + 2 != versions.end() && serial_of(*at) != query.ixfr_serial) continue;
+    Record old_soa = at->front();
+    if (how == Ixfr::other_start) store_u32(old_soa.rdata.data() + old_soa.rdata.size() - 20, 4711);
+    out.push_back(old_soa);
+    for (const Record& r : only_in(*at, at[1])) out.push_back(r);
+    if (how == Ixfr::missing_removal) out.push_back(stranger);
+    out.push_back(at[1].front());
+    for (const Record& r : only_in(at[1], *at)) out.push_back(r);
+    if (how == Ixfr::doubled_addition) out.push_back(at->at(1));
+  }
+  out.push_back(newest);
+  return out;
 }
 
 std::optional<ScriptedPrimary::Query> ScriptedPrimary::read(ByteView wire) const {
@@ -152,7 +204,14 @@ std::optional<ScriptedPrimary::Query> ScriptedPrimary::read(ByteView wire) const
   std::lock_guard lock(mutex_);
   auto session = verify_request(*view, keyring_, wall_now());
   if (!session || (key_ && (!*session || (*session)->error != Rcode::NOERROR))) return std::nullopt;
-  return Query{view->header(), *view->question(), std::move(*session)};
+  Query query{view->header(), *view->question(), std::move(*session), view->edns().has_value(), 0};
+  view->for_each_record([&](const RecordView& record) {
+    if (record.section == Section::authority && record.type == RRType::SOA) {
+      query.ixfr_serial = soa_view(*record.rdata()).serial;
+    }
+    return true;
+  });
+  return query;
 }
 
 Bytes ScriptedPrimary::answer(const Query& query, std::vector<Record> records, std::uint16_t flags, bool sign) const {
@@ -162,6 +221,12 @@ Bytes ScriptedPrimary::answer(const Query& query, std::vector<Record> records, s
                     static_cast<std::uint16_t>(Header::qr | flags | opcode_bits(query.header.opcode())));
   writer.add_question(query.question.name, query.question.type, query.question.klass);
   for (const Record& r : records) writer.add_record(Section::answer, r.owner, r.type, r.klass, r.ttl, r.rdata);
+  if (query.has_edns) {
+    Bytes options, value;
+    append_u32(value, static_cast<std::uint32_t>(expire_option.load()));
+    if (expire_option >= 0) append_edns_option(options, edns_expire, value);
+    writer.add_opt(1232, Rcode::NOERROR, false, options);
+  }
   buffer.resize(writer.size());
   if (sign && query.session) EXPECT_TRUE(sign_response(buffer, *query.session, wall_now()));
   return buffer;
@@ -186,11 +251,22 @@ void ScriptedPrimary::run_udp() {
     auto* address = reinterpret_cast<sockaddr*>(&peer);
     const ssize_t n = recvfrom(udp_fd_.get(), buffer.data(), buffer.size(), 0, address, &size);
     if (n <= 0) continue;
+    {
+      std::lock_guard lock(mutex_);
+      last_client_ = Endpoint::from_sockaddr(address, size)->address;
+    }
     const ByteView wire = ByteView(buffer).first(static_cast<std::size_t>(n));
     const std::optional<Query> query = read(wire);
     if (!query) continue;
     if (query->header.opcode() == Opcode::NOTIFY) {
       notified(wire, *query, address, size);
+      continue;
+    }
+    if (query->question.type == RRType::IXFR) {
+      ++udp_ixfrs;
+      Bytes whole = answer(*query, differences(*query, ixfr));
+      if (whole.size() > 1232) whole = answer(*query, {records_of(query->question.name).front()});
+      sendto(udp_fd_.get(), whole.data(), whole.size(), 0, address, size);
       continue;
     }
     ++udp_probes;
@@ -261,10 +337,32 @@ void ScriptedPrimary::run_connection(int fd) {
       if (!over) --transfers_open;
       return;
     }
+    if (query->question.type == RRType::IXFR) {
+      ++ixfrs;
+      if (!run_ixfr(fd, *query)) return;
+      continue;
+    }
     ++tcp_probes;
     if (tcp == Tcp::silent) continue;
     send_message(fd, soa_answer(*query, true));
   }
+}
+
+bool ScriptedPrimary::run_ixfr(int fd, const Query& query) {
+  const Ixfr how = ixfr;
+  if (how == Ixfr::silent) return true;
+  if (how == Ixfr::refused || how == Ixfr::not_implemented) {
+    send_message(fd, answer(query, {}, number(how == Ixfr::refused ? Rcode::REFUSED : Rcode::NOTIMP)));
+    return true;
+  }
+  std::vector<Record> records = differences(query, how);
+  if (how == Ixfr::whole || records.empty()) {
+    records = records_of(query.question.name);
+    records.push_back(records.front());
+  }
+  if (how == Ixfr::half_then_close) records.resize(records.size() / 2 + 1);
+  send_message(fd, answer(query, records));
+  return how != Ixfr::half_then_close;
 }
 
 void ScriptedPrimary::run_axfr(int fd, const Query& query, bool& over) {

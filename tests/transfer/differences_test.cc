@@ -1,0 +1,246 @@
+// Changes taken as differences (IXFR), and the whole zone where that does not work.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "store/transfer_log.h"
+#include "transfer/fixture.h"
+
+namespace understudy {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Differences : public EngineTest {
+ protected:
+  /// Version 1 is held, and the primary has version 2.
+  void hold_first(ScriptedPrimary& primary, Ixfr how) {
+    primary.ixfr = how;
+    primary.serve({.serial = 1, .hosts = 50});
+    start();
+    set_zones({zone("example.", {peer(primary)})});
+    ASSERT_TRUE(waits_for(1) && rests());
+    primary.serve({.serial = 2, .hosts = 50, .extra = "new A 192.0.2.9\n"});
+  }
+  /// What is held is, record by record, what the primary has.
+  void expect_content(const ZoneSpec& spec) {
+    std::vector<std::string> wanted, got;
+    for (const Record& record : zone_records(spec)) wanted.push_back(record.text());
+    const auto version = engine_->version(*Name::parse(spec.name));
+    ASSERT_TRUE(version);
+    ZoneCursor cursor(version);
+    while (cursor.next()) {
+      const RRsetView rrset = cursor.rrset();
+      rrset.for_each_rdata([&](ByteView rdata) {
+        got.push_back(Record{cursor.owner(), rrset.type(), RRClass::IN, rrset.ttl(), {rdata.begin(), rdata.end()}}.text());
+      });
+    }
+    std::ranges::sort(wanted);
+    std::ranges::sort(got);
+    EXPECT_EQ(got, wanted);
+  }
+};
+
+TEST_F(Differences, ANotifyWithANewerSerialGoesStraightToThem) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::differences);
+  const int probes = primary.udp_probes;
+  notify(2);
+  ASSERT_TRUE(waits_for(2) && rests());
+  EXPECT_EQ(primary.udp_probes, probes) << "the answer says what the SOA would";
+  EXPECT_EQ(primary.ixfrs, 1);
+  EXPECT_EQ(primary.transfers, 1) << "the first one";
+  EXPECT_EQ(engine_->counters().transfers_by_differences, 1U);
+  expect_content({.serial = 2, .hosts = 50, .extra = "new A 192.0.2.9\n"});
+}
+
+TEST_F(Differences, ManyAtOnceAndAfterARestart) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::differences);
+  primary.serve({.serial = 3, .hosts = 10});
+  primary.serve({.serial = 7, .hosts = 70, .extra = "h3 TXT \"more\"\n"});
+  EXPECT_THAT(refresh().text, HasSubstr("serial 1 -> 7"));
+  EXPECT_EQ(primary.transfers, 1);
+  expect_content({.serial = 7, .hosts = 70, .extra = "h3 TXT \"more\"\n"});
+  stop();
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  EXPECT_EQ(served(), 7U);
+  expect_content({.serial = 7, .hosts = 70, .extra = "h3 TXT \"more\"\n"});
+  const auto history = engine_->history(*Name::parse("example."));
+  ASSERT_TRUE(history);
+  ASSERT_EQ(history->deltas().size(), 3U);
+  EXPECT_EQ(history->deltas()[0]->from().value, 1U);
+  primary.serve({.serial = 8, .hosts = 70});
+  refresh();
+  EXPECT_EQ(served(), 8U);
+  EXPECT_EQ(primary.transfers, 1) << "the primary that it is from is known after a start too";
+}
+
+TEST_F(Differences, WholeZoneAsTheAnswer) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::whole);
+  refresh();
+  EXPECT_EQ(served(), 2U);
+  EXPECT_EQ(primary.transfers, 1);
+  expect_content({.serial = 2, .hosts = 50, .extra = "new A 192.0.2.9\n"});
+  EXPECT_EQ(engine_->history(*Name::parse("example."))->deltas().size(), 1U) << "what changed is found by comparison";
+}
+
+TEST_F(Differences, ByADatagram) {
+  ScriptedPrimary primary;
+  primary.ixfr = Ixfr::differences;
+  primary.serve({.serial = 1, .hosts = 50});
+  start();
+  PeerSettings by_udp = peer(primary);
+  by_udp.ixfr_over_udp = true;
+  set_zones({zone("example.", {by_udp})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  primary.serve({.serial = 2, .hosts = 50, .extra = "new A 192.0.2.9\n"});
+  refresh();
+  EXPECT_EQ(served(), 2U);
+  EXPECT_EQ(primary.udp_ixfrs, 1);
+  EXPECT_EQ(primary.ixfrs, 0);
+  primary.serve({.serial = 3, .hosts = 900});
+  refresh();
+  EXPECT_EQ(served(), 3U);
+  EXPECT_EQ(primary.udp_ixfrs, 2);
+  EXPECT_EQ(primary.ixfrs, 1) << "what does not fit is asked for by TCP";
+  EXPECT_EQ(primary.transfers, 1);
+}
+
+/// A way for it to go wrong.
+class DifferencesThatFail : public Differences, public ::testing::WithParamInterface<Ixfr> {};
+
+TEST_P(DifferencesThatFail, LeadToTheWholeZoneAtOnce) {
+  ScriptedPrimary primary;
+  settings_.stall_timeout = 300ms;
+  hold_first(primary, GetParam());
+  primary.serve({.serial = 3, .hosts = 50, .extra = "new A 192.0.2.9\nnewer A 192.0.2.10\n"});
+  primary.serve({.serial = 4, .hosts = 50, .extra = "new A 192.0.2.9\nnewest A 192.0.2.11\n"});
+  const CommandOutcome outcome = refresh();
+  EXPECT_TRUE(outcome.result) << outcome.text;
+  EXPECT_EQ(served(), 4U);
+  EXPECT_EQ(primary.transfers, 2);
+  EXPECT_EQ(engine_->counters().differences_failed, 1U);
+  expect_content({.serial = 4, .hosts = 50, .extra = "new A 192.0.2.9\nnewest A 192.0.2.11\n"});
+  const auto kept = store_->transfers().list(*Name::parse("example."), 0, 10);
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), 3U);
+  EXPECT_TRUE((*kept)[0].ok);
+  EXPECT_EQ((*kept)[0].came, "whole zone");
+  EXPECT_FALSE((*kept)[1].ok);
+  EXPECT_EQ((*kept)[1].asked, "IXFR");
+  EXPECT_FALSE((*kept)[1].reason.empty());
+  EXPECT_FALSE((*kept)[1].exchange.empty()) << "what was sent and what came back";
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, DifferencesThatFail,
+                         ::testing::Values(Ixfr::single_soa, Ixfr::refused, Ixfr::not_implemented, Ixfr::silent,
+                                           Ixfr::half_then_close, Ixfr::other_start, Ixfr::gap, Ixfr::missing_removal,
+                                           Ixfr::doubled_addition));
+
+TEST_F(Differences, APrimaryThatDoesNotSendThemIsNotAskedAgain) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::not_implemented);
+  refresh();
+  EXPECT_EQ(primary.ixfrs, 1);
+  primary.serve({.serial = 3});
+  refresh();
+  EXPECT_EQ(served(), 3U);
+  EXPECT_EQ(primary.ixfrs, 1);
+}
+
+TEST_F(Differences, AreNotAskedForWhereTheConfigurationForbidsIt) {
+  ScriptedPrimary primary;
+  primary.ixfr = Ixfr::differences;
+  primary.serve({.serial = 1});
+  start();
+  PeerSettings plain = peer(primary);
+  plain.ixfr = false;
+  set_zones({zone("example.", {plain})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  primary.serve({.serial = 2});
+  refresh();
+  EXPECT_EQ(served(), 2U);
+  EXPECT_EQ(primary.ixfrs, 0);
+}
+
+TEST_F(Differences, OfOnePrimaryAreNotAppliedToDataOfAnother) {
+  ScriptedPrimary first(IpAddress::v4(127, 0, 0, 2)), second(IpAddress::v4(127, 0, 0, 3));
+  for (ScriptedPrimary* each : {&first, &second}) each->ixfr = Ixfr::differences;
+  first.serve({.serial = 1, .hosts = 50, .extra = "here A 192.0.2.1\n"});
+  second.serve({.serial = 1, .hosts = 50, .extra = "there A 192.0.2.1\n"});
+  start();
+  set_zones({zone("example.", {peer(first, "first"), peer(second, "second")})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  // Both say the serial is 2, but they differ: what the second changed does not fit what the first sent.
+  second.serve({.serial = 2, .hosts = 50, .extra = "there A 192.0.2.2\n"});
+  notify(2, "example.", IpAddress::v4(127, 0, 0, 3));
+  ASSERT_TRUE(waits_for(2) && rests());
+  EXPECT_EQ(second.ixfrs, 0);
+  EXPECT_EQ(second.transfers, 1);
+  EXPECT_EQ(first.udp_probes, 2) << "the one that the version is from was asked before: it might have had it too";
+  expect_content({.serial = 2, .hosts = 50, .extra = "there A 192.0.2.2\n"});
+  second.serve({.serial = 3, .hosts = 50, .extra = "there A 192.0.2.3\n"});
+  notify(3, "example.", IpAddress::v4(127, 0, 0, 3));
+  ASSERT_TRUE(waits_for(3) && rests());
+  EXPECT_EQ(second.ixfrs, 1) << "now it is the second's data";
+  EXPECT_EQ(second.transfers, 1);
+}
+
+TEST_F(Differences, ComeFromTheOriginIfItHasTheNewVersionToo) {
+  ScriptedPrimary first(IpAddress::v4(127, 0, 0, 2)), second(IpAddress::v4(127, 0, 0, 3));
+  for (ScriptedPrimary* each : {&first, &second}) {
+    each->ixfr = Ixfr::differences;
+    each->serve({.serial = 1, .hosts = 50});
+  }
+  start();
+  set_zones({zone("example.", {peer(first, "first"), peer(second, "second")})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  for (ScriptedPrimary* each : {&first, &second}) each->serve({.serial = 2, .hosts = 51});
+  notify(2, "example.", IpAddress::v4(127, 0, 0, 3));
+  ASSERT_TRUE(waits_for(2) && rests());
+  EXPECT_EQ(second.transfers, 0);
+  EXPECT_EQ(first.ixfrs, 1);
+}
+
+TEST_F(Differences, ADigestShowsThatTwoPrimariesAgree) {
+  const std::string digest = "@ ZONEMD {} 1 1 " + std::string(96, 'a') + "\n";
+  const auto spec = [&](unsigned serial, const std::string& extra) {
+    return ZoneSpec{.serial = serial, .hosts = 5, .extra = extra + fmt::format(fmt::runtime(digest), serial)};
+  };
+  ScriptedPrimary first(IpAddress::v4(127, 0, 0, 2)), second(IpAddress::v4(127, 0, 0, 3));
+  for (ScriptedPrimary* each : {&first, &second}) {
+    each->ixfr = Ixfr::differences;
+    each->serve(spec(1, "x A 192.0.2.1\n"));
+  }
+  start();
+  set_zones({zone("example.", {peer(first, "first"), peer(second, "second")})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  second.serve(spec(2, "x A 192.0.2.2\n"));
+  notify(2, "example.", IpAddress::v4(127, 0, 0, 3));
+  ASSERT_TRUE(waits_for(2) && rests());
+  EXPECT_EQ(second.ixfrs, 1);
+  EXPECT_EQ(second.transfers, 0);
+  expect_content(spec(2, "x A 192.0.2.2\n"));
+}
+
+TEST_F(Differences, OfAVersionThatIsNotNewerAreNotTaken) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::differences);
+  refresh();
+  ASSERT_EQ(served(), 2U);
+  const int before = primary.udp_probes;
+  for (int i = 0; i < 30; ++i) {
+    notify(9);  // a lie
+    std::this_thread::sleep_for(2ms);
+  }
+  ASSERT_TRUE(rests());
+  EXPECT_EQ(served(), 2U);
+  EXPECT_LE(primary.ixfrs + primary.udp_probes - before, 15) << "who announces what is not there keeps nobody busy";
+}
+
+}  // namespace
+}  // namespace understudy

@@ -1,0 +1,103 @@
+// What happens to a version that nobody confirms in time.
+#include <gmock/gmock.h>
+
+#include "transfer/fixture.h"
+
+namespace understudy {
+namespace {
+
+class Expiry : public EngineTest {
+ protected:
+  /// The zone is held and expires within two seconds; its primary is gone.
+  void let_expire(OnExpire policy, std::chrono::seconds serve_for = 0s) {
+    primary_.serve({.serial = 1, .refresh = 1, .retry = 1, .expire = 2});
+    start();
+    set_zones({settings(policy, serve_for)});
+    ASSERT_TRUE(waits_for(1));
+    primary_.stop();
+  }
+  ZoneSettings settings(OnExpire policy, std::chrono::seconds serve_for = 0s) {
+    return with(zone("example.", {peer(primary_)}), [&](ZonePolicySettings& to) {
+      to.on_expire = policy;
+      to.serve_for = serve_for;
+    });
+  }
+  bool has_state(ZoneState state, std::chrono::milliseconds limit = 20s) {
+    return eventually([&] { return status()->state == state; }, limit);
+  }
+  bool is_stale() {
+    const QsbrReader reader;
+    const Name name = *Name::parse("example.");
+    return engine_->table()->find_exact(HashedName(name.view()))->is_stale();
+  }
+  ScriptedPrimary primary_;
+};
+
+TEST_F(Expiry, EndsTheAnswersByDefault) {
+  let_expire(OnExpire::servfail);
+  ASSERT_TRUE(has_state(ZoneState::expired));
+  EXPECT_EQ(served(), std::nullopt);
+}
+
+TEST_F(Expiry, AnswersGoOnByTheOperatorsWish) {
+  let_expire(OnExpire::serve);
+  ASSERT_TRUE(has_state(ZoneState::stale));
+  EXPECT_EQ(served(), 1U);
+  EXPECT_TRUE(is_stale());
+  EXPECT_EQ(engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::stale)], 1U);
+  stop();
+  start();
+  set_zones({settings(OnExpire::serve)});
+  EXPECT_EQ(status()->state, ZoneState::stale) << "also after a restart";
+  EXPECT_TRUE(is_stale());
+  primary_.resume();
+  ASSERT_TRUE(has_state(ZoneState::ok));
+  EXPECT_EQ(served(), 1U);
+  EXPECT_FALSE(is_stale());
+}
+
+TEST_F(Expiry, AnswersGoOnForAWhile) {
+  let_expire(OnExpire::serve_for, 2s);
+  ASSERT_TRUE(has_state(ZoneState::stale));
+  EXPECT_EQ(served(), 1U);
+  ASSERT_TRUE(has_state(ZoneState::expired, 10s));
+  EXPECT_EQ(served(), std::nullopt);
+  stop();
+  start();
+  set_zones({settings(OnExpire::serve_for, 2s)});
+  EXPECT_EQ(status()->state, ZoneState::expired);
+  EXPECT_EQ(served(), std::nullopt);
+}
+
+TEST_F(Expiry, AnotherPolicyTakesEffectAtOnce) {
+  let_expire(OnExpire::servfail);
+  ASSERT_TRUE(has_state(ZoneState::expired));
+  set_zones({settings(OnExpire::serve)});
+  ASSERT_TRUE(has_state(ZoneState::stale));
+  EXPECT_EQ(served(), 1U);
+  set_zones({settings(OnExpire::servfail)});
+  ASSERT_TRUE(has_state(ZoneState::expired));
+  EXPECT_EQ(served(), std::nullopt);
+}
+
+TEST_F(Expiry, ThePrimarysOwnTimeCounts) {
+  primary_.serve({.serial = 1, .refresh = 1000, .retry = 1000, .expire = 100'000});
+  primary_.expire_option = 5000;
+  start();
+  set_zones({zone("example.", {peer(primary_)})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  const auto left = [this] { return status()->expires_at - system_clock_.wall_seconds(); };
+  EXPECT_NEAR(static_cast<double>(left()), 5000, 10);
+  primary_.expire_option = 50'000;
+  refresh();
+  EXPECT_NEAR(static_cast<double>(left()), 50'000, 10) << "a confirmation lengthens it";
+  primary_.expire_option = 20;
+  refresh();
+  EXPECT_NEAR(static_cast<double>(left()), 50'000, 10) << "and never shortens it";
+  const QsbrReader reader;
+  const Name name = *Name::parse("example.");
+  EXPECT_EQ(engine_->table()->find_exact(HashedName(name.view()))->expires_at(), status()->expires_at);
+}
+
+}  // namespace
+}  // namespace understudy

@@ -1,0 +1,189 @@
+// Several primaries that disagree, fall behind, or cannot be reached.
+#include <gmock/gmock.h>
+
+#include "transfer/fixture.h"
+
+namespace understudy {
+namespace {
+
+using ::testing::HasSubstr;
+using Primaries = EngineTest;
+using Steady = std::chrono::steady_clock;
+
+TEST_F(Primaries, AllAreAskedAndTheHighestIsTaken) {
+  ScriptedPrimary low, high, middle;
+  low.serve({.serial = 3});
+  high.serve({.serial = 0x8000'0002});  // newer than 3 by RFC 1982
+  middle.serve({.serial = 9});
+  start();
+  set_zones({with(zone("example.", {peer(low, "low"), peer(high, "high"), peer(middle, "middle")}),
+                  [](ZonePolicySettings& policy) { policy.check_all_primaries = true; })});
+  ASSERT_TRUE(waits_for(0x8000'0002));
+  EXPECT_EQ(status()->primary, "high");
+  EXPECT_EQ(low.transfers + middle.transfers, 0);
+}
+
+TEST_F(Primaries, TheNextHighestIsTakenIfTheHighestFails) {
+  ScriptedPrimary low, high;
+  low.serve({.serial = 3});
+  high.serve({.serial = 9});
+  high.axfr = Axfr::refused;
+  start();
+  set_zones({with(zone("example.", {peer(low, "low"), peer(high, "high")}),
+                  [](ZonePolicySettings& policy) { policy.check_all_primaries = true; })});
+  ASSERT_TRUE(waits_for(3));
+}
+
+TEST_F(Primaries, AllAgreeingIsAConfirmation) {
+  ScriptedPrimary a, b;
+  a.serve({.serial = 3});
+  b.serve({.serial = 3});
+  start();
+  set_zones({with(zone("example.", {peer(a, "a"), peer(b, "b")}),
+                  [](ZonePolicySettings& policy) { policy.check_all_primaries = true; })});
+  ASSERT_TRUE(waits_for(3) && rests());
+  const CommandOutcome outcome = refresh();
+  EXPECT_TRUE(outcome.result) << outcome.text;
+  EXPECT_EQ(a.udp_probes, 2);
+  EXPECT_EQ(b.udp_probes, 2);
+  EXPECT_EQ(a.transfers + b.transfers, 1);
+}
+
+class BehindPrimaries : public Primaries {
+ protected:
+  void hold_nine(SerialBackwards policy, std::chrono::seconds after = 0s) {
+    primary_.serve({.serial = 9});
+    start();
+    set_zones({with(zone("example.", {peer(primary_)}), [&](ZonePolicySettings& settings) {
+      settings.serial_backwards = policy;
+      settings.backwards_after = after;
+    })});
+    ASSERT_TRUE(waits_for(9) && rests());
+    primary_.serve({.serial = 4});
+  }
+  ScriptedPrimary primary_;
+};
+
+TEST_F(BehindPrimaries, AreNamedAndNotFollowed) {
+  hold_nine(SerialBackwards::ignore);
+  const CommandOutcome outcome = refresh();
+  EXPECT_FALSE(outcome.result);
+  EXPECT_THAT(outcome.text, HasSubstr("hidden1 has 4, we have 9"));
+  EXPECT_EQ(served(), 9U);
+  EXPECT_EQ(status()->state, ZoneState::failing);
+}
+
+TEST_F(BehindPrimaries, AreFollowedAtOnceWhereThePolicySaysSo) {
+  hold_nine(SerialBackwards::accept);
+  const CommandOutcome outcome = refresh();
+  EXPECT_TRUE(outcome.result) << outcome.text;
+  EXPECT_EQ(served(), 4U);
+  EXPECT_TRUE(engine_->history(*Name::parse("example."))->empty()) << "nothing leads back";
+}
+
+TEST_F(BehindPrimaries, AreFollowedAfterAWhile) {
+  hold_nine(SerialBackwards::accept_after, 1s);
+  EXPECT_FALSE(refresh().result);
+  EXPECT_EQ(served(), 9U);
+  EXPECT_TRUE(waits_for(4, "example.", 10s)) << "without anyone asking";
+}
+
+TEST_F(Primaries, WhoHasOurSerialKeepsUsFromGoingBack) {
+  ScriptedPrimary behind, current;
+  behind.serve({.serial = 9});
+  current.serve({.serial = 9});
+  start();
+  set_zones({with(zone("example.", {peer(behind, "behind"), peer(current, "current")}),
+                  [](ZonePolicySettings& policy) { policy.serial_backwards = SerialBackwards::accept; })});
+  ASSERT_TRUE(waits_for(9) && rests());
+  behind.serve({.serial = 4});
+  EXPECT_TRUE(refresh().result);
+  EXPECT_EQ(served(), 9U);
+}
+
+TEST_F(Primaries, WhoCannotBeReachedIsLeftToRestAndThenAllZonesAreChecked) {
+  settings_.max_pause = 1s;
+  ScriptedPrimary primary;
+  constexpr int count = 40;
+  const auto name = [](int i) { return "zone" + std::to_string(i) + ".example."; };
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < count; ++i) {
+    primary.serve({.name = name(i), .serial = 1, .refresh = 2, .retry = 3600});
+    zones.push_back(zone(name(i), {peer(primary)}));
+  }
+  start();
+  set_zones(std::move(zones));
+  for (int i = 0; i < count; ++i) ASSERT_TRUE(waits_for(1, name(i))) << i;
+  primary.stop();
+  ASSERT_TRUE(eventually([&] {
+    return engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::failing)] == count;
+  }));
+  for (int i = 0; i < count; ++i) primary.serve({.name = name(i), .serial = 2, .refresh = 2, .retry = 3600});
+  primary.resume();
+  for (int i = 0; i < count; ++i) EXPECT_TRUE(waits_for(2, name(i), 10s)) << i << ": RETRY is an hour";
+}
+
+TEST_F(Primaries, ACommandDoesNotWaitForTheEndOfAPause) {
+  settings_.max_pause = 3600s;
+  ScriptedPrimary primary;
+  primary.serve({.serial = 1, .retry = 3600});
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  primary.stop();
+  for (int i = 0; i < 6; ++i) EXPECT_FALSE(refresh().result);
+  primary.serve({.serial = 2});
+  primary.resume();
+  EXPECT_TRUE(refresh().result);
+  EXPECT_EQ(served(), 2U);
+}
+
+TEST_F(Primaries, TheRateOfSoaQueriesHolds) {
+  settings_.soa_queries_per_second = 50;
+  ScriptedPrimary primary;
+  constexpr int count = 120;
+  const auto name = [](int i) { return "zone" + std::to_string(i) + ".example."; };
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < count; ++i) {
+    primary.serve({.name = name(i), .serial = 1});
+    zones.push_back(zone(name(i), {peer(primary)}));
+  }
+  start();
+  const auto began = Steady::now();
+  set_zones(std::move(zones));
+  for (int i = 0; i < count; ++i) ASSERT_TRUE(waits_for(1, name(i))) << i;
+  EXPECT_GE(Steady::now() - began, 2s);
+  primary.serve({.name = name(7), .serial = 2});
+  const auto notified = Steady::now();
+  notify(2, name(7));
+  EXPECT_TRUE(waits_for(2, name(7)));
+  EXPECT_LT(Steady::now() - notified, 2s);
+}
+
+TEST_F(Primaries, QueriesComeFromTheSourceAddress) {
+  ScriptedPrimary primary;
+  primary.serve({.serial = 1});
+  start();
+  PeerSettings from = peer(primary);
+  from.source = IpAddress::v4(127, 0, 0, 77);
+  set_zones({zone("example.", {from})});
+  EXPECT_TRUE(waits_for(1));
+  EXPECT_EQ(primary.last_client(), IpAddress::v4(127, 0, 0, 77));
+}
+
+TEST_F(Primaries, EachAddressOfAPrimaryIsTried) {
+  ScriptedPrimary gone, good;
+  gone.stop();
+  good.serve({.serial = 1});
+  good.ixfr = Ixfr::differences;
+  start();
+  set_zones({zone("example.", {peer(gone, "hidden1"), peer(good, "hidden1")})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  good.serve({.serial = 2});
+  refresh();
+  EXPECT_EQ(served(), 2U);
+  EXPECT_EQ(good.ixfrs, 1) << "it is one primary, whichever address was asked";
+}
+
+}  // namespace
+}  // namespace understudy
