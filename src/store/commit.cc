@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -21,6 +22,10 @@ constexpr std::size_t small_limit = 512 * 1024;
 // Octets of one batch; also what many small commits may hold in memory.
 constexpr std::size_t batch_limit = 1024 * 1024;
 
+// A chain that is longer than this, and than half of the base, costs more to keep and to load than a new base.
+constexpr std::uint64_t least_chain = 16 * 1024;
+constexpr std::uint64_t delta_overhead = 64;  // about what a delta takes beside its octets
+
 /// Commits that become durable, and are acknowledged, together.
 class Group {
  public:
@@ -34,7 +39,7 @@ class Group {
     // A head that cannot be read is replaced all the same; blocks of its version go with the next rescue.
     if (const auto before = state_.head_of(head.name); before && *before) {
       delete_version(batch_, **before);
-      if ((*before)->large) replaced_.push_back((*before)->version);
+      if ((*before)->large) replaced_.push_back((*before)->base);
     }
     const std::string key = head_key(head.name);
     batch_.Put(key, slice_of(encode_head(key, head)));
@@ -82,7 +87,7 @@ class VersionWriter {
   VersionWriter(ZoneStore::State& state, const Commit& commit) : state_(state), commit_(commit) {
     const Zone& version = *commit.version;
     head_.name = Name(version.apex());
-    head_.version = state.next_version++;
+    head_.version = head_.base = state.next_version++;
     head_.serial = version.serial().value;
     head_.records = version.record_count();
     head_.nodes = version.node_count();
@@ -95,7 +100,7 @@ class VersionWriter {
     US_TRY(encode_version(commit_.version, [this](ByteView block) { return take(block); }));
     if (large_ == nullptr) {
       for (const Bytes& block : held_) {
-        const std::string key = block_key(head_.name, head_.version, head_.blocks);
+        const std::string key = block_key(head_.name, head_.base, head_.blocks);
         small_ones.put_block(key, sealed(key, block));
       }
       small_ones.put_head(index, head_);
@@ -117,14 +122,14 @@ class VersionWriter {
     held_.emplace_back(block.begin(), block.end());
     if (octets_ <= small_limit) return {};
     head_.large = true;
-    large_ = std::make_unique<LargeWriter>(*state_.database, fmt::format("{}/{}.sst", state_.incoming, head_.version));
+    large_ = std::make_unique<LargeWriter>(*state_.database, fmt::format("{}/{}.sst", state_.incoming, head_.base));
     for (const Bytes& held : held_) US_TRY(put_large(held));
     held_ = {};
     return {};
   }
 
   Result<void> put_large(ByteView block) {
-    const std::string key = large_block_key(head_.version, head_.blocks);
+    const std::string key = large_block_key(head_.base, head_.blocks);
     const rocksdb::Status status = large_->add(key, sealed(key, block));
     return status.ok() ? Result<void>{} : failure(status);
   }
@@ -133,6 +138,7 @@ class VersionWriter {
     sealed_.assign(block.begin(), block.end());
     seal(key, sealed_);
     head_.digest = crc32c(head_.digest, ByteView(sealed_).last(4));
+    head_.stored += sealed_.size();
     ++head_.blocks;
     return sealed_;
   }
@@ -188,7 +194,7 @@ Result<void> ZoneStore::State::remove(NameView zone) {
   }
   const rocksdb::Status status = database->write(batch, /*sync=*/true);
   if (!status.ok()) return std::unexpected(to_error(status, "cannot remove the zone"));
-  if (head && *head && (*head)->large) drop_large((*head)->version);
+  if (head && *head && (*head)->large) drop_large((*head)->base);
   return {};
 }
 
@@ -217,11 +223,16 @@ void ZoneStore::State::drop_large(std::uint64_t version) {
   }
 }
 
+bool wants_whole_version(const VersionHead& head) {
+  const std::uint64_t chain = head.chain_octets + (head.end - head.chain) * delta_overhead;
+  return chain > std::max(least_chain, head.stored / 2);
+}
+
 void delete_version(rocksdb::WriteBatch& batch, const VersionHead& head) {
   batch.Delete(head_key(head.name));
   batch.Delete(timers_key(head.name));
   for (std::uint32_t number = 0; !head.large && number < head.blocks; ++number) {
-    batch.Delete(block_key(head.name, head.version, number));
+    batch.Delete(block_key(head.name, head.base, number));
   }
 }
 

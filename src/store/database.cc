@@ -196,8 +196,22 @@ rocksdb::ReadOptions scan_options() {
 }  // namespace
 
 rocksdb::Status Database::visit(const std::string& prefix, const Visitor& visit) const {
+  return visit_from(prefix, prefix, visit);
+}
+
+rocksdb::Status Database::visit_from(const std::string& first, const std::string& prefix, const Visitor& visit) const {
   const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(scan_options(), default_));
-  return run(*iterator, prefix, prefix, visit);
+  return run(*iterator, first, prefix, visit);
+}
+
+rocksdb::Status Database::visit_back(const std::string& before, const std::string& prefix, const Visitor& visit) const {
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(scan_options(), default_));
+  iterator->SeekForPrev(before);
+  if (iterator->Valid() && iterator->key() == before) iterator->Prev();
+  for (; iterator->Valid() && iterator->key().starts_with(prefix); iterator->Prev()) {
+    if (!visit(text_of(iterator->key()), text_of(iterator->value()))) break;
+  }
+  return iterator->status();
 }
 
 rocksdb::Status Database::visit_large(std::uint64_t version, const Visitor& visit) const {

@@ -1,6 +1,7 @@
 // RocksDB as this store uses it: how it is opened, what its failures mean, and how a large version is written.
 //
-// Two column families: "default" has heads, timers and the blocks of small versions, each commit one atomic batch;
+// Two column families: "default" has heads, timers, deltas, facts, the transfer log and the blocks of small versions,
+// each commit one atomic batch;
 // "large" has the blocks of large versions, one table file a version, written aside and taken in whole. Such a file
 // never takes part in a compaction and is deleted as a file, so a large zone is written once and costs no memtable.
 // Thread-safe as rocksdb::DB is. Statuses stay inside src/store; to_error() makes errors of them.
@@ -42,6 +43,9 @@ class Database {
   /// Calls `visit` for every key of "default" that begins with `prefix`, in order, until it returns false.
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
   rocksdb::Status visit(const std::string& prefix, const Visitor& visit) const;
+  /// The same from the key `first` on, or from the last key in front of `before` on backwards.
+  rocksdb::Status visit_from(const std::string& first, const std::string& prefix, const Visitor& visit) const;
+  rocksdb::Status visit_back(const std::string& before, const std::string& prefix, const Visitor& visit) const;
   /// The same for the blocks of a large version.
   rocksdb::Status visit_large(std::uint64_t version, const Visitor& visit) const;
   /// The versions that the large family has blocks of.

@@ -8,7 +8,9 @@ namespace understudy {
 
 namespace {
 
-constexpr std::uint8_t format_number = 1;  // first octet of heads and timers; a later format gets another
+// First octet of heads, timers and deltas; a later format gets another. Heads of format 1 know no deltas.
+constexpr std::uint8_t format_number = 1;
+constexpr std::uint8_t head_format_number = 2;
 constexpr std::size_t checksum_size = 4;
 
 std::string name_key(char prefix, NameView zone) {
@@ -69,6 +71,15 @@ std::uint64_t read_varint(ByteReader& in) {
   return 0;
 }
 
+void append_text(Bytes& out, std::string_view text) {
+  append_varint(out, text.size());
+  append(out, view_of(text));
+}
+
+std::string read_text(ByteReader& in) {
+  return std::string(text_of(in.bytes(read_varint(in))));
+}
+
 std::string head_key(NameView zone) {
   return name_key(head_prefix, zone);
 }
@@ -81,6 +92,52 @@ std::string block_key(NameView zone, std::uint64_t version, std::uint32_t number
   append_number(key, version, 8);
   append_number(key, number, 4);
   return key;
+}
+
+std::string history_key(NameView zone, std::uint64_t history) {
+  std::string key = name_key(delta_prefix, zone);
+  append_number(key, history, 8);
+  return key;
+}
+
+std::string delta_key(NameView zone, std::uint64_t history, std::uint64_t number, std::uint32_t part) {
+  std::string key = history_key(zone, history);
+  append_number(key, number, 8);
+  append_number(key, part, 4);
+  return key;
+}
+
+std::pair<std::uint64_t, std::uint32_t> place_of_delta_key(std::string_view key) {
+  if (key.size() < 12) return {~std::uint64_t{0}, 0};
+  ByteReader in(view_of(key), key.size() - 12);
+  const std::uint64_t number = read_u64(in);
+  return {number, in.u32()};
+}
+
+std::string fact_key(std::string_view key) {
+  return fact_prefix + std::string(key);
+}
+
+std::string transfer_key(std::uint64_t id) {
+  std::string key(1, transfer_prefix);
+  append_number(key, id, 8);
+  return key;
+}
+
+std::string transfer_index_key(NameView zone) {
+  return name_key(transfer_index_prefix, zone);
+}
+
+std::string transfer_index_key(NameView zone, std::uint64_t id) {
+  std::string key = transfer_index_key(zone);
+  append_number(key, id, 8);
+  return key;
+}
+
+std::uint64_t last_u64(std::string_view key) {
+  if (key.size() < 8) return 0;
+  ByteReader in(view_of(key), key.size() - 8);
+  return read_u64(in);
 }
 
 std::string large_block_key(std::uint64_t version, std::uint32_t number) {
@@ -133,7 +190,7 @@ std::optional<ByteView> unseal(std::string_view key, std::string_view value, std
 
 Bytes encode_head(std::string_view key, const VersionHead& head) {
   Bytes out;
-  append_u8(out, format_number);
+  append_u8(out, head_format_number);
   append_u8(out, head.large ? 1 : 0);
   append_u64(out, head.version);
   append_u32(out, head.serial);
@@ -144,17 +201,54 @@ Bytes encode_head(std::string_view key, const VersionHead& head) {
   append_varint(out, head.octets);
   append_timers(out, head.timers);
   append(out, head.name.wire());
-  append_varint(out, head.source.size());
-  append(out, view_of(head.source));
+  append_text(out, head.source);
+  append_u64(out, head.base);
+  append_varint(out, head.stored);
+  append_u64(out, head.history);
+  append_varint(out, head.first);
+  append_varint(out, head.chain - head.first);
+  append_varint(out, head.end - head.chain);
+  append_varint(out, head.history_octets);
+  append_varint(out, head.chain_octets);
+  append_u32(out, head.link);
+  append_u32(out, head.keep.versions);
+  append_varint(out, head.keep.octets);
   seal(key, out);
   return out;
 }
+
+namespace {
+
+Result<void> read_deltas(ByteReader& in, VersionHead& head) {
+  head.base = read_u64(in);
+  head.stored = read_varint(in);
+  head.history = read_u64(in);
+  head.first = read_varint(in);
+  const std::uint64_t before_base = read_varint(in);
+  const std::uint64_t behind_base = read_varint(in);
+  head.chain = head.first + before_base;
+  head.end = head.chain + behind_base;
+  head.history_octets = read_varint(in);
+  head.chain_octets = read_varint(in);
+  head.link = in.u32();
+  head.keep.versions = in.u32();
+  head.keep.octets = read_varint(in);
+  if (head.chain < head.first || head.end < head.chain || (head.history == 0 && head.end != head.first)) {
+    return fail(Errc::corrupt, "the version's head contradicts itself");
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<VersionHead> decode_head(std::string_view key, std::string_view value) {
   const auto content = unseal(key, value);
   if (!content) return fail(Errc::corrupt, "the checksum of the version's head is wrong");
   ByteReader in(*content);
-  if (in.u8() != format_number) return fail(Errc::corrupt, "written by a version of this server with another format");
+  const std::uint8_t format = in.u8();
+  if (format != format_number && format != head_format_number) {
+    return fail(Errc::corrupt, "written by a version of this server with another format");
+  }
   VersionHead head;
   head.large = in.u8() != 0;
   head.version = read_u64(in);
@@ -168,9 +262,32 @@ Result<VersionHead> decode_head(std::string_view key, std::string_view value) {
   const auto name = NameView::read(in);
   if (!name || compare_key(key, *name) != 0) return fail(Errc::corrupt, "the version's head belongs to another zone");
   head.name = Name(*name);
-  head.source = text_of(in.bytes(read_varint(in)));
+  head.source = read_text(in);
+  if (format == format_number) {
+    head.base = head.version;
+    head.stored = head.octets / 2;  // about what it is
+  } else {
+    US_TRY(read_deltas(in, head));
+  }
   if (!in.ok() || !in.at_end()) return fail(Errc::corrupt, "the version's head is incomplete");
   return head;
+}
+
+Bytes encode_delta_header(const DeltaHeader& header) {
+  Bytes out;
+  append_u8(out, format_number);
+  append_u32(out, header.link);
+  append_varint(out, header.size);
+  return out;
+}
+
+Result<DeltaHeader> decode_delta_header(ByteReader& in) {
+  if (in.u8() != format_number) return fail(Errc::corrupt, "a delta has another format");
+  DeltaHeader header;
+  header.link = in.u32();
+  header.size = read_varint(in);
+  if (!in.ok()) return fail(Errc::corrupt, "a delta is incomplete");
+  return header;
 }
 
 Bytes encode_timers(std::string_view key, const ZoneTimers& timers) {

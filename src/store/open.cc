@@ -106,7 +106,7 @@ class Audit {
     highest_version = std::max(highest_version, head->version);
     if (!promise || promise->version < head->version) ledger_is_behind = true;
     if (!promise || promise->version <= head->version) {
-      if (head->large) live_large.push_back(head->version);
+      if (head->large) live_large.push_back(head->base);
       return;
     }
     dead.push_back(*head);

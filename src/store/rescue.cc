@@ -65,7 +65,7 @@ class Rescue {
     std::uint32_t digest = 0;
     batch_.SetSavePoint();
     for (std::uint32_t number = 0; number < head.blocks; ++number) {
-      const std::string key = block_key(head.name, head.version, number);
+      const std::string key = block_key(head.name, head.base, number);
       rocksdb::PinnableSlice value;
       if (!source_.get(key, value).ok() || !add_to_digest(key, text_of(value), digest)) break;
       batch_.Put(key, value);
@@ -79,12 +79,12 @@ class Rescue {
   }
 
   Result<bool> copy_large(const VersionHead& head) {
-    LargeWriter writer(target_, incoming_ + "/" + std::to_string(head.version) + ".sst");
+    LargeWriter writer(target_, incoming_ + "/" + std::to_string(head.base) + ".sst");
     std::uint32_t number = 0, digest = 0;
     bool whole = true;
     rocksdb::Status written;
-    const rocksdb::Status read = source_.visit_large(head.version, [&](std::string_view key, std::string_view value) {
-      whole = key == large_block_key(head.version, number++) && add_to_digest(key, value, digest);
+    const rocksdb::Status read = source_.visit_large(head.base, [&](std::string_view key, std::string_view value) {
+      whole = key == large_block_key(head.base, number++) && add_to_digest(key, value, digest);
       if (whole) written = writer.add(std::string(key), view_of(value));
       return whole && written.ok();
     });

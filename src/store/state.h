@@ -57,6 +57,17 @@ struct ZoneStore::State {
     });
   }
 
+  /// f() in with_database(), and once more if it failed for the database's sake and that could be put right.
+  template <typename F>
+  Result<void> write_or_recover(F&& f) {
+    Result<void> outcome = with_database(f);
+    if (!outcome && may_recover(outcome.error()) && recover(outcome.error())) outcome = with_database(f);
+    return outcome;
+  }
+  static bool may_recover(const Error& error) {
+    return error.code == Errc::storage_full || error.code == Errc::corrupt || error.code == Errc::storage;
+  }
+
   // open.cc. The caller of all but open() and for_each_head() holds no gate.
   Result<void> open();
   /// After a failed write: puts the database back into a state that takes writes, by opening it again or rescuing what
@@ -111,6 +122,9 @@ struct ZoneStore::State {
   Result<void> finish_interrupted_refill() const;
   [[nodiscard]] std::string path(const char* file) const { return directory + "/" + file; }
 };
+
+/// The chain of deltas has become too long.
+bool wants_whole_version(const VersionHead& head);
 
 /// Deletes the keys that a version has in "default": head, timers and the blocks if it is small.
 void delete_version(rocksdb::WriteBatch& batch, const VersionHead& head);

@@ -6,91 +6,13 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "store/crc32c.h"
+#include "store/loader.h"
 #include "store/state.h"
-#include "store/version_codec.h"
+#include "store/transfer_log.h"
 
 namespace understudy {
 
 namespace {
-
-bool may_recover(const Error& error) {
-  return error.code == Errc::storage_full || error.code == Errc::corrupt || error.code == Errc::storage;
-}
-
-// Reads blocks in order and feeds the builder.
-class Loader {
- public:
-  Loader(const Database& database, const VersionHead& head)
-      : database_(database), head_(head), builder_(head.name, {.nodes = head.nodes, .octets = head.octets}) {}
-
-  Result<std::shared_ptr<const Zone>> run() {
-    US_TRY(head_.large ? read_large() : read_small());
-    if (next_ != head_.blocks || digest_ != head_.digest) return damaged("blocks are missing or not the head's");
-    auto version = builder_.finish();
-    if (!version) return damaged(version.error().text());
-    const Zone& zone = **version;
-    if (zone.record_count() != head_.records || zone.serial().value != head_.serial) {
-      return damaged("its records are not those that were stored");
-    }
-    return version;
-  }
-
- private:
-  Result<void> read_small() {
-    for (std::uint32_t number = 0; number < head_.blocks; ++number) {
-      const std::string key = block_key(head_.name, head_.version, number);
-      rocksdb::PinnableSlice value;
-      const rocksdb::Status status = database_.get(key, value);
-      if (!status.ok()) return unreadable(status);
-      US_TRY(take(key, text_of(value)));
-    }
-    return {};
-  }
-
-  Result<void> read_large() {
-    Result<void> outcome;
-    const rocksdb::Status status =
-        database_.visit_large(head_.version, [&](std::string_view key, std::string_view value) {
-          if (key == large_block_key(head_.version, next_)) {
-            outcome = take(key, value);
-          } else {
-            outcome = damaged("a block is missing");
-          }
-          return outcome.has_value();
-        });
-    if (outcome && !status.ok()) return unreadable(status);
-    return outcome;
-  }
-
-  Result<void> take(std::string_view key, std::string_view value) {
-    std::uint32_t checksum = 0;
-    const auto content = unseal(key, value, &checksum);
-    if (!content) return damaged(fmt::format("the checksum of block {} is wrong", next_));
-    digest_ = crc32c(digest_, view_of(value.substr(value.size() - sizeof(checksum))));
-    ++next_;
-    const auto decoded = decode_block(*content, head_.name, builder_);
-    return decoded ? decoded : damaged(decoded.error().text());
-  }
-
-  [[nodiscard]] std::unexpected<Error> damaged(const std::string& how) const {
-    return fail(Errc::corrupt,
-                fmt::format("the stored version of {} with serial {}: {}", head_.name.text(), head_.serial, how));
-  }
-
-  [[nodiscard]] std::unexpected<Error> unreadable(const rocksdb::Status& status) const {
-    // Whatever the database's reason, the blocks are not to be had: only a lack of memory or files may pass.
-    const bool passing = status.IsMemoryLimit() || status.IsTimedOut() || status.IsAborted();
-    if (passing) return std::unexpected(to_error(status, "cannot read " + head_.name.text()));
-    return damaged(status.ToString());
-  }
-
-  const Database& database_;
-  const VersionHead& head_;
-  ZoneBuilder builder_;
-  std::uint32_t next_ = 0;
-  std::uint32_t digest_ = 0;
-};
 
 // Puts the zones' own timers in the place of those of the last commit. Both come in key order.
 void merge_timers(const Database& database, std::vector<StoredZone>& zones) {
@@ -130,7 +52,9 @@ Result<std::unique_ptr<ZoneStore>> ZoneStore::open(const std::string& directory,
   return without_exceptions([&]() -> Result<std::unique_ptr<ZoneStore>> {
     auto state = std::make_unique<State>(directory, env);
     US_TRY(state->open());
-    return std::unique_ptr<ZoneStore>(new ZoneStore(std::move(state)));
+    std::unique_ptr<ZoneStore> store(new ZoneStore(std::move(state)));
+    store->transfers_ = std::make_unique<TransferLog>(*store->state_);
+    return store;
   });
 }
 
@@ -162,18 +86,39 @@ Result<std::vector<StoredZone>> ZoneStore::list(const std::function<void(const s
   return listed;
 }
 
-Result<std::shared_ptr<const Zone>> ZoneStore::load(NameView zone) const {
-  return state_->with_database([&]() -> Result<std::shared_ptr<const Zone>> {
+Result<LoadedZone> ZoneStore::load(NameView zone) const {
+  return state_->with_database([&]() -> Result<LoadedZone> {
     if (const auto lost = state_->lost_zone(zone)) return fail(Errc::corrupt, zone.text() + ": " + lost->reason);
     US_ASSIGN(const auto head, state_->head_of(zone));
     if (!head) return fail(Errc::not_found, "no version of " + zone.text() + " is stored");
-    return Loader(*state_->database, *head).run();
+    return load_zone(*state_->database, *head);
   });
 }
 
+std::optional<Serial> ZoneStore::promised_serial(NameView zone) const {
+  const auto known = [](const Promise& promise) {
+    return promise.removed || promise.version == 0 ? std::nullopt : std::optional(Serial{promise.serial});
+  };
+  if (const auto lost = state_->lost_zone(zone)) return known(lost->promise);
+  const auto head = state_->with_database([&] { return state_->head_of(zone); });
+  if (head) return *head ? std::optional(Serial{(*head)->serial}) : std::nullopt;
+  // A head that cannot be read any more is rare enough for reading the whole ledger.
+  const auto promises = state_->ledger.read();
+  const auto promise = promises ? promises->find(zone) : std::nullopt;
+  return promise ? known(*promise) : std::nullopt;
+}
+
+bool ZoneStore::wants_whole(NameView zone) const {
+  const auto head = state_->with_database([&] { return state_->head_of(zone); });
+  return head && *head && wants_whole_version(**head);
+}
+
 Result<void> ZoneStore::commit(const Zone& version, const ZoneTimers& timers, const std::string& source) {
-  const Commit one{version.shared_from_this(), timers, source};
-  return std::move(commit_all({&one, 1}).front());
+  return commit({version.shared_from_this(), timers, source});
+}
+
+Result<void> ZoneStore::commit(const Commit& commit) {
+  return std::move(commit_all({&commit, 1}).front());
 }
 
 std::vector<Result<void>> ZoneStore::commit_all(std::span<const Commit> commits) {
@@ -187,7 +132,7 @@ std::vector<Result<void>> ZoneStore::commit_all(std::span<const Commit> commits)
     if (!whole) std::ranges::fill(mine, whole);
   };
   attempt(0, commits.size());
-  const auto failed = std::ranges::find_if(outcomes, [](const auto& o) { return !o && may_recover(o.error()); });
+  const auto failed = std::ranges::find_if(outcomes, [](const auto& o) { return !o && State::may_recover(o.error()); });
   if (failed != outcomes.end() && state_->recover(failed->error())) {
     for (std::size_t i = 0; i < commits.size(); ++i) {
       if (!outcomes[i]) attempt(i, 1);
@@ -198,21 +143,11 @@ std::vector<Result<void>> ZoneStore::commit_all(std::span<const Commit> commits)
 }
 
 Result<void> ZoneStore::save_timers(NameView zone, const ZoneTimers& timers, bool durable) {
-  const auto attempt = [&] { return state_->save_timers(zone, timers, durable); };
-  Result<void> outcome = state_->with_database(attempt);
-  if (!outcome && may_recover(outcome.error()) && state_->recover(outcome.error())) {
-    outcome = state_->with_database(attempt);
-  }
-  return outcome;
+  return state_->write_or_recover([&] { return state_->save_timers(zone, timers, durable); });
 }
 
 Result<void> ZoneStore::remove(NameView zone) {
-  const auto attempt = [&] { return state_->remove(zone); };
-  Result<void> outcome = state_->with_database(attempt);
-  if (!outcome && may_recover(outcome.error()) && state_->recover(outcome.error())) {
-    outcome = state_->with_database(attempt);
-  }
-  return outcome;
+  return state_->write_or_recover([&] { return state_->remove(zone); });
 }
 
 }  // namespace understudy

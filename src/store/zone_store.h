@@ -1,4 +1,8 @@
-// Durable zones and timers on RocksDB (doc/storage-format.md). What was committed is there after a crash, whole.
+// Durable zones with their history, timers and facts on RocksDB (doc/storage-format.md). What was committed is there
+// after a crash, whole.
+//
+// A zone is stored as a whole version, its base, and the deltas that lead from there to the newest version, its chain;
+// a small change to a large zone costs the octets of the change. Deltas in front of the base are kept as history.
 //
 // One process uses a directory at a time. Thread-safe: any thread may call any function; calls for one zone must not
 // overlap. Every call may block on the disk, so none belongs on a worker or transfer thread: use the job pool.
@@ -7,13 +11,18 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "dns/name.h"
 #include "dns/serial.h"
+#include "zone/delta.h"
+#include "zone/history.h"
 #include "zone/timers.h"
 #include "zone/zone.h"
 
@@ -22,6 +31,8 @@ class Env;
 }
 
 namespace understudy {
+
+class TransferLog;
 
 /// What is known of a stored zone without reading its records.
 struct StoredZone {
@@ -38,6 +49,24 @@ struct Commit {
   std::shared_ptr<const Zone> version;
   ZoneTimers timers;
   std::string source;
+  /// What leads from the version that is stored now to this one, in order. None: the zone's history begins anew.
+  std::vector<std::shared_ptr<const ZoneDelta>> deltas;
+  /// With deltas: write the version whole all the same, and keep them as history. A version whose deltas do not follow
+  /// the stored one, or are hardly smaller than it, is written whole in any case.
+  bool whole = false;
+  /// How much history the zone may keep. Deltas that the newest version is read from stay as long as they are needed.
+  HistoryLimits keep;
+};
+
+struct LoadedZone {
+  std::shared_ptr<const Zone> version;
+  ZoneHistory::Ptr history;  // what led to the version, as far as it is kept; never null
+};
+
+/// A small value that another part of the server keeps (zones added at run time, the state of catalogs).
+struct Fact {
+  std::string key;
+  std::optional<Bytes> value;  // nullopt: the fact is deleted
 };
 
 class ZoneStore {
@@ -54,14 +83,23 @@ class ZoneStore {
   /// than the one acknowledged are left out and reported through `damaged`, one sentence each, until they are committed
   /// again or removed.
   Result<std::vector<StoredZone>> list(const std::function<void(const std::string&)>& damaged) const;
-  /// Reads a whole version: Errc::not_found, corrupt (a block fails its checks or is missing: take the zone again),
-  /// storage. Record content, count and serial are verified against the head.
-  Result<std::shared_ptr<const Zone>> load(NameView zone) const;
+  /// Reads the newest version and its history: Errc::not_found, corrupt (a block or a delta of the chain fails its
+  /// checks or is missing: take the zone again), storage. Record content, count and serial are verified against the
+  /// head. Damage to a delta that is only history costs the history up to there.
+  Result<LoadedZone> load(NameView zone) const;
+  /// The newest serial that this server has promised to keep, and so may have answered with, also where list() and
+  /// load() say that the version is lost: nothing older may take its place unasked. nullopt: none is known.
+  std::optional<Serial> promised_serial(NameView zone) const;
   /// Makes a version and its timers durable, replacing the one before; when it returns, a crash cannot undo it, and a
   /// crash before leaves the old version whole. Concurrent calls share one sync. Errc::storage_full, storage.
   Result<void> commit(const Zone& version, const ZoneTimers& timers, const std::string& source);
-  /// The same for many zones (each at most once) with one sync for all small ones. One outcome each, in order.
+  Result<void> commit(const Commit& commit);
+  /// The same for many zones (each at most once) with one sync for all small ones and all that come as deltas. One
+  /// outcome each, in order.
   std::vector<Result<void>> commit_all(std::span<const Commit> commits);
+  /// The zone's chain has grown so long that its next version should be written whole, at a quiet moment: it takes room
+  /// and time to load. Nothing else depends on that.
+  bool wants_whole(NameView zone) const;
   /// Replaces the timers of a stored zone alone. `durable` waits for the disk (expiry, confirmations at the primary);
   /// otherwise the operating system has it, which a crash of this process survives. Errc::not_found, storage_full,
   /// storage.
@@ -69,11 +107,26 @@ class ZoneStore {
   /// Forgets a zone; done also if there was none. Errc::storage_full, storage.
   Result<void> remove(NameView zone);
 
+  /// Writes and deletes facts, all or none; when it returns, a crash cannot undo it. Of facts with the same key the
+  /// last one counts. Errc::storage_full, storage.
+  Result<void> put_facts(std::span<const Fact> facts);
+  /// The fact with this key; nullopt if there is none. Errc::corrupt, storage.
+  Result<std::optional<Bytes>> fact(std::string_view key) const;
+  /// Calls `visit` for every fact whose key begins with `prefix`, in order of keys, until it returns false. Holds few
+  /// of them at a time and no lock during a call, so `visit` may call the store; what is written meanwhile may be seen
+  /// or not. Damaged facts are logged and left out. Errc::storage.
+  using FactVisitor = std::function<bool(std::string_view key, ByteView value)>;
+  Result<void> visit_facts(std::string_view prefix, const FactVisitor& visit) const;
+
+  /// What happened in transfers; its own thread writes it, so any thread may append to it.
+  [[nodiscard]] TransferLog& transfers() { return *transfers_; }
+
   struct State;  // for src/store alone
 
  private:
   explicit ZoneStore(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+  std::unique_ptr<TransferLog> transfers_;  // writes to the state's database
 };
 
 }  // namespace understudy

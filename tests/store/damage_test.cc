@@ -85,8 +85,8 @@ class StoreDamage : public testing::Test {
       for (const auto& [apex, zone] : expected_) {
         const auto loaded = store.load(name(apex));
         if (loaded) {
-          EXPECT_EQ((*loaded)->serial(), zone->serial()) << apex;
-          EXPECT_TRUE(content(*loaded) == content(zone)) << apex << " has other records";
+          EXPECT_EQ(loaded->version->serial(), zone->serial()) << apex;
+          EXPECT_TRUE(content(loaded->version) == content(zone)) << apex << " has other records";
           EXPECT_TRUE(listed.contains(apex)) << apex << " is there but not listed";
           ++outcome.whole;
         } else {
@@ -250,7 +250,7 @@ TEST_F(StoreDamage, DamageThatShowsWhileRunningDoesNotStopCommits) {
   for (const auto& [apex, zone] : expected_) {
     const auto loaded = store->load(name(apex));
     if (loaded) {
-      EXPECT_TRUE(content(*loaded) == content(zone)) << apex;
+      EXPECT_TRUE(content(loaded->version) == content(zone)) << apex;
     } else {
       EXPECT_EQ(loaded.error().code, Errc::corrupt) << apex;
     }

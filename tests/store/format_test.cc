@@ -25,6 +25,16 @@ VersionHead some_head() {
   head.timers = {
       .confirmed_at = 1'700'000'000, .checked_at = -5, .refresh_at = 3, .expire_at = 1LL << 40, .expired = true};
   head.source = "192.0.2.1@53";
+  head.base = 0x0102'0304'0506'0000;
+  head.stored = 5'000'000'000;
+  head.history = 77;
+  head.first = 3;
+  head.chain = 200;
+  head.end = 70'000;
+  head.history_octets = 12'345;
+  head.chain_octets = 1ULL << 33;
+  head.link = 0xcafe'f00d;
+  head.keep = {.versions = 4, .octets = 1 << 20};
   return head;
 }
 
@@ -45,6 +55,46 @@ TEST(StoreFormat, HeadsComeBack) {
   EXPECT_EQ(back->octets, head.octets);
   EXPECT_EQ(back->timers, head.timers);
   EXPECT_EQ(back->source, head.source);
+  EXPECT_EQ(back->base, head.base);
+  EXPECT_EQ(back->stored, head.stored);
+  EXPECT_EQ(back->history, head.history);
+  EXPECT_EQ(back->first, head.first);
+  EXPECT_EQ(back->chain, head.chain);
+  EXPECT_EQ(back->end, head.end);
+  EXPECT_EQ(back->history_octets, head.history_octets);
+  EXPECT_EQ(back->chain_octets, head.chain_octets);
+  EXPECT_EQ(back->link, head.link);
+  EXPECT_EQ(back->keep.versions, head.keep.versions);
+  EXPECT_EQ(back->keep.octets, head.keep.octets);
+}
+
+// What servers wrote before there were deltas.
+TEST(StoreFormat, HeadsOfTheFirstFormatAreRead) {
+  const VersionHead head = some_head();
+  const std::string key = head_key(head.name);
+  Bytes value = {1, 1};
+  append_u64(value, head.version);
+  for (const std::uint32_t number : {head.serial, head.blocks, head.digest}) append_u32(value, number);
+  for (const std::uint64_t number : {head.records, head.nodes, std::uint64_t{1000}}) append_varint(value, number);
+  for (const std::uint64_t time : {1, 2, 3, 4}) append_u64(value, time);
+  append_u8(value, 0);
+  append(value, head.name.wire());
+  append_text(value, head.source);
+  seal(key, value);
+  const auto back = decode_head(key, text_of(value));
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(back->version, head.version);
+  EXPECT_EQ(back->base, head.version) << "the blocks have the version's number";
+  EXPECT_TRUE(back->large);
+  EXPECT_EQ(back->serial, head.serial);
+  EXPECT_EQ(back->blocks, head.blocks);
+  EXPECT_EQ(back->digest, head.digest);
+  EXPECT_EQ(back->records, head.records);
+  EXPECT_EQ(back->timers.expire_at, 4);
+  EXPECT_EQ(back->source, head.source);
+  EXPECT_EQ(back->stored, 500U);
+  EXPECT_EQ(back->history, 0U);
+  EXPECT_EQ(back->end, 0U);
 }
 
 TEST(StoreFormat, EveryFlippedBitAndEveryCutIsFound) {
@@ -86,7 +136,7 @@ TEST(StoreFormat, AnotherFormatNumberIsRefusedInWords) {
   const std::string key = head_key(head.name);
   Bytes value = encode_head(key, head);
   value.resize(value.size() - 4);
-  value[0] = 2;
+  value[0] = 3;
   seal(key, value);
   EXPECT_NE(decode_head(key, text_of(value)).error().detail.find("format"), std::string::npos);
 }
@@ -100,6 +150,10 @@ TEST(StoreFormat, KeysIgnoreCaseAndSayTheirZone) {
   EXPECT_EQ(zone_of_key(block_key(name("a."), 1, 2) + "x"), std::nullopt);
   EXPECT_EQ(version_of_large_key(large_block_key(9, 3)), 9U);
   EXPECT_EQ(version_of_large_key("short"), std::nullopt);
+  EXPECT_EQ(zone_of_key(delta_key(name("a."), 1, 2, 3)), std::nullopt);
+  EXPECT_EQ(place_of_delta_key(delta_key(name("a."), 1, 1ULL << 40, 3)), std::pair(1ULL << 40, 3U));
+  EXPECT_TRUE(delta_key(name("A."), 1, 2, 3).starts_with(history_key(name("a."), 1)));
+  EXPECT_EQ(last_u64(transfer_index_key(name("a."), 99)), 99U);
   EXPECT_LT(large_block_key(255, 1), large_block_key(256, 0));
   EXPECT_LT(large_block_key(1, 255), large_block_key(1, 256));
 }

@@ -194,10 +194,11 @@ inline std::vector<StoredZone> list(const ZoneStore& store) {
 inline void expect_stored(const ZoneStore& store, const std::shared_ptr<const Zone>& expected) {
   const auto loaded = store.load(expected->apex());
   ASSERT_TRUE(loaded) << loaded.error().text();
-  EXPECT_TRUE((*loaded)->apex().identical(expected->apex()));
-  EXPECT_EQ((*loaded)->serial(), expected->serial());
-  EXPECT_EQ((*loaded)->node_count(), expected->node_count());
-  EXPECT_TRUE(content(*loaded) == content(expected)) << "records of " << expected->apex().text() << " differ";
+  const std::shared_ptr<const Zone>& version = loaded->version;
+  EXPECT_TRUE(version->apex().identical(expected->apex()));
+  EXPECT_EQ(version->serial(), expected->serial());
+  EXPECT_EQ(version->node_count(), expected->node_count());
+  EXPECT_TRUE(content(version) == content(expected)) << "records of " << expected->apex().text() << " differ";
 }
 
 /// Moves what is in the log of the database at `path` into a table file.

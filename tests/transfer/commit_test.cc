@@ -27,7 +27,7 @@ class CommitTest : public EngineTest {
             .done = [this](CommitTask&& finished) {
               // Durable before visible, visible before announced.
               const auto stored = store_->load(finished.slot->name());
-              stored_.push_back(stored ? std::optional((*stored)->serial()) : std::nullopt);
+              stored_.push_back(stored ? std::optional(stored->version->serial()) : std::nullopt);
               const Zone* visible = finished.slot->zone();
               visible_.push_back(visible != nullptr ? std::optional(visible->serial()) : std::nullopt);
               results_.push_back(finished.result);

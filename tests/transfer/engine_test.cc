@@ -22,7 +22,7 @@ TEST_F(EngineTest, TakesServesStoresAndAnnouncesAZone) {
   EXPECT_GT(status()->expires_at, 0);
   EXPECT_TRUE(eventually([&] { return downstream.notifies == 1; }));
   EXPECT_EQ(downstream.notified_serials().front(), Serial{5});
-  EXPECT_EQ(store_->load(*Name::parse("example."))->get()->serial(), Serial{5});
+  EXPECT_EQ(store_->load(*Name::parse("example."))->version->serial(), Serial{5});
 
   primary.serve({.serial = 6});
   notify(6);
@@ -65,8 +65,8 @@ TEST_F(EngineTest, WhatWasServedIsThereAfterAKill) {
     ASSERT_TRUE(left) << left.error().text();
     const auto version = (*left)->load(*Name::parse("example."));
     ASSERT_TRUE(version) << version.error().text();
-    EXPECT_EQ((*version)->serial(), Serial{serial});
-    EXPECT_EQ((*version)->record_count(), 5 + 10 * serial);
+    EXPECT_EQ(version->version->serial(), Serial{serial});
+    EXPECT_EQ(version->version->record_count(), 5 + 10 * serial);
   }
 }
 

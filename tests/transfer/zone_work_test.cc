@@ -129,7 +129,7 @@ TEST_F(ZoneWork, RetransferGoesBackBecauseTheOperatorSaysSo) {
   EXPECT_TRUE(outcome.result) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("serial 5 -> 4 from hidden1"));
   EXPECT_EQ(served(), 4U);
-  EXPECT_EQ(store_->load(*Name::parse("example."))->get()->serial(), Serial{4});
+  EXPECT_EQ(store_->load(*Name::parse("example."))->version->serial(), Serial{4});
 }
 
 TEST_F(ZoneWork, UpToDateIsAnOutcomeAndNoTransfer) {

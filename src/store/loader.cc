@@ -1,0 +1,96 @@
+#include "store/loader.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "store/crc32c.h"
+#include "store/version_codec.h"
+#include "zone/builder.h"
+
+namespace understudy {
+
+namespace {
+
+// Reads blocks in order and feeds the builder.
+class BaseLoader {
+ public:
+  BaseLoader(const Database& database, const VersionHead& head)
+      : database_(database), head_(head), builder_(head.name, {.nodes = head.nodes, .octets = head.octets}) {}
+
+  Result<std::shared_ptr<const Zone>> run() {
+    US_TRY(head_.large ? read_large() : read_small());
+    if (next_ != head_.blocks || digest_ != head_.digest) return damaged("blocks are missing or not the head's");
+    auto version = builder_.finish();
+    if (!version) return damaged(version.error().text());
+    return version;
+  }
+
+ private:
+  Result<void> read_small() {
+    for (std::uint32_t number = 0; number < head_.blocks; ++number) {
+      const std::string key = block_key(head_.name, head_.base, number);
+      rocksdb::PinnableSlice value;
+      const rocksdb::Status status = database_.get(key, value);
+      if (!status.ok()) return unreadable(status);
+      US_TRY(take(key, text_of(value)));
+    }
+    return {};
+  }
+
+  Result<void> read_large() {
+    Result<void> outcome;
+    const rocksdb::Status status = database_.visit_large(head_.base, [&](std::string_view key, std::string_view value) {
+      if (key == large_block_key(head_.base, next_)) {
+        outcome = take(key, value);
+      } else {
+        outcome = damaged("a block is missing");
+      }
+      return outcome.has_value();
+    });
+    if (outcome && !status.ok()) return unreadable(status);
+    return outcome;
+  }
+
+  Result<void> take(std::string_view key, std::string_view value) {
+    std::uint32_t checksum = 0;
+    const auto content = unseal(key, value, &checksum);
+    if (!content) return damaged(fmt::format("the checksum of block {} is wrong", next_));
+    digest_ = crc32c(digest_, view_of(value.substr(value.size() - sizeof(checksum))));
+    ++next_;
+    const auto decoded = decode_block(*content, head_.name, builder_);
+    return decoded ? decoded : damaged(decoded.error().text());
+  }
+
+  [[nodiscard]] std::unexpected<Error> damaged(const std::string& how) const {
+    return fail(Errc::corrupt,
+                fmt::format("the stored version of {} with serial {}: {}", head_.name.text(), head_.serial, how));
+  }
+
+  [[nodiscard]] std::unexpected<Error> unreadable(const rocksdb::Status& status) const {
+    // Whatever the database's reason, the blocks are not to be had: only a lack of memory or files may pass.
+    const bool passing = status.IsMemoryLimit() || status.IsTimedOut() || status.IsAborted();
+    if (passing) return std::unexpected(to_error(status, "cannot read " + head_.name.text()));
+    return damaged(status.ToString());
+  }
+
+  const Database& database_;
+  const VersionHead& head_;
+  ZoneBuilder builder_;
+  std::uint32_t next_ = 0;
+  std::uint32_t digest_ = 0;
+};
+
+}  // namespace
+
+Result<LoadedZone> load_zone(const Database& database, const VersionHead& head) {
+  US_ASSIGN(std::shared_ptr<const Zone> version, BaseLoader(database, head).run());
+  if (version->record_count() != head.records || version->serial().value != head.serial) {
+    return fail(Errc::corrupt,
+                fmt::format("the stored version of {} with serial {}: its records are not those that were stored",
+                            head.name.text(), head.serial));
+  }
+  return LoadedZone{std::move(version), std::make_shared<const ZoneHistory>()};
+}
+
+}  // namespace understudy

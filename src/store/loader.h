@@ -1,0 +1,18 @@
+// Reads a zone out of the database: blocks of the base, then the deltas behind and in front of it. Every octet is
+// checked against the zone's head. Stateless, thread-safe.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+#include "store/database.h"
+#include "store/format.h"
+#include "store/zone_store.h"
+
+namespace understudy {
+
+/// Errc::corrupt (words with the zone's name), storage.
+Result<LoadedZone> load_zone(const Database& database, const VersionHead& head);
+
+}  // namespace understudy
