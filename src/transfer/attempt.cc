@@ -145,6 +145,7 @@ std::string_view advice_text(Errc code) {
     case Errc::bad_delta:
       return "the primary, or something between, sends what is no valid transfer: check it";
     case Errc::rcode:
+    case Errc::edns_refused:
       return "check that the primary serves the zone and allows us to transfer it";
     case Errc::not_authoritative:
       return "check that the primary is configured for the zone and has loaded it";

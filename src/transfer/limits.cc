@@ -46,11 +46,6 @@ void Lanes::set_rate(double per_second) {
   pump();
 }
 
-/// When the next request that is not urgent may be granted.
-double Lanes::free_at(const Lane& lane) const {
-  return per_second_ <= 0 ? 0 : lane.spent_until - burst;
-}
-
 void Lanes::spend(Lane& lane) const {
   if (per_second_ <= 0) return;
   const double now = now_();
@@ -135,22 +130,24 @@ bool Lanes::has_room(const Lane& lane, std::size_t priority) const {
 /// Puts the lane into ready_ under the number of whoever is first in it, or takes it out.
 void Lanes::update(LaneEntry& entry) {
   Lane& lane = entry.second;
-  const double free = free_at(lane);
-  const double wait_until = free > 0 && free > now_() ? free : 0;
+  const double now = per_second_ > 0 ? now_() : 0;
+  const bool is_spent = per_second_ > 0 && lane.spent_until - burst > now;
   for (std::size_t i = 0; i < lane.queues.size(); ++i) {
     Queue& queue = lane.queues[i];
     while (!queue.empty() && !queue.front()->granted) queue.pop_front();
-    const bool too_early = i != index_of(Priority::urgent) && wait_until != 0;
+    const bool too_early = i != index_of(Priority::urgent) && is_spent;
     const std::uint64_t number = queue.empty() || !has_room(lane, i) || too_early ? 0 : queue.front()->number;
     if (number == lane.ready_as[i]) continue;
     if (lane.ready_as[i] != 0) ready_[i].erase({lane.ready_as[i], &entry});
     if (number != 0) ready_[i].emplace(number, &entry);
     lane.ready_as[i] = number;
   }
-  // A lane without requests stays as long as it remembers what was granted.
-  pace(entry, wait_until);
+  // A lane without requests stays as long as what was granted there counts.
+  const bool counts = per_second_ > 0 && lane.spent_until > now;
+  const bool waits = is_spent && !lane.queues[index_of(Priority::normal)].empty();
+  pace(entry, waits ? lane.spent_until - burst : counts ? lane.spent_until : 0);
   const bool unused = lane.active == 0 && lane.lent == 0 && lane.queues[0].empty() && lane.queues[1].empty();
-  if (unused && wait_until == 0) lanes_.erase(entry.first);
+  if (unused && !counts) lanes_.erase(entry.first);
 }
 
 void Lanes::pump() {

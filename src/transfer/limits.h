@@ -114,7 +114,6 @@ class Lanes {
   void update(LaneEntry& lane);
   void pace(LaneEntry& lane, double until);
   void spend(Lane& lane) const;
-  [[nodiscard]] double free_at(const Lane& lane) const;
   void pump();
 
   unsigned total_limit_;

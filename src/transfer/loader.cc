@@ -59,7 +59,10 @@ void load_one(const Loading& loading, ZoneAgent& agent) {
     return;
   }
   const auto found = loading.by_name.find(agent.name().view());
-  if (found == loading.by_name.end()) return;
+  if (found == loading.by_name.end()) {
+    agent.was_lost(loading.core.store.promised_serial(agent.name()));
+    return;
+  }
   if (const Result<void> loaded = agent.load(*found->second); !loaded) {
     log_error("zone {}: the stored version cannot be served: {}; it is taken from its primaries again",
               agent.name().text(), loaded.error().text());

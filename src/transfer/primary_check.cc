@@ -48,7 +48,11 @@ class Exchange {
   [[nodiscard]] WithEdns edns() const {
     return access_.traits.knows_edns(attempt_.peer.address, now()) ? WithEdns::expire : WithEdns::no;
   }
-  void edns_was_refused() { access_.traits.knows_no_edns(attempt_.peer.address, now()); }
+  /// Asked again without EDNS. That it was at fault is shown by an answer that is not refused again.
+  template <typename T>
+  void asked_without_edns(const Result<T>& answer) {
+    if (answer || answer.error().code != Errc::rcode) access_.traits.knows_no_edns(attempt_.peer.address, now());
+  }
 
   Result<SignedRequest> request(const std::function<Bytes(std::uint16_t)>& make) {
     return make_signed_request(attempt_.peer.key, access_.clock, make);
@@ -307,8 +311,8 @@ asio::awaitable<Result<Serial>> probe_primary(PrimaryAccess access, Attempt& att
   Exchange exchange(access, attempt, "SOA");
   Result<SoaAnswer> answer = co_await probe_by_all_means(exchange, attempt, exchange.edns(), timeout);
   if (!answer && answer.error().code == Errc::edns_refused) {
-    exchange.edns_was_refused();
     answer = co_await probe_by_all_means(exchange, attempt, WithEdns::no, timeout);
+    exchange.asked_without_edns(answer);
   }
   if (!answer) co_return std::unexpected(answer.error());
   attempt.announced = answer->serial;
@@ -321,9 +325,9 @@ asio::awaitable<Result<Taken>> take_differences(PrimaryAccess access, Attempt& a
   options.hints.max_octets = options.limits.max_octets;  // compressed messages may grow tenfold
   Result<Taken> taken = co_await ask_for_differences(exchange, attempt, exchange.edns(), options);
   if (!taken && taken.error().code == Errc::edns_refused) {
-    exchange.edns_was_refused();
     attempt.counts = {};
     taken = co_await ask_for_differences(exchange, attempt, WithEdns::no, options);
+    exchange.asked_without_edns(taken);
   }
   co_return taken;
 }
@@ -333,9 +337,9 @@ asio::awaitable<Result<Taken>> take_zone(PrimaryAccess access, Attempt& attempt,
   options.hints.max_octets = options.limits.max_octets;
   Result<Taken> taken = co_await ask_for_zone(exchange, attempt, exchange.edns(), options);
   if (!taken && taken.error().code == Errc::edns_refused) {
-    exchange.edns_was_refused();
     attempt.counts = {};
     taken = co_await ask_for_zone(exchange, attempt, WithEdns::no, options);
+    exchange.asked_without_edns(taken);
   }
   co_return taken;
 }

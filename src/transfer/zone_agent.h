@@ -54,6 +54,8 @@ class ZoneAgent final : public TimerEntry,
   // Before adopt(), on a job thread, one of:
   /// Reads the stored version and answers from it unless it has expired.
   Result<void> load(const StoredZone& stored);
+  /// There is no stored version, but what was served before is known: nothing older is to take its place.
+  void was_lost(std::optional<Serial> served) { lost_serial_ = served; }
   /// Reads the zone's file and answers from it.
   void load_file();
 
