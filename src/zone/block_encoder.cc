@@ -122,13 +122,6 @@ unsigned BlockEncoder::flags_of(NameView name) const {
   return flags | (only_nsec3 ? Node::nsec3_only : 0U);
 }
 
-std::size_t BlockEncoder::count_of(RRType type) const {
-  for (const auto& g : groups_) {
-    if (g.type == type) return g.data.size();
-  }
-  return 0;
-}
-
 std::size_t empty_block_size(std::size_t relative_name_size, std::uint32_t children) {
   return round_up8(sizeof(Node) + relative_name_size) + room_for(children);
 }

@@ -30,8 +30,6 @@ class BlockEncoder {
   [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
   /// Flags of the name without children; see Node::Flag.
   [[nodiscard]] unsigned flags() const { return flags_; }
-  /// Records, not signatures, of a type.
-  [[nodiscard]] std::size_t count_of(RRType type) const;
 
  private:
   struct Group {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "dns/rdata.h"
+#include "zone/apex.h"
 #include "zone/block_encoder.h"
 #include "zone/fragments.h"
 #include "zone/node_index.h"
@@ -20,8 +21,8 @@
 namespace understudy {
 namespace {
 
-constexpr std::size_t most_octets_of_a_name = std::size_t{64} << 20;
 constexpr std::size_t least_share = std::size_t{4} << 20;
+constexpr std::size_t least_room_for_changes = std::size_t{16} << 20;  // address space behind a large version
 constexpr std::size_t most_blocks_octets = (std::size_t{32} << 30) - (std::size_t{256} << 20);
 
 }  // namespace
@@ -40,7 +41,7 @@ struct ZoneBuilder::State {
   }
   Result<std::uint32_t> add_empty_node(NameView owner);
   void insert(std::uint64_t hash, std::uint32_t ref);
-  [[nodiscard]] std::uint64_t hash_of(const Node* of) const;
+  [[nodiscard]] std::uint64_t hash_of(const Node* of) const { return node_hash(of, apex_hash); }
   void rebuild_index(std::uint64_t names, std::size_t until);
   Result<void> merge_fragments();
   [[nodiscard]] std::size_t share_of_live(std::size_t part) const;
@@ -52,6 +53,8 @@ struct ZoneBuilder::State {
   Result<void> write_many_children();
   void compact(std::span<Fragments::Place> waiting);
   Result<std::shared_ptr<Zone>> assemble();
+  Result<std::size_t> append_table();
+  const std::uint8_t* hand_over(Zone& zone);
 
   [[nodiscard]] Node* node(std::uint32_t ref) const {
     return reinterpret_cast<Node*>(blocks.data() + std::size_t{ref} * 8);
@@ -65,6 +68,7 @@ struct ZoneBuilder::State {
   const std::size_t apex_labels;
   const std::uint64_t apex_hash;
   const std::uint64_t most_octets;
+  const std::size_t slack;
   ZoneMemory blocks;
   std::size_t first_block;
   std::size_t end;          // octets used of blocks
@@ -79,7 +83,6 @@ struct ZoneBuilder::State {
   BlockEncoder encoder{apex};
   Fragments fragments;  // of names that were encoded before
   std::uint64_t record_count = 0;
-  std::uint64_t apex_soa_count = 0;
   std::unordered_map<std::uint32_t, std::uint32_t> many_children;  // by place: names directly below, if they are many
   Report report;
 };
@@ -89,6 +92,7 @@ ZoneBuilder::State::State(NameView zone, BuilderHints hints)
       apex_labels(zone.label_count()),
       apex_hash(HashedName(zone).hashes[0]),
       most_octets(std::min<std::uint64_t>(hints.max_octets, most_blocks_octets)),
+      slack(hints.slack),
       first_block(round_up8(zone.size())),
       end(first_block),
       index(hints.nodes) {
@@ -130,17 +134,6 @@ std::uint32_t ZoneBuilder::State::find_relative(std::uint64_t hash, ByteView wan
 void ZoneBuilder::State::insert(std::uint64_t hash, std::uint32_t ref) {
   if (index.is_full()) rebuild_index(index.size() * 2, std::size_t{ref} * 8);
   index.insert(hash, ref);
-}
-
-// The same value as HashedName::hashes[0] of the absolute name.
-std::uint64_t ZoneBuilder::State::hash_of(const Node* of) const {
-  const ByteView name = of->relative_name();
-  std::uint8_t offsets[max_labels];
-  std::size_t labels = 0;
-  for (std::size_t at = 0; at < name.size(); at += name[at] + 1U) offsets[labels++] = static_cast<std::uint8_t>(at);
-  std::uint64_t hash = apex_hash;
-  while (labels-- > 0) hash = child_hash(hash, &name[offsets[labels]] + 1, name[offsets[labels]]);
-  return hash;
 }
 
 // A table of the right size for `names` with the live nodes that begin before `until`. A few nodes wait between being
@@ -189,7 +182,6 @@ Result<std::uint32_t> ZoneBuilder::State::encode(NameView name) {
   US_TRY(make_room(most));
   record_count += encoder.record_count();
   report.duplicates += encoder.duplicates();
-  if (name.size() == apex.size()) apex_soa_count = encoder.count_of(RRType::SOA);
   const std::uint32_t ref = end_ref();
   end += encoder.write(blocks.data() + end, 0);
   return ref;
@@ -339,58 +331,73 @@ void ZoneBuilder::State::compact(std::span<Fragments::Place> waiting) {
 Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   const HashedName apex_name(apex);
   const std::uint32_t apex_ref = find(apex_name, 0);
-  const Chunk* soa_chunk = apex_ref == 0 ? nullptr : node(apex_ref)->rrset_chunk(RRType::SOA);
-  if (soa_chunk == nullptr || apex_soa_count != 1) {
-    return fail(Errc::no_apex_soa,
-                apex_soa_count > 1 ? fmt::format("{} has {} SOA records", apex.text(), apex_soa_count) : apex.text());
-  }
-  if (node(apex_ref)->rrset_chunk(RRType::NS) == nullptr) return fail(Errc::no_apex_ns, apex.text());
-
-  // The SOA as negative answers carry it: its TTL is the lesser of its own and MINIMUM (RFC 2308 section 3).
-  Staging soa;
-  const RRsetView view(node(apex_ref), RRType::SOA, soa_chunk, apex);
-  SoaView fields{};
-  view.for_each_rdata([&](ByteView rdata) {
-    soa.add(RRType::SOA, view.ttl(), rdata);
-    fields = soa_view(soa.octets);
-  });
-  fields = soa_view(soa.octets);
-  const std::uint32_t ttl_of_soa = view.ttl();
-  const std::uint32_t negative_ttl = std::min(ttl_of_soa, fields.minimum);
-  soa.items[0].ttl = negative_ttl;
-  view.for_each_signature(
-      [&](std::uint32_t ttl, ByteView rdata) { soa.add(RRType::RRSIG, std::min(ttl, negative_ttl), rdata); });
-  soa.records(records);
-  const std::span<const StagedRecord> all(records);
-  // May move the blocks: `view` is not to be used any more.
-  US_TRY(make_room(max_chunk_size(all.first(1), all.subspan(1))));
+  US_ASSIGN(const ApexFacts facts, read_apex(apex_ref == 0 ? nullptr : node(apex_ref), apex));
+  US_TRY(make_room(max_negative_soa_size(facts)));
   const std::size_t negative_at = end;
-  const std::size_t total =
-      end + encode_chunk(blocks.data() + end, apex, apex, RRType::SOA, all.first(1), all.subspan(1));
+  const std::size_t behind = end + encode_negative_soa(blocks.data() + end, facts, apex);
 
   std::shared_ptr<Zone> zone(new Zone());
-  zone->soa_ = {ttl_of_soa, fields.serial, fields.refresh, fields.retry, fields.expire, fields.minimum};
+  zone->soa_ = facts.soa;
   zone->apex_labels_ = static_cast<std::uint8_t>(apex_labels);
   zone->record_count_ = record_count;
   zone->node_count_ = index.size();
   for_each_node(end, [&](std::uint32_t ref) { zone->note_depth(*node(ref)); });
-  blocks.shrink(total);
-  zone->nodes_ = std::move(blocks);
-  zone->first_block_ = first_block;
-  zone->end_of_blocks_ = end;
+  zone->first_block_ = static_cast<std::uint32_t>(first_block / 8);
+  zone->end_of_blocks_ = end_ref();
+  end = behind;
+  US_ASSIGN(const std::size_t pages_at, append_table());
   zone->bucket_count_ = index.bucket_count();
-  zone->table_ = index.release();
-  zone->apex_ = NameView::trusted({zone->nodes_.data(), apex.size()});
-  zone->apex_node_ = reinterpret_cast<const Node*>(zone->nodes_.data() + std::size_t{apex_ref} * 8);
-  zone->negative_soa_ = reinterpret_cast<const Chunk*>(zone->nodes_.data() + negative_at);
+  index = NodeIndex(0);
+  const std::uint8_t* base = hand_over(*zone);
+  zone->base_ = base;
+  zone->pages_ = reinterpret_cast<const std::uint32_t*>(base + pages_at);
+  zone->apex_ = NameView::trusted({base, apex.size()});
+  zone->apex_node_ = zone->node_at(apex_ref);
+  zone->negative_soa_ = reinterpret_cast<const Chunk*>(base + negative_at);
   return zone;
+}
+
+// The table behind everything else, and the list of its pages behind it; returns where that is.
+Result<std::size_t> ZoneBuilder::State::append_table() {
+  const std::size_t table_at = (end + sizeof(NodeBucket) - 1) / sizeof(NodeBucket) * sizeof(NodeBucket);
+  const std::size_t pages_at = table_at + index.memory_size();
+  const std::uint32_t pages = table_pages(index.bucket_count());
+  US_TRY(make_room(round_up8(pages_at + pages * sizeof(std::uint32_t)) - end));
+  std::memset(blocks.data() + end, 0, table_at - end);
+  std::memcpy(blocks.data() + table_at, index.data(), index.memory_size());
+  auto* list = reinterpret_cast<std::uint32_t*>(blocks.data() + pages_at);
+  for (std::uint32_t i = 0; i < pages; ++i) {
+    list[i] = static_cast<std::uint32_t>(table_at / 8 + i * (buckets_in_page * sizeof(NodeBucket) / 8));
+  }
+  end = round_up8(pages_at + pages * sizeof(std::uint32_t));
+  return pages_at;
+}
+
+// Gives the memory to the version: for itself if it is small, else to share with those that come. Returns where it is.
+const std::uint8_t* ZoneBuilder::State::hand_over(Zone& zone) {
+  if (slack != 0 && end + slack <= most_blocks_octets) blocks.grow(end + slack);
+  if (slack == 0 && !blocks.is_mapped()) {
+    blocks.shrink(end);
+    zone.own_ = std::move(blocks);
+    return zone.own_.data();
+  }
+  if (blocks.is_mapped()) {
+    const std::size_t later = std::max({end, slack, least_room_for_changes});
+    blocks.shrink(end, std::min(end + later, most_blocks_octets));
+  } else {
+    blocks.shrink(end + slack);
+  }
+  auto arena = std::make_shared<ZoneArena>(std::move(blocks), end);
+  const std::uint8_t* base = arena->data();
+  zone.shared_ = std::make_unique<ArenaVersion>(std::move(arena));
+  return base;
 }
 
 ZoneBuilder::ZoneBuilder(NameView apex, BuilderHints hints) {
   try {
     state_ = std::make_unique<State>(apex, hints);
   } catch (const std::bad_alloc&) {  // less may be needed than was expected
-    state_ = std::make_unique<State>(apex, BuilderHints{.max_octets = hints.max_octets});
+    state_ = std::make_unique<State>(apex, BuilderHints{.max_octets = hints.max_octets, .slack = hints.slack});
   }
 }
 ZoneBuilder::~ZoneBuilder() = default;

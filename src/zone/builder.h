@@ -25,6 +25,7 @@ struct BuilderHints {
   std::uint64_t nodes = 0;                       // expected owner names, e.g. of the version before; 0 = unknown
   std::uint64_t octets = 0;                      // expected memory
   std::uint64_t max_octets = ~std::uint64_t{0};  // memory that the version may take
+  std::size_t slack = 0;                         // room for changes behind a small version; a large one has it anyway
 };
 
 class ZoneBuilder {

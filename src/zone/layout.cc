@@ -99,15 +99,23 @@ void ZoneMemory::discard(std::size_t from, std::size_t until) {
   if (from < until) std::memset(data_ + from, 0, until - from);
 }
 
-void ZoneMemory::shrink(std::size_t size) {
+void ZoneMemory::give_back(std::size_t from, std::size_t until) {
+  from = round_up(from, 4096);
+  until = until / 4096 * 4096;
+  if (mapped_ != 0 && from < until) ::madvise(data_ + from, until - from, MADV_DONTNEED);
+}
+
+void ZoneMemory::shrink(std::size_t size, std::size_t keep) {
   if (mapped_ != 0) {
-    const std::size_t keep = std::max(round_up(size, 4096), std::size_t{4096});
+    size = std::max(round_up(size, 4096), std::size_t{4096});
+    keep = std::max(size, round_up(keep, 4096));
+    give_back(size, mapped_);
     if (keep < mapped_) ::munmap(data_ + keep, mapped_ - keep);
     mapped_ = std::min(keep, mapped_);
-    capacity_ = std::min(capacity_, mapped_);
+    capacity_ = std::min({capacity_, size, mapped_});
     return;
   }
-  const std::size_t keep = round_up(std::max<std::size_t>(size, 1), 64);
+  keep = round_up(std::max<std::size_t>(size, 1), 64);
   if (keep >= capacity_) return;
   auto* fresh = static_cast<std::uint8_t*>(std::aligned_alloc(64, keep));
   if (fresh == nullptr) return;  // the larger block serves as well

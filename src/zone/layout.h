@@ -9,6 +9,7 @@
 // addresses belong into the additional section. A reader that knows only the header may copy, nothing more.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -42,12 +43,17 @@ class ZoneMemory {
   void extend(std::size_t needed, std::size_t most = ~std::size_t{0});
   /// The octets from `from` to `until` are zero again; pages that lie in between go back to the system.
   void discard(std::size_t from, std::size_t until);
-  /// Gives back what lies behind `size`.
-  void shrink(std::size_t size);
+  /// Whole pages between `from` and `until`, whose content does not matter, go back to the system.
+  void give_back(std::size_t from, std::size_t until);
+  /// Gives back what lies behind `size`; of mapped memory, address space up to `keep` stays reserved.
+  void shrink(std::size_t size, std::size_t keep = 0);
   void reset();
 
   [[nodiscard]] std::uint8_t* data() const { return data_; }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  /// Octets that may be used without moving: of mapped memory, all that is reserved.
+  [[nodiscard]] std::size_t room() const { return mapped_ != 0 ? mapped_ : capacity_; }
+  [[nodiscard]] bool is_mapped() const { return mapped_ != 0; }
 
  private:
   std::uint8_t* data_ = nullptr;
@@ -87,6 +93,12 @@ struct Chunk {
   static constexpr std::uint16_t patch_in_chunk = 0x8000;
   [[nodiscard]] std::uint16_t patch(std::size_t i) const { return trailer(i); }
   [[nodiscard]] std::uint16_t target(std::size_t i) const { return trailer(patch_count_ + i); }
+  /// Octets of all of it, without what fills it up to a multiple of 8.
+  [[nodiscard]] std::size_t size() const {
+    const auto* begin = reinterpret_cast<const std::uint8_t*>(this);
+    return static_cast<std::size_t>(signatures() - begin) + signature_octets() +
+           2 * (std::size_t{patch_count_} + target_count_);
+  }
 
  private:
   [[nodiscard]] std::uint16_t trailer(std::size_t i) const {
@@ -190,6 +202,17 @@ struct alignas(64) NodeBucket {
   std::uint8_t unused[2];
 };
 static_assert(sizeof(NodeBucket) == 64);
+
+/// A version's table: buckets in pages of 64, the last of them shorter, found through a list of references to pages.
+constexpr unsigned buckets_in_page_log2 = 6;
+constexpr std::uint32_t buckets_in_page = 1U << buckets_in_page_log2;
+constexpr std::uint32_t table_pages(std::uint32_t bucket_count) {
+  return (bucket_count + buckets_in_page - 1) >> buckets_in_page_log2;
+}
+/// Octets of page `page`.
+constexpr std::size_t table_page_size(std::uint32_t bucket_count, std::uint32_t page) {
+  return std::min(buckets_in_page, bucket_count - (page << buckets_in_page_log2)) * sizeof(NodeBucket);
+}
 
 inline std::uint32_t bucket_index(std::uint64_t hash, std::uint32_t bucket_count) {
   return static_cast<std::uint32_t>((hash >> 32) * bucket_count >> 32);

@@ -1,8 +1,7 @@
-// The hash table from names to node blocks while a version is built. Grows; the finished version takes its memory.
+// The hash table from names to node blocks while a version is built. Grows; the finished version has a copy.
 #pragma once
 
 #include <cstdint>
-#include <utility>
 
 #include "zone/layout.h"
 
@@ -37,7 +36,8 @@ class NodeIndex {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] std::uint32_t bucket_count() const { return bucket_count_; }
   [[nodiscard]] std::size_t memory_size() const { return std::size_t{bucket_count_} * sizeof(NodeBucket); }
-  [[nodiscard]] ZoneMemory release() { return std::move(memory_); }
+  /// All buckets, one behind the other.
+  [[nodiscard]] const std::uint8_t* data() const { return memory_.data(); }
 
  private:
   static constexpr std::uint64_t final_load = 9;  // names a bucket, of twelve, in a finished table

@@ -1,4 +1,4 @@
-// Implementation of RRsetView's templates. Included by zone/zone.h.
+// Implementation of the templates of RRsetView and Zone. Included by zone/zone.h.
 #pragma once
 
 #include <array>
@@ -56,6 +56,25 @@ void RRsetView::for_each_signature(F&& f) const {
     const std::size_t size = load_u16(signatures + at + 10);
     f(load_u32(signatures + at + 6), ByteView{signatures + at + rrset_detail::record_header, size});
     at += rrset_detail::record_header + size;
+  }
+}
+
+template <typename F>
+void Zone::for_each_node(const Zone* other, F&& f) const {
+  const bool comparable = other != nullptr && other->base_ == base_ && other->bucket_count_ == bucket_count_;
+  constexpr std::uint32_t ahead = 2;  // buckets whose blocks are asked for
+  for (std::uint32_t page = 0; page < table_pages(bucket_count_); ++page) {
+    if (comparable && other->pages_[page] == pages_[page]) continue;
+    const std::uint32_t first = page << buckets_in_page_log2;
+    const std::uint32_t end = std::min(first + buckets_in_page, bucket_count_);
+    for (std::uint32_t i = first; i < end; ++i) {
+      if (i + ahead < end) {
+        const NodeBucket& later = bucket(i + ahead);
+        for (std::size_t slot = 0; slot < later.count; ++slot) __builtin_prefetch(node_at(later.refs[slot]));
+      }
+      const NodeBucket& here = bucket(i);
+      for (std::size_t slot = 0; slot < here.count; ++slot) f(*node_at(here.refs[slot]));
+    }
   }
 }
 

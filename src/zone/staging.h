@@ -8,6 +8,8 @@
 
 namespace understudy {
 
+constexpr std::size_t most_octets_of_a_name = std::size_t{64} << 20;  // by wire_size()
+
 /// Their RDATA in one buffer.
 struct Staging {
   struct Item {
@@ -28,7 +30,8 @@ struct Staging {
     octets.clear();
   }
   /// Octets of this data in wire form, about.
-  [[nodiscard]] std::size_t wire_size() const { return octets.size() + 12 * items.size(); }
+  [[nodiscard]] std::size_t wire_size() const { return octets.size() + octets_of_a_record * items.size(); }
+  static constexpr std::size_t octets_of_a_record = 12;  // besides its RDATA
   void records(std::vector<StagedRecord>& out) const {
     out.clear();
     for (const auto& i : items) out.push_back({i.type, i.ttl, ByteView(octets).subspan(i.offset, i.size)});

@@ -13,10 +13,20 @@ Name node_owner(const Node* node, NameView apex) {
   return Name(NameView::trusted({wire, relative.size() + apex.size()}));
 }
 
+std::uint64_t node_hash(const Node* node, std::uint64_t apex_hash) {
+  const ByteView name = node->relative_name();
+  std::uint8_t offsets[max_labels];
+  std::size_t labels = 0;
+  for (std::size_t at = 0; at < name.size(); at += name[at] + 1U) offsets[labels++] = static_cast<std::uint8_t>(at);
+  std::uint64_t hash = apex_hash;
+  while (labels-- > 0) hash = child_hash(hash, &name[offsets[labels]] + 1, name[offsets[labels]]);
+  return hash;
+}
+
 Zone::~Zone() = default;
 
 std::uint64_t Zone::memory_size() const {
-  return sizeof(Zone) + nodes_.capacity() + table_.capacity();
+  return sizeof(Zone) + own_.capacity() + (shared_ ? shared_->arena().used() : 0);
 }
 
 namespace {
@@ -48,28 +58,26 @@ const Node* Zone::find_wildcard(const HashedName& name, std::size_t label) const
 }
 
 const Node* Zone::find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const {
-  const auto* buckets = reinterpret_cast<const NodeBucket*>(table_.data());
   for (std::uint32_t index = bucket_index(hash, bucket_count_);;) {
-    const NodeBucket& bucket = buckets[index];
-    for (std::uint32_t matches = matching_tags(bucket, bucket_tag(hash)); matches != 0; matches &= matches - 1) {
-      const auto slot = static_cast<std::size_t>(__builtin_ctz(matches));
-      const auto* node = reinterpret_cast<const Node*>(nodes_.data() + std::size_t{bucket.refs[slot]} * 8);
+    const NodeBucket& here = bucket(index);
+    for (std::uint32_t matches = matching_tags(here, bucket_tag(hash)); matches != 0; matches &= matches - 1) {
+      const Node* node = node_at(here.refs[__builtin_ctz(matches)]);
       if (node->name_size() == size && equal_nocase(node->relative_name().data(), wanted, size)) return node;
     }
-    if (bucket.overflow == 0) return nullptr;
+    if (here.overflow == 0) return nullptr;
     index = index + 1 == bucket_count_ ? 0 : index + 1;
   }
 }
 
 void Zone::prefetch(std::uint64_t hash) const {
-  __builtin_prefetch(table_.data() + std::size_t{bucket_index(hash, bucket_count_)} * sizeof(NodeBucket));
+  __builtin_prefetch(&bucket(bucket_index(hash, bucket_count_)));
 }
 
 void Zone::prefetch_node(std::uint64_t hash) const {
-  const auto& bucket = reinterpret_cast<const NodeBucket*>(table_.data())[bucket_index(hash, bucket_count_)];
-  const std::uint32_t matches = matching_tags(bucket, bucket_tag(hash));
+  const NodeBucket& first = bucket(bucket_index(hash, bucket_count_));
+  const std::uint32_t matches = matching_tags(first, bucket_tag(hash));
   if (matches == 0) return;
-  const std::uint8_t* node = nodes_.data() + std::size_t{bucket.refs[__builtin_ctz(matches)]} * 8;
+  const std::uint8_t* node = node_at(first.refs[__builtin_ctz(matches)])->bytes();
   __builtin_prefetch(node);
   __builtin_prefetch(node + 64);
 }
@@ -93,25 +101,45 @@ std::optional<RRsetView> Zone::rrset(const Node* node, RRType type) const {
 ZoneCursor::ZoneCursor(std::shared_ptr<const Zone> zone) : zone_(std::move(zone)) {}
 
 bool ZoneCursor::next_node() {
-  const std::uint8_t* base = zone_->nodes_.data();
   if (!started_) {
     started_ = true;
     at_ = zone_->first_block_;
+    if (zone_->end_of_blocks_ == 0) ask_for(0);
     node_ = zone_->apex_node_;
-    owner_ = zone_->apex();
-    index_ = 0;
-    return true;
+  } else {
+    node_ = zone_->end_of_blocks_ != 0 ? next_block() : next_in_table();
   }
+  if (node_ == nullptr) return false;
+  owner_ = zone_->owner_of(node_);
+  index_ = 0;
+  return true;
+}
+
+const Node* ZoneCursor::next_block() {
   while (at_ < zone_->end_of_blocks_) {
-    const auto* node = reinterpret_cast<const Node*>(base + at_);
-    at_ += node->block_size();
-    if (node->has(Node::dead) || node->rrset_count == 0 || node == zone_->apex_node_) continue;
-    node_ = node;
-    owner_ = zone_->owner_of(node);
-    index_ = 0;
-    return true;
+    const Node* node = zone_->node_at(static_cast<std::uint32_t>(at_));
+    at_ += node->block_size() / 8;
+    if (!node->has(Node::dead) && node->rrset_count != 0 && node != zone_->apex_node_) return node;
   }
-  return false;
+  return nullptr;
+}
+
+const Node* ZoneCursor::next_in_table() {
+  for (; at_ < zone_->bucket_count_; ++at_, slot_ = 0) {
+    if (slot_ == 0) ask_for(at_ + 1);
+    const NodeBucket& bucket = zone_->bucket(static_cast<std::uint32_t>(at_));
+    while (slot_ < bucket.count) {
+      const Node* node = zone_->node_at(bucket.refs[slot_++]);
+      if (node->rrset_count != 0 && node != zone_->apex_node_) return node;
+    }
+  }
+  return nullptr;
+}
+
+void ZoneCursor::ask_for(std::uint64_t index) const {
+  if (index >= zone_->bucket_count_) return;
+  const NodeBucket& bucket = zone_->bucket(static_cast<std::uint32_t>(index));
+  for (std::size_t i = 0; i < bucket.count; ++i) __builtin_prefetch(zone_->node_at(bucket.refs[i]));
 }
 
 // At the apex, the SOA comes first and its own place in the directory is passed over. index_ is 1-based there:

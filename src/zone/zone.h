@@ -3,7 +3,8 @@
 // A version is made by ZoneBuilder and never changes afterwards; readers use it without locks for as long as they hold
 // it (a shared_ptr, or a raw pointer between two quiescent states). Per owner name there is one block: node header,
 // directory of types, owner name relative to the apex, then one chunk per RRset whose bytes are copied into answers.
-// Blocks are found through a hash table of 64-byte buckets. Every name that exists has a node, empty non-terminals
+// Blocks are found through a hash table of 64-byte buckets. Versions that came about by changes (zone/apply.h) share
+// blocks and pages of the table with those before them. Every name that exists has a node, empty non-terminals
 // included. What the builder's input had is what is there: nothing is invented, RDATA keeps its octets.
 #pragma once
 
@@ -11,11 +12,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/bytes.h"
 #include "dns/name.h"
 #include "dns/serial.h"
 #include "dns/type.h"
+#include "zone/arena.h"
 #include "zone/hash.h"
 #include "zone/layout.h"
 
@@ -23,6 +26,9 @@ namespace understudy {
 
 /// The absolute owner name of a node of the zone at `apex`.
 Name node_owner(const Node* node, NameView apex);
+
+/// The hash by which it is found, HashedName::hashes[0] of its owner; `apex_hash` is the apex's.
+std::uint64_t node_hash(const Node* node, std::uint64_t apex_hash);
 
 /// One RRset of a zone version with the signatures that cover it. Refers into the zone.
 class RRsetView {
@@ -67,7 +73,7 @@ class Zone : public std::enable_shared_from_this<Zone> {
   [[nodiscard]] std::uint64_t record_count() const { return record_count_; }
   /// Owner names, empty non-terminals included.
   [[nodiscard]] std::uint64_t node_count() const { return node_count_; }
-  /// Octets of memory this version holds.
+  /// Octets of memory this version holds; memory that it shares with other versions is counted whole.
   [[nodiscard]] std::uint64_t memory_size() const;
 
   // Lookup. `name` must be at or below the apex; `label` counts its labels from the left.
@@ -75,6 +81,11 @@ class Zone : public std::enable_shared_from_this<Zone> {
   [[nodiscard]] const Node* find(const HashedName& name, std::size_t label = 0) const;
   /// The node of "*" directly below the suffix of `name` that begins at `label`, or null.
   [[nodiscard]] const Node* find_wildcard(const HashedName& name, std::size_t label) const;
+  /// The node of the same name as that of another version; `hash` is its node_hash().
+  [[nodiscard]] const Node* find_like(const Node& other, std::uint64_t hash) const {
+    if (other.name_size() == 0) return apex_node_;
+    return find_relative(hash, other.relative_name().data(), other.name_size());
+  }
   [[nodiscard]] const Node* apex_node() const { return apex_node_; }
   /// Asks the processor for what find() will read first.
   void prefetch(std::uint64_t hash) const;
@@ -93,45 +104,74 @@ class Zone : public std::enable_shared_from_this<Zone> {
   [[nodiscard]] Name owner_of(const Node* node) const { return node_owner(node, apex_); }
   [[nodiscard]] std::optional<RRsetView> rrset(const Node* node, RRType type) const;
 
+  // The table, for who goes through all names.
+  [[nodiscard]] std::uint32_t bucket_count() const { return bucket_count_; }
+  [[nodiscard]] const NodeBucket& bucket(std::uint32_t index) const {
+    const std::size_t page = pages_[index >> buckets_in_page_log2];
+    return reinterpret_cast<const NodeBucket*>(base_ + page * 8)[index & (buckets_in_page - 1)];
+  }
+  [[nodiscard]] const Node* node_at(std::uint32_t ref) const {
+    return reinterpret_cast<const Node*>(base_ + std::size_t{ref} * 8);
+  }
+  [[nodiscard]] std::uint32_t ref_of(const void* at) const {
+    return static_cast<std::uint32_t>((static_cast<const std::uint8_t*>(at) - base_) / 8);
+  }
+  [[nodiscard]] std::span<const std::uint32_t> pages() const { return {pages_, table_pages(bucket_count_)}; }
+  /// The version's place among those that it shares memory with; null if it has its memory for itself.
+  [[nodiscard]] ArenaVersion* shared() const { return shared_.get(); }
+  /// Calls f(const Node&) for every name, in the table's order, but not for those on pages that `other` (may be null)
+  /// has as well.
+  template <typename F>
+  void for_each_node(const Zone* other, F&& f) const;
+
  private:
   friend class ZoneBuilder;
   friend class ZoneCursor;
+  friend class VersionWriter;
   Zone() = default;
   void note_depth(const Node& node);
   [[nodiscard]] const Node* find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const;
 
-  NameView apex_;  // refers to the start of nodes_
+  // What a lookup reads first.
+  const std::uint8_t* base_ = nullptr;    // what references count from
+  const std::uint32_t* pages_ = nullptr;  // references to the table's pages
+  std::uint32_t bucket_count_ = 0;
   std::uint8_t apex_labels_ = 0;
+  std::uint64_t depths_ = 0, cut_depths_ = 0, dname_depths_ = 0;
+  const Node* apex_node_ = nullptr;
+  const Chunk* negative_soa_ = nullptr;
+  NameView apex_;  // refers to the start of the memory
   Soa soa_{};
   std::uint64_t record_count_ = 0;
   std::uint64_t node_count_ = 0;
-  std::uint64_t depths_ = 0, cut_depths_ = 0, dname_depths_ = 0;
-  ZoneMemory nodes_;  // the apex's name, then blocks one behind the other, the negative SOA's chunk behind them
-  std::size_t first_block_ = 0, end_of_blocks_ = 0;  // octets into nodes_
-  ZoneMemory table_;                                 // NodeBucket[bucket_count_]
-  std::uint32_t bucket_count_ = 0;
-  const Node* apex_node_ = nullptr;
-  const Chunk* negative_soa_ = nullptr;
+  std::uint32_t first_block_ = 0, end_of_blocks_ = 0;  // one behind the other; 0, 0 if they are not
+  ZoneMemory own_;                                     // a small version's memory: nobody shares it
+  std::unique_ptr<ArenaVersion> shared_;               // a large one's
 };
 
-/// Walks all RRsets of a version: the apex first, its SOA first, then the names in the order they were received.
-/// Keeps the version alive.
+/// Walks all RRsets of a version: the apex first, its SOA first, then the names in the order they were received (in
+/// the table's order if the version came about by changes). Keeps the version alive.
 class ZoneCursor {
  public:
   explicit ZoneCursor(std::shared_ptr<const Zone> zone);
   /// Moves to the next (or first) RRset; false at the end. RRsets that have only signatures are included.
   bool next();
   [[nodiscard]] const Name& owner() const { return owner_; }
+  [[nodiscard]] const Node* node() const { return node_; }
   [[nodiscard]] RRsetView rrset() const;
   [[nodiscard]] const Zone& zone() const { return *zone_; }
 
  private:
   bool next_node();
+  const Node* next_block();
+  const Node* next_in_table();
+  void ask_for(std::uint64_t bucket) const;
 
   std::shared_ptr<const Zone> zone_;
   const Node* node_ = nullptr;
   Name owner_;
-  std::uint64_t at_ = 0;   // offset of the next block
+  std::uint64_t at_ = 0;   // the next block, or the next bucket
+  std::size_t slot_ = 0;   // the next in that bucket
   std::size_t index_ = 0;  // next directory entry
   bool started_ = false;
 };
