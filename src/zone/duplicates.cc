@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dns/rdata.h"
+#include "zone/hash.h"
 
 namespace understudy {
 namespace {
@@ -24,12 +25,6 @@ int compare_octets(ByteView a, ByteView b) {
   const int difference = n == 0 ? 0 : std::memcmp(a.data(), b.data(), n);
   if (difference != 0 || a.size() == b.size()) return difference;
   return a.size() < b.size() ? -1 : 1;
-}
-
-bool same_rdata(const StagedRecord& a, const StagedRecord& b) {
-  if (a.rdata.size() != b.rdata.size()) return false;
-  if (a.rdata.empty() || std::memcmp(a.rdata.data(), b.rdata.data(), a.rdata.size()) == 0) return true;
-  return rdata_names(a.type, a.rdata).count != 0 && canonical(a) == canonical(b);
 }
 
 // The places in `records` of later copies of the same data, without comparing each with each.
@@ -54,7 +49,28 @@ std::vector<std::uint32_t> find_duplicates(std::span<const StagedRecord> records
   return duplicates;
 }
 
+std::uint64_t octets_hash(std::uint64_t hash, ByteView octets) {
+  using hash_detail::fold;
+  hash ^= octets.size() * 0x9e37'79b9'7f4a'7c15U;
+  for (std::size_t at = 0; at < octets.size(); at += 8) {
+    const std::size_t n = std::min<std::size_t>(octets.size() - at, 8);
+    hash = fold(hash ^ hash_detail::load8(&octets[at], n), process_hash_key.b ^ hash);
+  }
+  return hash;
+}
+
 }  // namespace
+
+bool same_rdata(const StagedRecord& a, const StagedRecord& b) {
+  if (a.rdata.size() != b.rdata.size()) return false;
+  if (a.rdata.empty() || std::memcmp(a.rdata.data(), b.rdata.data(), a.rdata.size()) == 0) return true;
+  return rdata_names(a.type, a.rdata).count != 0 && canonical(a) == canonical(b);
+}
+
+std::uint64_t rdata_hash(RRType type, ByteView rdata) {
+  const std::uint64_t seed = hash_detail::fold(process_hash_key.a ^ number(type), process_hash_key.b);
+  return octets_hash(seed, rdata_names(type, rdata).count == 0 ? rdata : ByteView(canonical({type, 0, rdata})));
+}
 
 std::size_t drop_duplicates(std::span<StagedRecord> records) {
   std::size_t kept = std::min<std::size_t>(records.size(), 1);

@@ -3,11 +3,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "zone/chunk_encoder.h"
 
 namespace understudy {
+
+/// Whether two records of one type hold the same data.
+bool same_rdata(const StagedRecord& a, const StagedRecord& b);
+/// A keyed hash of type and data, the same for the same data.
+std::uint64_t rdata_hash(RRType type, ByteView rdata);
 
 /// Moves the records that stay to the front, in their order; of several with the same RDATA, the first stays. Returns
 /// how many stay. All have one type.

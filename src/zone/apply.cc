@@ -1,0 +1,103 @@
+#include "zone/apply.h"
+
+#include <fmt/format.h>
+
+#include <new>
+#include <unordered_set>
+
+#include "zone/oddities.h"
+#include "zone/version_writer.h"
+#include "zone/working_set.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::size_t small_zone = std::size_t{64} << 10;       // built anew in microseconds; keeps no room for changes
+constexpr std::size_t least_slack = std::size_t{64} << 10;      // behind a larger one that came from a small memory
+constexpr std::size_t worth_compacting = std::size_t{8} << 20;  // free octets in shared memory
+
+// Whether the next version should lie in the base's memory: not if most of that is free, or most of the zone changes.
+bool should_share(const Zone& base, const WorkingSet& set) {
+  const ArenaVersion* shared = base.shared();
+  if (shared == nullptr || !shared->is_newest()) return false;
+  const std::size_t free = shared->arena().free(), used = shared->arena().used();
+  if (free > worth_compacting && free > used / 2) return false;
+  return set.size() < base.node_count() / 2 + 100;
+}
+
+// The next version in memory of its own.
+Result<std::shared_ptr<const Zone>> rebuild(const std::shared_ptr<const Zone>& base, const WorkingSet& set,
+                                            std::uint64_t max_octets) {
+  const std::size_t octets = base->memory_size() - (base->shared() == nullptr ? 0 : base->shared()->arena().free());
+  BuilderHints hints{.nodes = base->node_count(), .octets = octets, .max_octets = max_octets};
+  if (octets > small_zone) hints.slack = octets / 4 + least_slack;
+  ZoneBuilder builder(base->apex(), hints);
+  std::unordered_set<const Node*> replaced;
+  for (std::size_t i = 0; i < set.size(); ++i) replaced.insert(set.before(i));
+  Result<void> result;
+  const auto add = [&](NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) {
+    if (!result) return;
+    if (auto added = builder.add(owner, type, ttl, rdata); !added) result = std::unexpected(added.error());
+  };
+  for (ZoneCursor cursor(base); result && cursor.next();) {
+    if (replaced.contains(cursor.node())) continue;
+    const RRsetView rrset = cursor.rrset();
+    const std::uint32_t ttl = rrset.ttl();
+    rrset.for_each_rdata([&](ByteView rdata) { add(cursor.owner(), rrset.type(), ttl, rdata); });
+    rrset.for_each_signature(
+        [&](std::uint32_t own, ByteView rdata) { add(cursor.owner(), RRType::RRSIG, own, rdata); });
+  }
+  std::vector<StagedRecord> records;
+  for (std::size_t i = 0; i < set.size() && result; ++i) {
+    const Name owner = set.owner(i);
+    set.records(i, records);
+    for (const StagedRecord& record : records) add(owner, record.type, record.ttl, record.rdata);
+  }
+  US_TRY(std::move(result));
+  return builder.finish();
+}
+
+Result<void> take(WorkingSet& set, Serial at, std::span<const DeltaPtr> deltas) {
+  for (const DeltaPtr& delta : deltas) {
+    if (delta->from() != at) {
+      return fail(Errc::bad_delta, fmt::format("it begins at serial {}, not at {}", delta->from().value, at.value));
+    }
+    US_TRY(set.apply(*delta));
+    at = delta->to();
+  }
+  return {};
+}
+
+void report_oddities(const WorkingSet& set, const Zone& version, ZoneBuilder::Report& report) {
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    const Name owner = set.owner(i);
+    const Node* node = version.find(HashedName(owner));
+    if (node == nullptr) continue;
+    const unsigned known = set.before(i) == nullptr ? 0 : oddities_of(*set.before(i));
+    note_oddities(report, owner, oddities_of(*node) & ~known);
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Zone>> apply_deltas(const std::shared_ptr<const Zone>& base,
+                                                 std::span<const DeltaPtr> deltas, std::uint64_t max_octets,
+                                                 ZoneBuilder::Report* report) {
+  try {
+    WorkingSet set(*base);
+    US_TRY(take(set, base->serial(), deltas));
+    std::shared_ptr<const Zone> version;
+    if (should_share(*base, set)) {
+      US_ASSIGN(version, VersionWriter(*base, set, max_octets).write());
+    }
+    if (!version) {
+      US_ASSIGN(version, rebuild(base, set, max_octets));
+    }
+    if (report != nullptr) report_oddities(set, *version, *report);
+    return version;
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::record_limit, "out of memory");
+  }
+}
+
+}  // namespace understudy

@@ -1,0 +1,190 @@
+#include "zone/version_writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "zone/apex.h"
+
+namespace understudy {
+namespace {
+
+std::uint64_t records_of(const Node* node) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; node != nullptr && i < node->rrset_count; ++i) {
+    count += node->chunk_at(i)->record_count() + node->chunk_at(i)->signature_count();
+  }
+  return count;
+}
+
+bool only_nsec3(const Node& node) {
+  for (std::size_t i = 0; i < node.rrset_count; ++i) {
+    if (node.type_at(i) != RRType::NSEC3) return false;
+  }
+  return node.rrset_count != 0;
+}
+
+}  // namespace
+
+VersionWriter::VersionWriter(const Zone& base, const WorkingSet& set, std::uint64_t max_octets)
+    : base_(base),
+      set_(set),
+      update_(*base.shared(), max_octets),
+      table_(base, update_),
+      encoder_(base.apex()),
+      zone_(new Zone()) {}
+
+bool VersionWriter::has_records(const Edit& edit) const {
+  if (edit.touched) return set_.record_count(*edit.touched) != 0;
+  return edit.before != nullptr && edit.before->rrset_count != 0;
+}
+
+std::size_t VersionWriter::edit_of(NameView name, EditsByDepth& by_depth) {
+  const HashedName hashed(name);
+  const auto [first, end] = by_hash_.equal_range(hashed.hashes[0]);
+  for (auto at = first; at != end; ++at) {
+    if (edits_[at->second].name.equals(name)) return at->second;
+  }
+  const Node* before = base_.find(hashed);
+  Edit edit{.name = name, .hash = hashed.hashes[0], .before = before};
+  if (before != nullptr) {
+    edit.children = before->children();
+    edit.wildcard_child = before->has(Node::wildcard_child);
+  }
+  edits_.push_back(edit);
+  by_hash_.emplace(edit.hash, edits_.size() - 1);
+  const std::size_t depth = hashed.labels - base_.apex_labels();
+  if (depth >= by_depth.size()) by_depth.resize(depth + 1);
+  by_depth[depth].push_back(edits_.size() - 1);
+  return edits_.size() - 1;
+}
+
+// Which names come, go or are written anew: the deepest first, because a name without records is there exactly as long
+// as something is below it (RFC 4592 section 2.2.2).
+void VersionWriter::plan() {
+  names_.reserve(set_.size());
+  EditsByDepth by_depth;
+  for (std::size_t i = 0; i < set_.size(); ++i) {
+    names_.push_back(set_.owner(i));
+    edits_[edit_of(names_.back(), by_depth)].touched = i;
+  }
+  for (std::size_t depth = by_depth.size(); depth-- > 0;) {
+    // Parents are added at lesser depths only.
+    for (const std::size_t edit : by_depth[depth]) decide(edit, by_depth);
+  }
+}
+
+void VersionWriter::decide(std::size_t edit, EditsByDepth& by_depth) {
+  Edit& of = edits_[edit];
+  const bool is_apex = of.name.size() == base_.apex().size();
+  of.exists = is_apex || of.children != 0 || has_records(of);
+  const bool existed = of.before != nullptr;
+  if (of.exists == existed) return;
+  const bool comes = of.exists, is_wildcard = of.name.is_wildcard();
+  Edit& parent = edits_[edit_of(of.name.parent(), by_depth)];  // `of` may have moved
+  if (parent.name.size() != base_.apex().size()) parent.children += comes ? 1U : ~0U;
+  if (is_wildcard) parent.wildcard_child = comes;
+}
+
+Result<std::size_t> VersionWriter::encode(const Edit& edit) {
+  set_.records(*edit.touched, records_);
+  US_ASSIGN(const std::size_t most, encoder_.prepare(edit.name, records_));
+  scratch_.resize(std::max(scratch_.size(), most));
+  zone_->record_count_ += encoder_.record_count();
+  return encoder_.write(scratch_.data(), edit.children);
+}
+
+void VersionWriter::copy(const Edit& edit) {
+  const Node& before = *edit.before;
+  scratch_.resize(std::max(scratch_.size(), copied_block_size(before, edit.children)));
+  unsigned flags = before.flags_only() & ~unsigned{Node::nsec3_only};
+  if (edit.children == 0 && before.name_size() != 0 && only_nsec3(before)) flags |= Node::nsec3_only;
+  copy_block(scratch_.data(), before, {edit.children, flags});
+}
+
+// Makes the block of a name in scratch_; returns its octets.
+Result<std::size_t> VersionWriter::compose(const Edit& edit) {
+  if (edit.touched && set_.record_count(*edit.touched) != 0) {
+    US_TRY(encode(edit));
+  } else if (edit.touched || edit.before == nullptr) {
+    const std::size_t relative = edit.name.size() - base_.apex().size();
+    scratch_.resize(std::max(scratch_.size(), empty_block_size(relative, edit.children)));
+    write_empty_block(scratch_.data(), edit.name.wire().first(relative), edit.children);
+  } else {
+    copy(edit);
+  }
+  auto* node = reinterpret_cast<Node*>(scratch_.data());
+  const unsigned wildcard_child = edit.wildcard_child ? Node::wildcard_child : 0U;
+  node->set_flags((node->flags_only() & ~unsigned{Node::wildcard_child}) | wildcard_child, edit.children);
+  return node->block_size();
+}
+
+// False: no room.
+Result<bool> VersionWriter::carry_out(const Edit& edit) {
+  const std::uint32_t before = edit.before == nullptr ? 0 : base_.ref_of(edit.before);
+  if (edit.touched) zone_->record_count_ -= records_of(edit.before);
+  if (!edit.exists) {
+    if (edit.before == nullptr) return true;
+    update_.drop(before, edit.before->block_size());
+    --zone_->node_count_;
+    return table_.remove(edit.hash, before);
+  }
+  US_ASSIGN(const std::size_t size, compose(edit));
+  const bool is_apex = edit.name.size() == base_.apex().size();
+  const bool same = edit.before != nullptr && edit.before->block_size() == size &&
+                    std::memcmp(edit.before->bytes(), scratch_.data(), size) == 0;
+  if (is_apex) apex_ref_ = before;
+  if (same) return true;
+  const std::uint32_t ref = update_.allocate(size);
+  if (ref == 0) return false;
+  std::memcpy(update_.at(ref), scratch_.data(), size);
+  zone_->note_depth(*made());
+  if (is_apex) apex_ref_ = ref;
+  if (edit.before == nullptr) {
+    ++zone_->node_count_;
+    return table_.insert(edit.hash, ref);
+  }
+  update_.drop(before, edit.before->block_size());
+  return table_.replace(edit.hash, before, ref);
+}
+
+Result<std::shared_ptr<const Zone>> VersionWriter::write() {
+  plan();
+  zone_->depths_ = base_.depths_;
+  zone_->cut_depths_ = base_.cut_depths_;
+  zone_->dname_depths_ = base_.dname_depths_;
+  zone_->record_count_ = base_.record_count_;
+  zone_->node_count_ = base_.node_count_;
+  std::uint64_t come = 0;
+  for (const Edit& edit : edits_) come += edit.exists && edit.before == nullptr ? 1U : 0U;
+  if (!table_.make_room(base_.node_count_ + come)) return nullptr;
+  for (const Edit& edit : edits_) {
+    US_ASSIGN(const bool has_room, carry_out(edit));
+    if (!has_room) return nullptr;
+  }
+  return assemble();
+}
+
+Result<std::shared_ptr<const Zone>> VersionWriter::assemble() {
+  const Node* apex_node = base_.node_at(apex_ref_);
+  US_ASSIGN(const ApexFacts facts, read_apex(apex_node, base_.apex()));
+  scratch_.resize(std::max(scratch_.size(), max_negative_soa_size(facts)));
+  const std::size_t size = encode_negative_soa(scratch_.data(), facts, base_.apex());
+  const std::uint32_t negative_soa = update_.allocate(size);
+  const std::uint32_t pages = negative_soa == 0 ? 0 : table_.finish();
+  if (pages == 0) return nullptr;
+  std::memcpy(update_.at(negative_soa), scratch_.data(), size);
+  update_.drop(base_.ref_of(base_.negative_soa()), round_up8(base_.negative_soa()->size()));
+  zone_->soa_ = facts.soa;
+  zone_->base_ = base_.base_;
+  zone_->pages_ = reinterpret_cast<const std::uint32_t*>(update_.at(pages));
+  zone_->bucket_count_ = table_.bucket_count();
+  zone_->apex_labels_ = base_.apex_labels_;
+  zone_->apex_ = base_.apex_;
+  zone_->apex_node_ = apex_node;
+  zone_->negative_soa_ = reinterpret_cast<const Chunk*>(update_.at(negative_soa));
+  zone_->shared_ = update_.commit();
+  return std::exchange(zone_, nullptr);
+}
+
+}  // namespace understudy

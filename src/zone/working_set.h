@@ -1,0 +1,86 @@
+// The records of the names that deltas touch, from the version that they start at to what they lead to.
+//
+// Strict (zone/apply.h): every record that goes must be there, none that comes may be. An RRset has one TTL: that of
+// the records that stay, or the lowest of those that come if that is lower (RFC 2181 section 5.2). Cost follows the
+// deltas and the records of the names that they touch. The version and the set belong together; not thread-safe. Throws
+// std::bad_alloc.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "zone/chunk_encoder.h"
+#include "zone/delta.h"
+#include "zone/zone.h"
+
+namespace understudy {
+
+class WorkingSet {
+ public:
+  explicit WorkingSet(const Zone& base) : base_(base) {}
+
+  /// Errc::bad_delta says which record does not fit; record_limit if a name gets over 64 MiB of data. Nothing can be
+  /// done with the set after an error.
+  Result<void> apply(const ZoneDelta& delta);
+
+  /// Names touched so far, in order of their first appearance.
+  [[nodiscard]] std::size_t size() const { return touched_.size(); }
+  /// The name as a new version spells it: as before while any of its records is from then.
+  [[nodiscard]] Name owner(std::size_t i) const;
+  [[nodiscard]] std::uint64_t hash(std::size_t i) const { return touched_[i].hash; }
+  /// The base's node, null if there is none.
+  [[nodiscard]] const Node* before(std::size_t i) const { return touched_[i].before; }
+  [[nodiscard]] std::size_t record_count(std::size_t i) const { return touched_[i].live; }
+  /// Its records: those that stayed, then those that came, in their order. Valid until the next apply().
+  void records(std::size_t i, std::vector<StagedRecord>& out) const;
+
+ private:
+  struct Entry {
+    std::uint64_t offset;   // of the RDATA in octets_
+    std::uint32_t ttl;      // of signatures; other records have their RRset's
+    std::uint32_t spelled;  // the owner as the record came with it, in names_; as_before: it is the base's
+    std::uint16_t type;
+    std::uint16_t size;
+    bool live;
+  };
+  struct RRset {
+    std::uint32_t ttl = 0;
+    std::uint32_t live = 0;
+  };
+  struct Touched {
+    std::uint64_t hash;
+    const Node* before;
+    std::uint32_t name;     // in names_
+    std::uint32_t spelled;  // in names_, as it came last
+    std::vector<Entry> entries;
+    std::map<std::uint16_t, RRset> rrsets;  // by type, not of signatures
+    // By hash of type and RDATA: places in entries. Only if they are many.
+    std::unique_ptr<std::unordered_multimap<std::uint64_t, std::uint32_t>> index;
+    std::size_t live = 0;
+    std::uint64_t live_octets = 0;
+  };
+
+  Result<Touched*> touch(NameView owner);
+  std::uint32_t keep_name(NameView name);
+  [[nodiscard]] NameView name_at(std::uint32_t place) const;
+  void load(Touched& to);
+  void append(Touched& to, RRType type, std::uint32_t ttl, std::uint32_t spelled, ByteView rdata);
+  [[nodiscard]] Entry* find(Touched& in, RRType type, ByteView rdata);
+  void build_index(Touched& of);
+  Result<void> remove(const DeltaRecord& record);
+  Result<void> add(const DeltaRecord& record);
+  [[nodiscard]] ByteView rdata(const Entry& entry) const { return ByteView(octets_).subspan(entry.offset, entry.size); }
+
+  const Zone& base_;
+  std::vector<Touched> touched_;
+  std::unordered_multimap<std::uint64_t, std::uint32_t> by_hash_;  // places in touched_
+  std::size_t last_ = 0;                                           // touched last: records of a name come together
+  Bytes octets_;                                                   // RDATA, in order of arrival
+  Bytes names_;                                                    // size octet, name
+};
+
+}  // namespace understudy
