@@ -11,10 +11,10 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/system/system_error.hpp>
-#include <cstring>
 
 #include "net/alarm.h"
+#include "net/client_socket.h"
+#include "net/rate_meter.h"
 
 namespace understudy {
 namespace {
@@ -25,6 +25,14 @@ using asio::ip::udp;
 using boost::system::error_code;
 using SteadyClock = std::chrono::steady_clock;
 using TimePoint = SteadyClock::time_point;
+using client::cancelled;
+using client::failure;
+using client::is_set;
+using client::no_socket;
+using client::open_for;
+using client::seconds_text;
+using client::to_asio;
+using client::without_exceptions;
 using Milliseconds = std::chrono::milliseconds;
 
 constexpr std::size_t udp_answer_capacity = 4096;
@@ -34,68 +42,10 @@ constexpr std::size_t first_receive_capacity = 4096;
 // Room for one message of any size, and for reading on behind a smaller one.
 constexpr std::size_t receive_capacity = 2 * (prefix_size + message_limit);
 
-template <typename Protocol>
-typename Protocol::endpoint to_asio(const Endpoint& endpoint) {
-  sockaddr_storage address{};
-  const socklen_t size = endpoint.to_sockaddr(address);
-  typename Protocol::endpoint out;
-  std::memcpy(out.data(), &address, size);
-  out.resize(size);
-  return out;
-}
-
-std::string seconds_text(std::chrono::nanoseconds duration) {
-  return fmt::format("{:g} s", static_cast<double>(duration.count() / 1'000'000) / 1000.0);
-}
-
-std::unexpected<Error> cancelled(const Endpoint& peer) {
-  return fail(Errc::cancelled, peer.text());
-}
-
-std::unexpected<Error> failure(Errc code, const Endpoint& peer, const error_code& error) {
-  return fail(code, fmt::format("{}: {}", peer.text(), error.message()));
-}
-
-/// Why there is no socket. What this server lacks is not the peer's fault.
-std::unexpected<Error> no_socket(const Endpoint& peer, const error_code& error) {
-  namespace errc = boost::system::errc;
-  if (error == errc::too_many_files_open || error == errc::too_many_files_open_in_system) {
-    return fail(Errc::io, fmt::format("{}: no file descriptor left; raise the limit of open files", peer.text()));
-  }
-  const bool no_memory = error == errc::no_buffer_space || error == errc::not_enough_memory;
-  return failure(no_memory ? Errc::io : Errc::connect_failed, peer, error);
-}
-
-/// Opens the socket and binds it to the source address, if one is wanted.
-template <typename Socket>
-error_code open_for(Socket& socket, const Endpoint& peer, const std::optional<IpAddress>& source) {
-  using Protocol = typename Socket::protocol_type;
-  error_code error;
-  socket.open(peer.address.is_v4() ? Protocol::v4() : Protocol::v6(), error);
-  if (!error && source) socket.bind(to_asio<Protocol>(Endpoint{*source, 0}), error);
-  return error;
-}
-
 template <typename Socket>
 void cancel_operations(Socket& socket) {
   error_code ignored;  // a socket that is closed has none
   socket.cancel(ignored);
-}
-
-/// Cancelled while the last operation was complete but not yet resumed: the next one would not be told.
-bool is_set(const asio::cancellation_state& state) {
-  return state.cancelled() != asio::cancellation_type::none;
-}
-
-/// Asio throws where a coroutine that is cancelled awaits again. Here that is a value like the others.
-template <typename T>
-asio::awaitable<Result<T>> without_exceptions(asio::awaitable<Result<T>> operation, Endpoint peer) {
-  try {
-    co_return co_await std::move(operation);
-  } catch (const boost::system::system_error& error) {
-    if (error.code() == asio::error::operation_aborted) co_return cancelled(peer);
-    co_return failure(Errc::io, peer, error.code());
-  }
 }
 
 asio::awaitable<Result<Bytes>> exchange_datagrams(Endpoint peer, ByteView query, Milliseconds timeout,
@@ -128,41 +78,6 @@ asio::awaitable<Result<Bytes>> exchange_datagrams(Endpoint peer, ByteView query,
   }
   co_return cancelled(peer);
 }
-
-/// Watches the average rate. Time is what was spent waiting for the peer, so a busy reader does not blame the peer.
-class RateMeter {
- public:
-  void reset() { *this = {}; }
-
-  /// When the window ends with too little, seen from a wait that begins now; max if enough has come.
-  [[nodiscard]] TimePoint too_slow_at(const ReceiveLimits& limits, TimePoint now) const {
-    if (octets_ >= needed(limits)) return TimePoint::max();
-    return now + (limits.rate_window - waited_);
-  }
-
-  /// False if a window has ended with too little.
-  bool add(const ReceiveLimits& limits, std::chrono::nanoseconds waited, std::size_t octets) {
-    waited_ += waited;
-    octets_ += octets;
-    if (waited_ < limits.rate_window) return true;
-    const bool enough = octets_ >= needed(limits);
-    if (enough) reset();
-    return enough;
-  }
-
-  [[nodiscard]] std::string text(const ReceiveLimits& limits) const {
-    return fmt::format("{} octets in {}, required are {} octets a second", octets_, seconds_text(waited_),
-                       limits.minimum_rate);
-  }
-
- private:
-  static std::uint64_t needed(const ReceiveLimits& limits) {
-    return limits.minimum_rate * static_cast<std::uint64_t>(limits.rate_window.count()) / 1000;
-  }
-
-  std::chrono::nanoseconds waited_{0};
-  std::uint64_t octets_ = 0;
-};
 
 }  // namespace
 
