@@ -40,6 +40,12 @@ NameChanges compare_names(const Map& before, const Map& after, Same same, Text t
   return changes;
 }
 
+std::map<Name, const CatalogConfig*> catalogs_by_name(const Config& config) {
+  std::map<Name, const CatalogConfig*> all;
+  for (const auto& catalog : config.catalogs) all.emplace(catalog.zone, &catalog);
+  return all;
+}
+
 /// Compares zones; each pair of policies only once, however many zones share it.
 class ZoneComparison {
  public:
@@ -114,15 +120,29 @@ class Lines {
   std::vector<std::string> lines_;
 };
 
-std::string describe(const ZoneChange& change) {
-  std::vector<std::string_view> what;
-  if (change.file_changed) {
-    what.push_back(change.after->from_file() == change.before->from_file() ? "another file"
-                   : change.after->from_file()                             ? "from a file instead of primaries"
-                                                                           : "from primaries instead of a file");
+// The settings that differ, by name; with their values where these show the difference, which those of keys do not.
+void describe_settings(const ZonePolicy& before, const ZonePolicy& after, std::vector<std::string>& what) {
+  for (const auto& option : config::section("zones").policy) {
+    if (option.key == "primaries") continue;
+    const auto old_value = option.binding.load(&before);
+    const auto new_value = option.binding.load(&after);
+    if (old_value == new_value) continue;
+    const auto old_text = config::value_text(option, old_value), new_text = config::value_text(option, new_value);
+    what.push_back(old_text == new_text ? std::string(option.key)
+                                        : fmt::format("{} {} -> {}", option.key, old_text.empty() ? "none" : old_text,
+                                                      new_text.empty() ? "none" : new_text));
   }
-  if (change.primaries_changed && !change.file_changed) what.push_back("other primaries");
-  if (change.other_changed) what.push_back("other settings");
+}
+
+std::string describe(const ZoneChange& change) {
+  std::vector<std::string> what;
+  if (change.file_changed) {
+    what.emplace_back(change.after->from_file() == change.before->from_file() ? "another file"
+                      : change.after->from_file()                             ? "from a file instead of primaries"
+                                                                              : "from primaries instead of a file");
+  }
+  if (change.primaries_changed && !change.file_changed) what.emplace_back("other primaries");
+  if (change.other_changed) describe_settings(*change.before->policy, *change.after->policy, what);
   return fmt::format("zone {} is changed: {}", change.after->name().text(), fmt::join(what, ", "));
 }
 
@@ -134,8 +154,8 @@ std::string OptionChange::text() const {
 }
 
 bool ConfigDiff::empty() const {
-  return options.empty() && keys.empty() && primaries.empty() && templates.empty() && zones_added.empty() &&
-         zones_removed.empty() && zones_changed.empty();
+  return options.empty() && keys.empty() && primaries.empty() && templates.empty() && catalogs.empty() &&
+         zones_added.empty() && zones_removed.empty() && zones_changed.empty();
 }
 
 bool ConfigDiff::needs_restart() const {
@@ -148,6 +168,7 @@ std::vector<std::string> ConfigDiff::lines(std::size_t most) const {
   out.add_names("key", keys);
   out.add_names("primary", primaries);
   out.add_names("template", templates);
+  out.add_names("catalog", catalogs);
   for (const auto* zone : zones_added) out.add(fmt::format("zone {} is added", zone->name().text()));
   for (const auto* zone : zones_removed) out.add(fmt::format("zone {} is removed", zone->name().text()));
   for (const auto& change : zones_changed) out.add(describe(change));
@@ -170,6 +191,14 @@ ConfigDiff diff_configs(std::shared_ptr<const Config> before, std::shared_ptr<co
   diff.primaries = compare_names(a.primaries, b.primaries, std::equal_to<>{}, same_name);
   diff.templates =
       compare_names(a.templates, b.templates, [](const auto& x, const auto& y) { return *x == *y; }, same_name);
+  // The settings of a catalog's own zone are compared among the zones.
+  const auto same_catalog = [](const CatalogConfig* x, const CatalogConfig* y) {
+    auto own = *x;
+    own.policy = y->policy;
+    return own == *y;
+  };
+  diff.catalogs = compare_names(catalogs_by_name(a), catalogs_by_name(b), same_catalog,
+                                [](const Name& name) { return name.text(); });
   compare_zones(diff);
   return diff;
 }

@@ -37,7 +37,7 @@ struct ZoneChange {
 struct ConfigDiff {
   std::shared_ptr<const Config> before, after;
   std::vector<OptionChange> options;
-  NameChanges keys, primaries, templates;
+  NameChanges keys, primaries, templates, catalogs;
   std::vector<const ZoneConfig*> zones_added;    // of `after`
   std::vector<const ZoneConfig*> zones_removed;  // of `before`
   std::vector<ZoneChange> zones_changed;

@@ -55,6 +55,8 @@ class ConfigReader {
   void read_key(Node node);
   void read_primary(Node node);
   void read_template(Node node);
+  void read_catalog(Node node);
+  void check_produced();
   void add_default_template();
   void check_addresses();
   void check_paths();
@@ -120,6 +122,7 @@ void ConfigReader::read_list(const Section& part, Node node) {
     out_.error(node.at(), Errc::bad_value, fmt::format("{}: expected a list, not {}", part.key, node.describe()));
     return;
   }
+  if (part.key == "zones") zones_.find_produced(node);
   for (Node item = node.first(); item && !out_.full(); item = item.next()) {
     if (part.key == "zones") {
       if (auto zone = zones_.zone(item)) read_zones_.emplace_back(std::move(*zone), item.at());
@@ -130,8 +133,10 @@ void ConfigReader::read_list(const Section& part, Node node) {
       read_key(item);
     } else if (part.key == "primaries") {
       read_primary(item);
-    } else {
+    } else if (part.key == "templates") {
       read_template(item);
+    } else {
+      read_catalog(item);
     }
   }
 }
@@ -191,6 +196,29 @@ void ConfigReader::read_template(Node node) {
   config_.templates.insert_or_assign(std::move(entry->first), std::move(entry->second));
 }
 
+// A catalog is a zone of this server like any other, too.
+void ConfigReader::read_catalog(Node node) {
+  auto catalog = zones_.catalog(node);
+  if (!catalog) return;
+  read_zones_.emplace_back(ZoneConfig(catalog->zone.view(), catalog->policy), node.at());
+  config_.catalogs.push_back(std::move(*catalog));
+}
+
+void ConfigReader::check_produced() {
+  for (const auto& [name, position] : zones_.produced()) {
+    const auto* zone = config_.find_zone(name.view());
+    if (zone != nullptr && zone->is_produced()) continue;
+    out_.error(position, Errc::bad_value,
+               zone == nullptr
+                   ? fmt::format("catalog-produce: '{}' is not under zones, expected an entry there that says who may "
+                                 "have the catalog: {{name: {}, allow-transfer: [...], notify: [...]}}",
+                                 name.text(), name.text())
+                   : fmt::format("catalog-produce: '{}' is a catalog that this server takes from others, expected a "
+                                 "name of its own",
+                                 name.text()));
+  }
+}
+
 void ConfigReader::check_addresses() {
   if (config_.server.listen.empty()) {
     out_.error(options_["server.listen"], Errc::bad_value, "server.listen: expected at least one ADDRESS@PORT");
@@ -229,6 +257,7 @@ void ConfigReader::finish_zones() {
   }
   if (out_.failed()) return;
   for (auto& zone : read_zones_) config_.zones.push_back(std::move(zone.first));
+  check_produced();
 }
 
 Result<std::string> read_file(const std::string& path, bool& readable_by_all) {
@@ -298,7 +327,11 @@ Result<ZoneConfig> parse_zone(std::string_view text, const Config& running) {
     if (!document.root()) {
       out.error({}, Errc::syntax, "expected a zone's name or a mapping");
     } else if (auto zone = config::ZoneReader(running, out).zone(document.root())) {
-      return std::move(*zone);
+      const auto& produce = zone->policy->catalog_produce;
+      const auto* catalog = produce ? running.find_zone(produce->view()) : nullptr;
+      if (!produce || (catalog != nullptr && catalog->is_produced())) return std::move(*zone);
+      out.error(document.root().at(), Errc::bad_value,
+                fmt::format("catalog-produce: this server does not produce a catalog '{}'", produce->text()));
     }
   }
   return std::unexpected(out.take_error());

@@ -118,6 +118,12 @@ bool ValueReader::read(const std::string& where, const Option& option, Node node
       if (!fits(where, node)) return false;
       if (option.type == ValueType::endpoints) return read_endpoints(where, node, value);
       return option.type == ValueType::peers ? read_peers(where, node, value) : read_access_rules(where, node, value);
+    case ValueType::servers:
+      return read_servers(where, option, node, value);
+    case ValueType::addresses:
+      return read_addresses(where, option, node, value);
+    case ValueType::groups:
+      return read_groups(where, option, node, value);
     default:
       if (!node.is_scalar() || node.text().empty()) return expected(where, expectation(option), node);
       return read_scalar(where, option, node, value);
@@ -132,6 +138,8 @@ bool ValueReader::read_scalar(const std::string& where, const Option& option, No
     case ValueType::period:
     case ValueType::choice:
       return read_integer(where, option, node, value);
+    case ValueType::timed_choice:
+      return read_timed_choice(where, option, node, value);
     case ValueType::key_name:
       return read_key_name(where, node, value);
     case ValueType::boolean: {
@@ -140,6 +148,7 @@ bool ValueReader::read_scalar(const std::string& where, const Option& option, No
       return flag || expected(where, expectation(option), node);
     }
     case ValueType::name: {
+      if (!option.word.empty() && node.text() == option.word) return true;  // no name
       const auto name = Name::parse(node.text());
       if (!name) {
         const auto& [code, detail] = name.error();
@@ -158,15 +167,6 @@ bool ValueReader::read_scalar(const std::string& where, const Option& option, No
       }
       value = std::move(*secret);
       return true;
-    }
-    case ValueType::endpoint: {
-      const auto endpoint = Endpoint::parse(node.text(), dns_port);
-      if (endpoint) {
-        value = *endpoint;
-        return true;
-      }
-      out_.error(node.at(), Errc::bad_value, fmt::format("{}: {}", where, endpoint.error().detail));
-      return false;
     }
     default:
       return read_text(where, option, node, value);
@@ -198,6 +198,104 @@ bool ValueReader::read_integer(const std::string& where, const Option& option, N
   return true;
 }
 
+bool ValueReader::read_timed_choice(const std::string& where, const Option& option, Node node, OptionValue& value) {
+  const auto text = node.text();
+  const auto space = std::min(text.find(' '), text.size());
+  const auto found = std::ranges::find_if(
+      option.choices, [&](auto choice) { return equal_without_case(choice, text.substr(0, space)); });
+  if (found == option.choices.end()) return expected(where, expectation(option), node);
+  TimedValue timed{.kind = static_cast<std::uint64_t>(found - option.choices.begin())};
+  const auto period_at = std::min(text.find_first_not_of(' ', space), text.size());
+  if (found + 1 == option.choices.end()) {
+    const auto period = parse_duration(text.substr(period_at));
+    if (!period || *period < option.min || *period > option.max || *period % 1'000 != 0) {
+      return expected(where, fmt::format("{} TIME ({})", *found, expectation(option)), node);
+    }
+    timed.milliseconds = *period;
+  } else if (space != text.size()) {
+    return expected(where, fmt::format("{} alone, or {} TIME", *found, option.choices.back()), node);
+  }
+  value = timed;
+  return true;
+}
+
+bool ValueReader::read_servers(const std::string& where, const Option& option, Node node, OptionValue& value) {
+  const bool list = node.kind() == NodeKind::sequence;
+  if (!list && (!node.is_scalar() || node.text().empty())) return expected(where, expectation(option), node);
+  if (list && !fits(where, node)) return false;
+  std::vector<Endpoint> endpoints;
+  bool good = true;
+  for (Node item = list ? node.first() : node; item && !out_.full(); item = list ? item.next() : Node()) {
+    const auto endpoint = Endpoint::parse(item.text(), dns_port);
+    if (!item.is_scalar() || item.text().empty()) {
+      good = expected(where, "ADDRESS or ADDRESS@PORT", item);
+    } else if (!endpoint) {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {}", where, endpoint.error().detail));
+      good = false;
+    } else if (std::ranges::find(endpoints, *endpoint) != endpoints.end()) {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {} stands twice", where, endpoint->text()));
+      good = false;
+    } else {
+      endpoints.push_back(*endpoint);
+    }
+  }
+  if (good && endpoints.empty()) return expected(where, "at least one address", node);
+  value = std::move(endpoints);
+  return good;
+}
+
+bool ValueReader::read_addresses(const std::string& where, const Option& option, Node node, OptionValue& value) {
+  const bool list = node.kind() == NodeKind::sequence;
+  if (!list && (!node.is_scalar() || node.text().empty())) return expected(where, expectation(option), node);
+  std::vector<IpAddress> addresses;
+  for (Node item = list ? node.first() : node; item; item = list ? item.next() : Node()) {
+    const auto address = IpAddress::parse(item.text());
+    if (!item.is_scalar() || item.text().empty()) return expected(where, "ADDRESS", item);
+    if (!address) {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {}", where, address.error().detail));
+      return false;
+    }
+    if (std::ranges::find(addresses, address->is_v4(), &IpAddress::is_v4) != addresses.end()) {
+      out_.error(item.at(), Errc::bad_value,
+                 fmt::format("{}: '{}' is a second {} address, expected one of each family at most", where,
+                             address->text(), address->is_v4() ? "IPv4" : "IPv6"));
+      return false;
+    }
+    addresses.push_back(*address);
+  }
+  value = std::move(addresses);
+  return true;
+}
+
+bool ValueReader::read_groups(const std::string& where, const Option& option, Node node, OptionValue& value) {
+  if (node.kind() != NodeKind::mapping) return expected(where, expectation(option), node);
+  if (!fits(where, node)) return false;
+  GroupMap groups;
+  bool good = true;
+  for (Node key = node.first(); key && !out_.full(); key = key.next().next()) {
+    const Node name = key.next();
+    // RFC 9432 section 4.4.2: the value is one character-string, RFC 1035 section 3.3 bounds it.
+    if (key.text().empty() || key.text().size() > 255) {
+      good = expected(where, "a group of 1 to 255 octets", key);
+    } else if (!name.is_scalar() || name.text().empty()) {
+      good = expected(where, "the name of a template", name);
+    } else if (!config_.templates.contains(name.text())) {
+      good = no_such_template(where, name);
+    } else if (!groups.emplace(key.text(), name.text()).second) {
+      out_.error(key.at(), Errc::syntax, fmt::format("{}: group {} stands twice", where, key.describe()));
+      good = false;
+    }
+  }
+  value = std::move(groups);
+  return good;
+}
+
+bool ValueReader::no_such_template(const std::string& where, Node node) {
+  std::vector<std::string_view> known;
+  for (const auto& [name, policy] : config_.templates) known.push_back(name);
+  return no_such(node, fmt::format("{}: there is no template {}", where, node.describe()), node.text(), known);
+}
+
 std::string ValueReader::path(std::string_view text) const {
   if (text.find('\0') != std::string_view::npos) return {};
   return (std::filesystem::path(config_.directory) / text).lexically_normal().string();
@@ -210,9 +308,7 @@ bool ValueReader::read_text(const std::string& where, const Option& option, Node
     return true;
   }
   if (option.type == ValueType::template_name && !config_.templates.contains(node.text())) {
-    std::vector<std::string_view> known;
-    for (const auto& [name, policy] : config_.templates) known.push_back(name);
-    return no_such(node, fmt::format("{}: there is no template {}", where, node.describe()), node.text(), known);
+    return no_such_template(where, node);
   }
   value = std::string(node.text());
   return true;
@@ -304,7 +400,7 @@ std::optional<PeerConfig> ValueReader::peer_reference(const std::string& where, 
   }
   if (const auto named = config_.primaries.find(node.text()); named != config_.primaries.end()) return named->second;
   const auto endpoint = Endpoint::parse(node.text(), dns_port);
-  if (endpoint) return PeerConfig{.name = endpoint->text(), .endpoint = *endpoint};
+  if (endpoint) return PeerConfig{.name = endpoint->text(), .endpoints = {*endpoint}};
   if (node.text().find('@') != std::string_view::npos) {
     out_.error(node.at(), Errc::bad_value, fmt::format("{}: {}", where, endpoint.error().detail));
     return std::nullopt;
@@ -322,10 +418,24 @@ std::optional<PeerConfig> ValueReader::peer(Node mapping, bool name_required) {
   PeerConfig peer;
   bool good = true;
   for (const auto& setting : settings(mapping, peers, name_required)) good = apply(peers, setting, &peer) && good;
+  good = good && source_fits(mapping, peer);
   // One with a name is kept in spite of a mistake, so that those who refer to it do not add to the list of mistakes.
-  if (peer.name.empty() && (!good || name_required)) return std::nullopt;
-  if (peer.name.empty()) peer.name = peer.endpoint.text();
+  if (peer.name.empty() && (!good || name_required || peer.endpoints.empty())) return std::nullopt;
+  if (peer.name.empty()) peer.name = peer.endpoints.front().text();
   return peer;
+}
+
+// A source that no address of the primary can be reached from is a slip.
+bool ValueReader::source_fits(Node mapping, const PeerConfig& peer) {
+  for (const auto& source : peer.source) {
+    const auto same_family = [&](const Endpoint& to) { return to.address.is_v4() == source.is_v4(); };
+    if (std::ranges::any_of(peer.endpoints, same_family)) continue;
+    out_.error(mapping.at(), Errc::bad_value,
+               fmt::format("primaries[].source: '{}' is an {} address, but none under address is", source.text(),
+                           source.is_v4() ? "IPv4" : "IPv6"));
+    return false;
+  }
+  return true;
 }
 
 }  // namespace understudy::config

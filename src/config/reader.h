@@ -41,12 +41,18 @@ class ValueReader {
   bool read_integer(const std::string& where, const Option& option, Node node, OptionValue& value);
   bool read_text(const std::string& where, const Option& option, Node node, OptionValue& value);
   bool read_key_name(const std::string& where, Node node, OptionValue& value);
+  bool read_timed_choice(const std::string& where, const Option& option, Node node, OptionValue& value);
+  bool read_servers(const std::string& where, const Option& option, Node node, OptionValue& value);
+  bool read_addresses(const std::string& where, const Option& option, Node node, OptionValue& value);
+  bool read_groups(const std::string& where, const Option& option, Node node, OptionValue& value);
   bool read_endpoints(const std::string& where, Node node, OptionValue& value);
   bool read_access_rules(const std::string& where, Node node, OptionValue& value);
   bool read_peers(const std::string& where, Node node, OptionValue& value);
   std::optional<PeerConfig> peer_reference(const std::string& where, Node node);
   bool unknown_key(Node key, const Section& section);
   bool expected(const std::string& where, std::string_view what, Node node);
+  bool no_such_template(const std::string& where, Node node);
+  bool source_fits(Node mapping, const PeerConfig& peer);
   bool no_such(Node node, std::string text, std::string_view name, const std::vector<std::string_view>& known);
 
   const Config& config_;

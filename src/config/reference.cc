@@ -61,8 +61,14 @@ std::string type_name(const Option& option) {
       return "name of a key";
     case ValueType::template_name:
       return "name of a template";
-    case ValueType::endpoint:
-      return "`ADDRESS` or `ADDRESS@PORT`";
+    case ValueType::timed_choice:
+      return fmt::format("`{} TIME`", fmt::join(option.choices, "`, `"));
+    case ValueType::servers:
+      return "`ADDRESS` or `ADDRESS@PORT`, or a list of them";
+    case ValueType::addresses:
+      return "`ADDRESS`, or a list of them";
+    case ValueType::groups:
+      return "mapping of groups to templates";
     case ValueType::endpoints:
       return "list of `ADDRESS@PORT`";
     case ValueType::access_rules:
@@ -112,6 +118,7 @@ Json with_unit(std::string_view units) {
 
 Json value_json(const Option& option) {
   const auto list_of = [](Json items) { return Json{{"type", "array"}, {"items", std::move(items)}}; };
+  const auto one_or_list = [&](const Json& item) { return Json{{"anyOf", Json::array({item, list_of(item)})}}; };
   switch (option.type) {
     case ValueType::boolean:
       return {{"type", "boolean"}};
@@ -129,8 +136,16 @@ Json value_json(const Option& option) {
     }
     case ValueType::secret:
       return pattern("^[A-Za-z0-9+/]+={0,2}$");
-    case ValueType::endpoint:
-      return pattern("^[0-9A-Fa-f.:]+(@[0-9]+)?$");
+    case ValueType::timed_choice: {
+      const auto words = option.choices.first(option.choices.size() - 1);
+      return pattern(fmt::format("^({}|{} [0-9]+(s|m|h|d|w)?)$", fmt::join(words, "|"), option.choices.back()));
+    }
+    case ValueType::servers:
+      return one_or_list(pattern("^[0-9A-Fa-f.:]+(@[0-9]+)?$"));
+    case ValueType::addresses:
+      return one_or_list(pattern("^[0-9A-Fa-f.:]+$"));
+    case ValueType::groups:
+      return {{"type", "object"}, {"additionalProperties", text_json()}};
     case ValueType::endpoints:
       return list_of(pattern("^[0-9A-Fa-f.:]+@[0-9]+$"));
     case ValueType::access_rules:
@@ -153,7 +168,7 @@ Json option_json(const Option& option, const void* defaults) {
     json["default"] = *flag;
   } else if (option.type == ValueType::number && text != option.word) {
     json["default"] = std::get<std::uint64_t>(value);
-  } else if (!text.empty() && text.front() != '[') {
+  } else if (!text.empty() && text.front() != '[' && text.front() != '{') {
     json["default"] = text;
   }
   return json;
@@ -195,8 +210,11 @@ std::string reference_manual() {
     append_table(out, part.options, part.defaults);
     if (part.policy.empty()) continue;
     if (policy_shown) {
-      out +=
-          "\nAnd every setting of a template except its name. What is said here counts, not what the template says.\n";
+      const bool all = part.policy.size() == config::section("templates").policy.size();
+      out += all ? "\nAnd every setting of a template except its name. What is said here counts, not what the template "
+                   "says.\n"
+                 : fmt::format("\nAnd every setting of a template except its name and `{}`, for the zone itself.\n",
+                               config::section("templates").policy.back().key);
       continue;
     }
     policy_shown = true;

@@ -20,6 +20,9 @@ constexpr std::array<std::string_view, 4> log_levels = {"debug", "info", "warnin
 constexpr std::array<std::string_view, 6> algorithms = {"hmac-md5",    "hmac-sha1",   "hmac-sha224",
                                                         "hmac-sha256", "hmac-sha384", "hmac-sha512"};
 constexpr std::array<std::string_view, 1> transports = {"tcp"};
+// The order is that of SerialBackwards and OnExpire; the last one is followed by a time.
+constexpr std::array<std::string_view, 3> serial_backwards_words = {"ignore", "accept", "accept-after"};
+constexpr std::array<std::string_view, 3> on_expire_words = {"servfail", "serve", "serve-for"};
 
 constexpr std::array server_options = {
     Option{.key = "listen",
@@ -132,11 +135,38 @@ constexpr std::array transfer_options = {
            .max = 100'000},
     Option{.key = "max-concurrent-per-primary",
            .type = ValueType::number,
-           .help = "TCP connections at once to one primary's address.",
+           .help = "Zones that are transferred at once from one primary.",
            .binding = bind<&TransferConfig::max_concurrent_per_primary>,
-           .unit = "connections",
+           .unit = "zones",
            .min = 1,
            .max = 100'000},
+    Option{.key = "connections-per-primary",
+           .type = ValueType::number,
+           .help = "TCP connections to one primary's address; they are kept, and many zones share each.",
+           .binding = bind<&TransferConfig::connections_per_primary>,
+           .unit = "connections",
+           .min = 1,
+           .max = 1'000},
+    Option{.key = "connection-idle-timeout",
+           .type = ValueType::timeout,
+           .help = "Silence after which a kept connection to a primary is closed.",
+           .binding = bind<&TransferConfig::connection_idle_timeout>,
+           .min = 0,
+           .max = hour},
+    Option{.key = "soa-queries-per-second",
+           .type = ValueType::number,
+           .help = "Checks (SOA queries) a second that one primary is sent; what is more waits, NOTIFY goes first.",
+           .binding = bind<&TransferConfig::soa_queries_per_second>,
+           .unit = "queries a second",
+           .min = 1,
+           .max = 1'000'000},
+    Option{.key = "retry-backoff-max",
+           .type = ValueType::timeout,
+           .help = "Longest pause of a primary that keeps failing; pauses double up to it, a NOTIFY or a command ends "
+                   "them.",
+           .binding = bind<&TransferConfig::retry_backoff_max>,
+           .min = second,
+           .max = 24 * hour},
     Option{.key = "probe-timeout",
            .type = ValueType::timeout,
            .help = "What a primary that does not answer costs at most before the next one is tried.",
@@ -212,10 +242,14 @@ constexpr std::array peer_options = {
            .binding = bind<&PeerConfig::name>,
            .required = true},
     Option{.key = "address",
-           .type = ValueType::endpoint,
-           .help = "Its address; port 53 where none is given.",
-           .binding = bind<&PeerConfig::endpoint>,
+           .type = ValueType::servers,
+           .help = "Its address, or a list of them in the order to try; port 53 where none is given.",
+           .binding = bind<&PeerConfig::endpoints>,
            .required = true},
+    Option{.key = "source",
+           .type = ValueType::addresses,
+           .help = "Own address to talk to it from, or one of each family; the system chooses where there is none.",
+           .binding = bind<&PeerConfig::source>},
     Option{.key = "key",
            .type = ValueType::key_name,
            .help = "Key that signs what is said to it and checks what it says.",
@@ -225,6 +259,14 @@ constexpr std::array peer_options = {
            .help = "How zones are transferred.",
            .binding = bind<&PeerConfig::transport>,
            .choices = transports},
+    Option{.key = "ixfr",
+           .type = ValueType::boolean,
+           .help = "Whether it is asked for differences (IXFR) before it is asked for a whole zone.",
+           .binding = bind<&PeerConfig::ixfr>},
+    Option{.key = "ixfr-udp",
+           .type = ValueType::boolean,
+           .help = "Whether it is asked for differences by UDP first; what does not fit is asked for by TCP.",
+           .binding = bind<&PeerConfig::ixfr_udp>},
 };
 
 template <auto Member>
@@ -278,7 +320,48 @@ constexpr std::array policy_options = {
            .min = 1'024,
            .max = most_octets,
            .default_note = "transfer.max-size"},
+    Option{.key = "serial-backwards",
+           .type = ValueType::timed_choice,
+           .help = "What to do about primaries whose serial is behind ours: keep our version, follow them, or follow "
+                   "them once all that answer have been behind for a time.",
+           .binding = bind<&ZonePolicy::serial_backwards>,
+           .min = second,
+           .max = longest_period,
+           .choices = serial_backwards_words},
+    Option{.key = "check-all-primaries",
+           .type = ValueType::boolean,
+           .help = "Whether each check asks all primaries and takes the highest serial, not the first that answers.",
+           .binding = bind<&ZonePolicy::check_all_primaries>},
+    Option{.key = "on-expire",
+           .type = ValueType::timed_choice,
+           .help = "How an expired zone is answered: with SERVFAIL, from the old version, or from it for a time.",
+           .binding = bind<&ZonePolicy::on_expire>,
+           .min = second,
+           .max = longest_period,
+           .choices = on_expire_words},
+    Option{.key = "history-versions",
+           .type = ValueType::number,
+           .help = "Versions behind the current one that are kept, as differences; 0 keeps none and gives no IXFR.",
+           .binding = bind<&ZonePolicy::history_versions>,
+           .unit = "versions",
+           .min = 0,
+           .max = 100'000},
+    Option{.key = "history-size",
+           .type = ValueType::size,
+           .help = "Octets of the differences of a zone that are kept; the oldest go first.",
+           .binding = bind<&ZonePolicy::history_size>,
+           .unit = "octets",
+           .min = 0,
+           .max = most_octets},
+    // The last one: a catalog cannot say it.
+    Option{.key = "catalog-produce",
+           .type = ValueType::name,
+           .help = "Catalog of this server that lists the zone for other secondaries; an entry of that name under "
+                   "`zones` says who may have it.",
+           .binding = bind<&ZonePolicy::catalog_produce>,
+           .word = "none"},
 };
+constexpr std::span catalog_policy_options = std::span(policy_options).first(policy_options.size() - 1);
 
 constexpr std::array template_options = {
     Option{.key = "name",
@@ -304,8 +387,46 @@ constexpr std::array zone_options = {
            .binding = bind<&ZoneEntry::file>},
 };
 
+constexpr std::array catalog_options = {
+    Option{.key = "zone",
+           .type = ValueType::name,
+           .help = "Name of the catalog zone.",
+           .binding = bind<&CatalogConfig::zone>,
+           .required = true},
+    Option{.key = "template",
+           .type = ValueType::template_name,
+           .help = "Template of its member zones; where that has no primaries, they come from the catalog's.",
+           .binding = bind<&CatalogConfig::template_name>},
+    Option{.key = "groups",
+           .type = ValueType::groups,
+           .help = "Templates of the members that have a `group` property, by its value.",
+           .binding = bind<&CatalogConfig::groups>},
+    Option{.key = "purge-after",
+           .type = ValueType::period,
+           .help = "How long a removed member's data is kept, unanswered, in case the catalog brings it back.",
+           .binding = bind<&CatalogConfig::purge_after>,
+           .min = 0,
+           .max = longest_period},
+    Option{.key = "brake-percent",
+           .type = ValueType::number,
+           .help = "An update that removes more than this share of the members waits for `catalog accept`; `off` "
+                   "holds none for its size.",
+           .binding = bind<&CatalogConfig::brake_percent>,
+           .unit = "percent",
+           .min = 0,
+           .max = 99,
+           .word = "off",
+           .word_value = 100},
+    Option{.key = "brake-count",
+           .type = ValueType::number,
+           .help = "Members that must go before `brake-percent` counts.",
+           .binding = bind<&CatalogConfig::brake_count>,
+           .unit = "zones",
+           .min = 1,
+           .max = 1'000'000'000},
+};
+
 constexpr std::array unsupported_things = {
-    Unsupported{"", "catalogs", "", "catalog zones are not supported by this version"},
     Unsupported{"primaries", "transport", "tls",
                 "transport tls is not supported by this version, expected tcp (protect the transfer by a key)"},
     Unsupported{"primaries", "transport", "quic",
@@ -330,6 +451,7 @@ std::span<const Section> schema() {
   static const PeerConfig peer;
   static const TemplateEntry template_entry;
   static const ZoneEntry zone;
+  static const CatalogConfig catalog;
   static const std::array sections = {
       Section{"server", "", "The process and how it answers.", server_options, {}, &server},
       Section{"storage", "", "Where zones are kept.", storage_options, {}, &storage},
@@ -358,6 +480,11 @@ std::span<const Section> schema() {
           "The zones of this server. An entry is a mapping, or just the zone's name. What a zone does not say comes "
           "from its template.",
           zone_options, policy_options, &zone, "{name: example.com., primaries: [hidden1]}"},
+      Section{"catalogs", "a catalog",
+              "Catalogs to take zones from (RFC 9432). A catalog is a zone too, taken from its own primaries; its "
+              "settings begin with the defaults, not with a template.",
+              catalog_options, catalog_policy_options, &catalog,
+              "{zone: catalog.example., primaries: [hidden1], template: default}"},
   };
   return sections;
 }
@@ -413,11 +540,23 @@ struct ValueToText {
   std::string operator()(std::uint64_t value) const {
     return !option.word.empty() && value == option.word_value ? std::string(option.word) : number_text(option, value);
   }
+  std::string operator()(const TimedValue& value) const {
+    const auto word = option.choices[value.kind];
+    return value.kind + 1 == option.choices.size() ? fmt::format("{} {}", word, duration_text(value.milliseconds))
+                                                   : std::string(word);
+  }
   std::string operator()(const std::string& value) const { return value; }
   std::string operator()(const Name& value) const { return value.text(); }
   std::string operator()(const Bytes&) const { return "(secret)"; }
-  std::string operator()(const Endpoint& value) const { return value.text(); }
   std::string operator()(const std::shared_ptr<const TsigKey>& value) const { return value ? value->name.text() : ""; }
+  std::string operator()(const std::vector<IpAddress>& value) const {
+    return list_text(value, [](const IpAddress& address) { return address.text(); });
+  }
+  std::string operator()(const GroupMap& value) const {
+    std::string out = "{";
+    for (const auto& [group, name] : value) out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", group, name);
+    return out + "}";
+  }
   std::string operator()(const std::vector<Endpoint>& value) const {
     return list_text(value, [](const Endpoint& endpoint) { return endpoint.text(); });
   }
@@ -458,8 +597,15 @@ std::string type_expectation(const Option& option) {
       return "the name of a key";
     case ValueType::template_name:
       return "the name of a template";
-    case ValueType::endpoint:
-      return "ADDRESS or ADDRESS@PORT";
+    case ValueType::timed_choice:
+      return fmt::format("one of {} TIME, where TIME is whole seconds from {} to {}, such as 30m, 1h or 2d",
+                         fmt::join(option.choices, ", "), duration_text(option.min), duration_text(option.max));
+    case ValueType::servers:
+      return "ADDRESS, ADDRESS@PORT, or a list of these";
+    case ValueType::addresses:
+      return "ADDRESS, or a list of one IPv4 and one IPv6 address";
+    case ValueType::groups:
+      return "a mapping such as {GROUP: TEMPLATE}";
     case ValueType::endpoints:
       return "a list of ADDRESS@PORT";
     case ValueType::access_rules:

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,20 +29,30 @@ enum class ValueType : std::uint8_t {
   timeout,        // milliseconds inside, may be below a second
   period,         // whole seconds
   choice,         // one of Option::choices; the index is the enumerator
+  timed_choice,   // the same, but the last of them is followed by a time in whole seconds
   name,           // a domain name
   secret,         // base64
   key_name,       // the name of an entry under `keys`
   template_name,  // the name of an entry under `templates`
-  endpoint,       // ADDRESS or ADDRESS@PORT, port 53 if none is said
+  servers,        // one or a list of ADDRESS or ADDRESS@PORT, port 53 if none is said
+  addresses,      // one or a list of ADDRESS
   endpoints,      // list of ADDRESS@PORT
   access_rules,   // list of access rules
   peers,          // list of names under `primaries`, ADDRESS@PORT, or mappings
+  groups,         // mapping of text to names of templates
 };
 
+/// A timed_choice on its way: the enumerator, and the time in milliseconds.
+struct TimedValue {
+  std::uint64_t kind = 0, milliseconds = 0;
+  friend bool operator==(const TimedValue&, const TimedValue&) = default;
+};
+using GroupMap = std::map<std::string, std::string>;
+
 /// A value on its way between text and member. Numbers, sizes, durations (milliseconds) and choices are the integer.
-using OptionValue = std::variant<std::monostate, bool, std::uint64_t, std::string, Name, Bytes, Endpoint,
-                                 std::shared_ptr<const TsigKey>, std::vector<Endpoint>, std::vector<AccessRule>,
-                                 std::vector<PeerConfig>>;
+using OptionValue = std::variant<std::monostate, bool, std::uint64_t, TimedValue, std::string, Name, Bytes,
+                                 std::shared_ptr<const TsigKey>, std::vector<Endpoint>, std::vector<IpAddress>,
+                                 std::vector<AccessRule>, std::vector<PeerConfig>, GroupMap>;
 
 /// Access to one member of a structure whose type is known where the Option is declared.
 struct Binding {
@@ -55,7 +67,7 @@ struct Option {
   Binding binding;
   std::string_view unit = {};
   std::uint64_t min = 0, max = 0;                  // number, size, timeout and period (milliseconds)
-  std::span<const std::string_view> choices = {};  // choice
+  std::span<const std::string_view> choices = {};  // choice, timed_choice
   std::string_view word = {};                      // a word that stands for `word_value`
   std::uint64_t word_value = 0;
   std::string_view default_note = {};  // where the default is not the member's initial value
@@ -122,11 +134,21 @@ struct MemberOf<T Class::*> {
 };
 
 template <typename T>
+inline constexpr bool is_timed_choice = false;
+template <typename Kind>
+inline constexpr bool is_timed_choice<TimedChoice<Kind>> = true;
+
+template <typename T>
 OptionValue load_value(const T& member) {
   if constexpr (std::is_same_v<T, std::chrono::seconds> || std::is_same_v<T, std::chrono::milliseconds>) {
     return static_cast<std::uint64_t>(std::chrono::milliseconds(member).count());
   } else if constexpr (std::is_enum_v<T> || (std::is_integral_v<T> && !std::is_same_v<T, bool>)) {
     return static_cast<std::uint64_t>(member);
+  } else if constexpr (is_timed_choice<T>) {
+    return TimedValue{static_cast<std::uint64_t>(member.kind),
+                      static_cast<std::uint64_t>(std::chrono::milliseconds(member.period).count())};
+  } else if constexpr (std::is_same_v<T, std::optional<Name>>) {
+    return member ? OptionValue(*member) : OptionValue();
   } else {
     return member;
   }
@@ -138,6 +160,16 @@ void store_value(T& member, OptionValue&& value) {
     member = std::chrono::duration_cast<T>(std::chrono::milliseconds(std::get<std::uint64_t>(value)));
   } else if constexpr (std::is_enum_v<T> || (std::is_integral_v<T> && !std::is_same_v<T, bool>)) {
     member = static_cast<T>(std::get<std::uint64_t>(value));
+  } else if constexpr (is_timed_choice<T>) {
+    const auto& timed = std::get<TimedValue>(value);
+    member.kind = static_cast<decltype(member.kind)>(timed.kind);
+    member.period = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::milliseconds(timed.milliseconds));
+  } else if constexpr (std::is_same_v<T, std::optional<Name>>) {
+    if (std::holds_alternative<Name>(value)) {
+      member = std::get<Name>(std::move(value));
+    } else {
+      member.reset();  // the word for none
+    }
   } else {
     member = std::get<T>(std::move(value));
   }

@@ -5,199 +5,106 @@
 #include <algorithm>
 #include <atomic>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <vector>
+
+#include "control/request.h"
+#include "control/rows.h"
 
 namespace understudy {
 namespace {
 
-using nlohmann::json;
-
 using Output = std::shared_ptr<CommandOutput>;
+using Request = ControlRequest;
 
-constexpr std::size_t page_size = 500;  // zones a piece of a listing
-
-std::string line(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-}
-
-std::string last_line(std::size_t failed = 0, std::string_view error = {}) {
-  json last{{"done", true}, {"failed", failed}};
-  if (!error.empty()) last["error"] = error;
-  return line(last);
-}
+constexpr std::size_t page_size = 500;        // zones a piece of a listing
+constexpr std::size_t examined_size = 1'000;  // zones that a piece looks at, for those that a filter wants
+constexpr std::size_t most_transfers = 10'000;
 
 void finish(CommandOutput& output, std::size_t failed = 0, std::string_view error = {}) {
   output.write(last_line(failed, error));
   output.done();
 }
 
-std::string quoted(std::string_view text) {
-  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-// Members in a fixed order, written directly: listings may have very many rows.
-class RowWriter {
- public:
-  RowWriter& text(std::string_view key, std::string_view value) { return put(key, quoted(value)); }
-  RowWriter& text_or_null(std::string_view key, std::string_view value) {
-    return put(key, value.empty() ? "null" : quoted(value));
-  }
-  RowWriter& number(std::string_view key, std::uint64_t value) { return put(key, fmt::format_int(value).c_str()); }
-  RowWriter& time(std::string_view key, WallSeconds at) {
-    return put(key, at == 0 ? "null" : fmt::format_int(at).c_str());
-  }
-  RowWriter& seconds_until(std::string_view key, WallSeconds at, WallSeconds now) {
-    return put(key, at == 0 ? "null" : fmt::format_int(std::max<WallSeconds>(0, at - now)).c_str());
-  }
-  RowWriter& put(std::string_view key, std::string_view value) {
-    fmt::format_to(std::back_inserter(members_), R"({}"{}":{})", members_.empty() ? "" : ",", key, value);
-    return *this;
-  }
-  [[nodiscard]] std::string line() const { return fmt::format("{{\"row\":{{{}}}}}\n", members_); }
-
- private:
-  std::string members_;
-};
-
-std::string row_line(const ZoneRow& zone, WallSeconds now) {
-  RowWriter row;
-  row.text("name", zone.name.text()).text("type", zone.type).text("state", zone.state).text("activity", zone.activity);
-  row.put("serial", zone.serial ? fmt::format_int(*zone.serial).c_str() : "null");
-  row.number("records", zone.records).number("memory", zone.memory).text_or_null("primary", zone.primary);
-  row.time("last_check", zone.last_check).time("last_confirmed", zone.last_confirmed);
-  row.time("next_check", zone.next_check).seconds_until("next_check_in", zone.next_check, now);
-  row.time("expires_at", zone.expires_at).seconds_until("expires_in", zone.expires_at, now);
-  row.text_or_null("last_error", zone.last_error);
-  row.number("checks", zone.checks).number("transfers", zone.transfers).number("failures", zone.failures);
-  return row.line();
-}
-
-struct Request {
-  std::string command;
-  std::vector<Name> zones;
-  std::string state;  // listings: only zones in this state
-  bool wait = true;
-};
-
-Result<std::string> text_at(const json& request, const char* key) {
-  const auto at = request.find(key);
-  if (at == request.end()) return std::string();
-  if (!at->is_string()) return fail(Errc::usage, fmt::format("{} must be a text", key));
-  return at->get<std::string>();
-}
-
-Result<std::vector<Name>> zones_at(const json& request) {
-  std::vector<Name> names;
-  const auto zones = request.find("zones");
-  if (zones == request.end()) return names;
-  if (!zones->is_array()) return fail(Errc::usage, "zones must be a list of names");
-  names.reserve(zones->size());
-  for (const auto& zone : *zones) {
-    if (!zone.is_string()) return fail(Errc::usage, "zones must be a list of names");
-    const auto text = zone.get<std::string>();
-    auto name = Name::parse(text);
-    if (!name) return fail(Errc::usage, fmt::format("{} is not a zone name: {}", text, name.error().text()));
-    names.push_back(*name);
-  }
-  return names;
-}
-
-Result<Request> read_request(std::string_view text) {
-  const json value = json::parse(text, nullptr, false);
-  if (!value.is_object()) return fail(Errc::usage, "a request is one JSON object on one line");
-  Request request;
-  US_ASSIGN(request.command, text_at(value, "command"));
-  US_ASSIGN(request.state, text_at(value, "state"));
-  if (!request.state.empty() && std::ranges::find(zone_states, request.state) == std::end(zone_states)) {
-    return fail(Errc::usage,
-                fmt::format("zones have no state {}, only {}", request.state, fmt::join(zone_states, ", ")));
-  }
-  US_ASSIGN(request.zones, zones_at(value));
-  if (const auto wait = value.find("wait"); wait != value.end()) {
-    if (!wait->is_boolean()) return fail(Errc::usage, "wait must be true or false");
-    request.wait = wait->get<bool>();
-  }
-  return request;
-}
-
 // Said beside the zone's name.
 constexpr std::string_view no_such_zone = "this server has no such zone; see `understudy zone list`";
 
 // All zones, a page at a time, so that a million of them neither stall the server nor fill its memory.
-void list_all(ServerControl& server, const std::string& state, CommandOutput& output) {
-  auto from = std::make_shared<std::optional<Name>>();
-  output.stream([&server, from, state](std::string& piece) {
-    const auto rows = server.zones(*from, page_size + 1);
-    const std::size_t shown = std::min(rows.size(), page_size);
+void list_all(ServerControl& server, const Request& request, CommandOutput& output) {
+  struct Listing {
+    std::optional<Name> from;
+    std::uint64_t left;
+  };
+  auto at = std::make_shared<Listing>(request.from, request.limit.value_or(~std::uint64_t{0}));
+  output.stream([&server, at, filter = request.filter](std::string& piece) {
+    const auto limit = static_cast<std::size_t>(std::min<std::uint64_t>(at->left, page_size));
+    auto page = server.zones(at->from, filter, limit, examined_size);
     const WallSeconds now = server.now();
-    for (std::size_t i = 0; i < shown; ++i) {
-      if (state.empty() || rows[i].state == state) piece += row_line(rows[i], now);
+    for (const ZoneRow& row : page.rows) piece += row_line(row, now);
+    at->left -= page.rows.size();
+    if (page.next && at->left != 0) {
+      at->from = std::move(page.next);
+      return true;
     }
-    if (rows.size() <= page_size) {
-      piece += last_line();
-      return false;
-    }
-    *from = rows[page_size].name;
-    return true;
+    piece += last_line(0, {}, page.next ? json_text(page.next->text()) : "");
+    return false;
   });
   output.done();
 }
 
 void show_zones(ServerControl& server, const Request& request, const Output& output) {
-  if (request.zones.empty()) return list_all(server, request.state, *output);
+  if (request.limit == 0) return finish(*output, 1, "limit must be at least 1");
+  if (request.zones.empty()) return list_all(server, request, *output);
   std::size_t failed = 0;
   for (const Name& name : request.zones) {
     if (const auto zone = server.zone(name); !zone) {
       ++failed;
-      output->write(line({{"zone", name.text()}, {"error", no_such_zone}}));
-    } else if (request.state.empty() || zone->state == request.state) {
+      output->write(zone_error_line(name, no_such_zone));
+    } else if (request.filter.matches(*zone)) {
       output->write(row_line(*zone, server.now()));
     }
   }
   finish(*output, failed);
 }
 
-void queue_refresh(ServerControl& server, const Request& request, bool whole, CommandOutput& output) {
-  std::size_t failed = 0;
-  for (const Name& name : request.zones) {
-    if (!server.zone(name)) {
-      ++failed;
-      output.write(line({{"zone", name.text()}, {"error", no_such_zone}}));
-      continue;
+// The outcomes of several zones, from whichever threads know them; the response ends with the last of them.
+class Outcomes {
+ public:
+  Outcomes(Output output, std::size_t zones) : output_(std::move(output)), left_(zones) {}
+  void add(const Name& zone, const Result<std::string>& outcome) {
+    if (outcome) {
+      output_->write(zone_text_line(zone, *outcome));
+    } else {
+      fail(zone, outcome.error().text());
+      return;
     }
-    server.refresh(name, whole, [](const Result<std::string>&) {});
-    output.write(line({{"zone", name.text()}, {"text", "queued"}}));
+    one_less();
   }
-  finish(output, failed);
-}
+  void fail(const Name& zone, std::string_view error) {
+    ++failed_;
+    output_->write(zone_error_line(zone, error));
+    one_less();
+  }
 
-// Several zones at work at once; the response ends when the last is done, on whichever thread that is.
+ private:
+  void one_less() {
+    if (--left_ == 0) finish(*output_, failed_);
+  }
+
+  const Output output_;
+  std::atomic<std::size_t> left_, failed_{0};
+};
+
 void refresh(ServerControl& server, const Request& request, bool whole, const Output& output) {
   if (request.zones.empty()) return finish(*output, 1, "which zone? Name at least one");
-  if (!request.wait) return queue_refresh(server, request, whole, *output);
-  struct Pending {
-    std::atomic<std::size_t> left, failed{0};
-  };
-  auto pending = std::make_shared<Pending>();
-  pending->left = request.zones.size();
+  auto outcomes = std::make_shared<Outcomes>(output, request.zones.size());
   for (const Name& name : request.zones) {
-    const std::string zone = name.text();
-    const auto done = [zone, pending, output](const Result<std::string>& outcome) {
-      if (outcome) {
-        output->write(line({{"zone", zone}, {"text", *outcome}}));
-      } else {
-        ++pending->failed;
-        output->write(line({{"zone", zone}, {"error", outcome.error().text()}}));
-      }
-      if (--pending->left == 0) finish(*output, pending->failed);
-    };
-    if (server.zone(name)) {
-      server.refresh(name, whole, done);
+    if (!server.zone(name)) {
+      outcomes->fail(name, no_such_zone);
+    } else if (request.wait) {
+      server.refresh(name, whole, [name, outcomes](const auto& outcome) { outcomes->add(name, outcome); });
     } else {
-      ++pending->failed;
-      output->write(line({{"zone", zone}, {"error", no_such_zone}}));
-      if (--pending->left == 0) finish(*output, pending->failed);
+      server.refresh(name, whole, [](const auto&) {});
+      outcomes->add(name, "queued");
     }
   }
 }
@@ -210,35 +117,155 @@ void retransfer_zones(ServerControl& server, const Request& request, const Outpu
   refresh(server, request, true, output);
 }
 
+void add_zones(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.empty()) return finish(*output, 1, "which zone? Name at least one");
+  auto outcomes = std::make_shared<Outcomes>(output, request.zones.size());
+  server.add_zones(request.zones, request.settings, request.wait,
+                   [outcomes](const Name& name, const auto& outcome) { outcomes->add(name, outcome); });
+}
+
+void remove_zones(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.empty()) return finish(*output, 1, "which zone? Name at least one");
+  auto outcomes = std::make_shared<Outcomes>(output, request.zones.size());
+  server.remove_zones(request.zones, request.forget,
+                      [outcomes](const Name& name, const auto& outcome) { outcomes->add(name, outcome); });
+}
+
+constexpr std::string_view one_zone = "which zone? Name exactly one";
+
+// A response that is one outcome: `show` writes a good one.
+template <typename T, typename Show>
+std::function<void(Result<T>)> answered_by(const Output& output, Show show) {
+  return [output, show = std::move(show)](Result<T> outcome) {
+    if (!outcome) return finish(*output, 1, outcome.error().text());
+    show(*output, std::move(*outcome));
+  };
+}
+
 void export_zone(ServerControl& server, const Request& request, const Output& output) {
-  if (request.zones.size() != 1) return finish(*output, 1, "which zone? Name exactly one");
-  auto source = server.export_zone(request.zones[0]);
-  if (!source) return finish(*output, 1, source.error().text());
-  std::shared_ptr<TextSource> text = std::move(*source);
-  output->stream([text](std::string& piece) {
-    std::string raw;
-    const bool more = text->next(raw);
-    if (!raw.empty()) piece += line({{"text", raw}});
-    if (!more) piece += last_line();
-    return more;
-  });
-  output->done();
+  if (request.zones.size() != 1) return finish(*output, 1, one_zone);
+  using Source = std::unique_ptr<TextSource>;
+  server.export_zone(request.zones[0], request.serial, answered_by<Source>(output, [](CommandOutput& out, Source from) {
+                       out.stream([text = std::shared_ptr<TextSource>(std::move(from))](std::string& piece) {
+                         std::string raw;
+                         const bool more = text->next(raw);
+                         if (!raw.empty()) piece += text_line(raw);
+                         if (!more) piece += last_line();
+                         return more;
+                       });
+                       out.done();
+                     }));
+}
+
+void show_history(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.size() != 1) return finish(*output, 1, one_zone);
+  using Rows = std::vector<HistoryRow>;
+  server.history(request.zones[0], answered_by<Rows>(output, [](CommandOutput& out, const Rows& rows) {
+                   for (const auto& row : rows) out.write(row_line(row));
+                   finish(out);
+                 }));
+}
+
+void show_difference(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.size() != 1) return finish(*output, 1, one_zone);
+  if (!request.from_serial || !request.to_serial) {
+    return finish(*output, 1, "between which serials? See `understudy zone history ZONE`");
+  }
+  using Source = std::unique_ptr<DifferenceSource>;
+  server.difference(request.zones[0], *request.from_serial, *request.to_serial,
+                    answered_by<Source>(output, [](CommandOutput& out, Source from) {
+                      out.stream([lines = std::shared_ptr<DifferenceSource>(std::move(from))](std::string& piece) {
+                        std::vector<DifferenceLine> some;
+                        const bool more = lines->next(some);
+                        for (const auto& line : some) piece += row_line(line);
+                        if (!more) piece += last_line();
+                        return more;
+                      });
+                      out.done();
+                    }));
+}
+
+void list_transfers(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.size() > 1) return finish(*output, 1, "of which zone? Name one at most");
+  TransferQuery query{.failed_only = request.failed, .before = request.before};
+  if (!request.zones.empty()) query.zone = request.zones[0];
+  if (request.limit) query.limit = static_cast<std::size_t>(std::min<std::uint64_t>(*request.limit, most_transfers));
+  if (query.limit == 0) return finish(*output, 1, "limit must be at least 1");
+  server.transfers(query, answered_by<TransferPage>(output, [](CommandOutput& out, const TransferPage& page) {
+                     for (const auto& row : page.rows) out.write(row_line(row));
+                     out.write(last_line(0, {}, page.before ? std::to_string(*page.before) : ""));
+                     out.done();
+                   }));
+}
+
+void explain_transfer(ServerControl& server, const Request& request, const Output& output) {
+  if (!request.id) return finish(*output, 1, "which transfer? Give its id; see `understudy transfer list`");
+  server.transfer(*request.id, answered_by<TransferDetail>(output, [](CommandOutput& out, const TransferDetail& found) {
+    out.write(row_line(found));
+    finish(out);
+  }));
+}
+
+constexpr std::string_view no_such_catalog =
+    "this server takes zones from no such catalog; see `understudy catalog list`";
+
+void show_catalogs(ServerControl& server, const Request& request, const Output& output) {
+  const auto catalogs = server.catalogs();
+  std::size_t failed = 0;
+  if (request.zones.empty()) {
+    for (const auto& catalog : catalogs) output->write(row_line(catalog));
+  }
+  for (const Name& name : request.zones) {
+    const auto found = std::ranges::find(catalogs, name, &CatalogRow::name);
+    if (found == catalogs.end()) {
+      ++failed;
+      output->write(zone_error_line(name, no_such_catalog));
+    } else {
+      output->write(row_line(*found));
+    }
+  }
+  finish(*output, failed);
+}
+
+void accept_catalogs(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.empty()) return finish(*output, 1, "which catalog? Name at least one");
+  const auto catalogs = server.catalogs();
+  auto outcomes = std::make_shared<Outcomes>(output, request.zones.size());
+  for (const Name& name : request.zones) {
+    if (std::ranges::find(catalogs, name, &CatalogRow::name) == catalogs.end()) {
+      outcomes->fail(name, no_such_catalog);
+    } else {
+      server.accept_catalog(name, [name, outcomes](const auto& outcome) { outcomes->add(name, outcome); });
+    }
+  }
+}
+
+// The mistakes of a file have a line each, which says all.
+void finish_with_mistakes(CommandOutput& output, const Error& error) {
+  finish(output, 1, error.detail.empty() ? error.text() : error.detail);
+}
+
+void compare_configuration(ServerControl& server, const Request& request, const Output& output) {
+  const auto lines = server.compare_configuration(request.file);
+  if (!lines) return finish_with_mistakes(*output, lines.error());
+  for (const auto& each : *lines) output->write(text_line(each));
+  if (lines->empty()) output->write(text_line("nothing would change"));
+  finish(*output);
 }
 
 void reload(ServerControl& server, const Request& /*request*/, const Output& output) {
-  server.reload([output](const Result<std::string>& outcome) {
-    if (!outcome) {
-      // The mistakes of a file have a line each, which says all.
-      const Error& error = outcome.error();
-      return finish(*output, 1, error.detail.empty() ? error.text() : error.detail);
-    }
-    output->write(line({{"text", *outcome}}));
+  const auto will = [&output](const std::vector<std::string>& lines) {
+    for (const auto& each : lines) output->write(text_line(each));
+  };
+  server.reload(will, [output](const Result<std::string>& outcome) {
+    if (!outcome) return finish_with_mistakes(*output, outcome.error());
+    if (!outcome->empty()) output->write(text_line(*outcome));
     finish(*output);
   });
 }
 
 void stop(ServerControl& server, const Request& /*request*/, const Output& output) {
-  output->write(line({{"text", "stopping"}}));
+  output->write(text_line("stopping"));
   finish(*output);
   server.stop();
 }
@@ -253,7 +280,17 @@ constexpr Command commands[] = {
     {"zone status", show_zones},
     {"zone refresh", refresh_zones},
     {"zone retransfer", retransfer_zones},
+    {"zone add", add_zones},
+    {"zone remove", remove_zones},
     {"zone export", export_zone},
+    {"zone history", show_history},
+    {"zone diff", show_difference},
+    {"transfer list", list_transfers},
+    {"transfer explain", explain_transfer},
+    {"catalog list", show_catalogs},
+    {"catalog status", show_catalogs},
+    {"catalog accept", accept_catalogs},
+    {"conf diff", compare_configuration},
     {"conf reload", reload},
     {"stop", stop},
 };
@@ -261,7 +298,7 @@ constexpr Command commands[] = {
 }  // namespace
 
 void run_command(ServerControl& server, std::string_view text, const Output& output) {
-  const auto request = read_request(text);
+  const auto request = read_control_request(text);
   if (!request) return finish(*output, 1, request.error().text());
   const auto* command = std::ranges::find(commands, request->command, &Command::name);
   if (command != std::end(commands)) return command->run(server, *request, output);

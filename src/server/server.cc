@@ -39,6 +39,7 @@ ZoneRow row_of(const ZoneStatus& status) {
   row.memory = status.memory;
   row.primary = status.primary;
   row.type = status.from_file ? "file" : "secondary";
+  row.origin = "configuration";
   row.last_check = status.last_check;
   row.last_confirmed = status.last_confirmed;
   row.next_check = status.next_check;
@@ -59,6 +60,10 @@ std::shared_ptr<const Config> options_of(const Config& config) {
   options->http = config.http;
   options->transfer = config.transfer;
   return options;
+}
+
+std::unexpected<Error> unsupported(std::string_view what) {
+  return fail(Errc::unsupported, fmt::format("{} is not part of this version", what));
 }
 
 // A command's response over the control socket.
@@ -86,17 +91,30 @@ struct Server::State final : ServerControl {
   void begin();
   void end();
   void all_loaded();
-  Result<std::string> load_and_apply();
-  std::string apply(LoadedConfig loaded);
+  [[nodiscard]] ConfigDiff differences(const std::shared_ptr<const Config>& to) const;
+  Result<std::string> load_and_apply(const Announce& will);
+  void apply(LoadedConfig loaded, const ConfigDiff& diff);
   void handle_command(std::string_view request, std::shared_ptr<ControlReply> reply);
 
   // ServerControl, on the control thread.
   [[nodiscard]] WallSeconds now() const override { return clock.wall_seconds(); }
-  [[nodiscard]] std::vector<ZoneRow> zones(const std::optional<Name>& from, std::size_t limit) const override;
+  [[nodiscard]] ZonePage zones(const std::optional<Name>& from, const ZoneFilter& filter, std::size_t limit,
+                               std::size_t examined) const override;
   [[nodiscard]] std::optional<ZoneRow> zone(NameView name) const override;
   void refresh(NameView name, bool whole, Done done) override;
-  [[nodiscard]] Result<std::unique_ptr<TextSource>> export_zone(NameView name) const override;
-  void reload(Done done) override;
+  void add_zones(std::vector<Name> names, const ZoneTemplate& settings, bool wait, ZoneDone done) override;
+  void remove_zones(std::vector<Name> names, bool forget, ZoneDone done) override;
+  void history(NameView name, Given<std::vector<HistoryRow>> given) const override;
+  void difference(NameView name, std::uint32_t from, std::uint32_t to,
+                  Given<std::unique_ptr<DifferenceSource>> given) const override;
+  void export_zone(NameView name, std::optional<std::uint32_t> serial,
+                   Given<std::unique_ptr<TextSource>> given) const override;
+  void transfers(const TransferQuery& query, Given<TransferPage> given) const override;
+  void transfer(std::uint64_t id, Given<TransferDetail> given) const override;
+  [[nodiscard]] std::vector<CatalogRow> catalogs() const override;
+  void accept_catalog(NameView name, Done done) override;
+  [[nodiscard]] Result<std::vector<std::string>> compare_configuration(const std::string& path) const override;
+  void reload(const Announce& will, Done done) override;
   void stop() override {
     loop.post([this] { loop.stop(); });
   }
@@ -206,10 +224,20 @@ void Server::State::end() {
   control.reset();
 }
 
-std::vector<ZoneRow> Server::State::zones(const std::optional<Name>& from, std::size_t limit) const {
-  std::vector<ZoneRow> rows;
-  for (const auto& status : engine->list(from, limit)) rows.push_back(row_of(status));
-  return rows;
+// One more than is looked at tells where to go on.
+ZonePage Server::State::zones(const std::optional<Name>& from, const ZoneFilter& filter, std::size_t limit,
+                              std::size_t examined) const {
+  ZonePage page;
+  const std::size_t looked_at = filter.empty() ? std::min(limit, examined) : examined;
+  auto listed = engine->list(from, looked_at + 1);
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    if (i == looked_at || page.rows.size() == limit) {
+      page.next = std::move(listed[i].name);
+      break;
+    }
+    if (ZoneRow row = row_of(listed[i]); filter.matches(row)) page.rows.push_back(std::move(row));
+  }
+  return page;
 }
 
 std::optional<ZoneRow> Server::State::zone(NameView name) const {
@@ -233,27 +261,70 @@ void Server::State::refresh(NameView name, bool whole, Done done) {
   }
 }
 
-Result<std::unique_ptr<TextSource>> Server::State::export_zone(NameView name) const {
-  if (!engine->status(name))
-    return fail(Errc::not_found, fmt::format("this server has no zone {}; see `understudy zone list`", name.text()));
+void Server::State::export_zone(NameView name, std::optional<std::uint32_t> serial,
+                                Given<std::unique_ptr<TextSource>> given) const {
+  const auto status = engine->status(name);
+  if (!status) {
+    return given(
+        fail(Errc::not_found, fmt::format("this server has no zone {}; see `understudy zone list`", name.text())));
+  }
   auto version = engine->version(name);
-  if (!version)
-    return fail(Errc::not_found,
-                fmt::format("there is no version of zone {} yet; see `understudy zone status`", name.text()));
-  return std::make_unique<ZoneText>(std::move(version));
+  if (!version) {
+    return given(fail(Errc::not_found,
+                      fmt::format("there is no version of zone {} yet; see `understudy zone status`", name.text())));
+  }
+  if (serial && version->serial().value != *serial) return given(unsupported("versions before the current one"));
+  given(std::make_unique<ZoneText>(std::move(version)));
 }
 
-std::string Server::State::apply(LoadedConfig loaded) {
-  for (const auto& warning : loaded.warnings) log_warning("{}", warning);
-  ConfigDiff diff = diff_configs(config, loaded.config);
-  // What needs a restart differs from what the server was started with, not from the file of the last reload.
+void Server::State::add_zones(std::vector<Name> names, const ZoneTemplate& /*settings*/, bool /*wait*/, ZoneDone done) {
+  for (const Name& name : names) done(name, unsupported("adding zones at run time"));
+}
+
+void Server::State::remove_zones(std::vector<Name> names, bool /*forget*/, ZoneDone done) {
+  for (const Name& name : names) done(name, unsupported("removing zones at run time"));
+}
+
+void Server::State::history(NameView /*name*/, Given<std::vector<HistoryRow>> given) const {
+  given(unsupported("the history of zones"));
+}
+
+void Server::State::difference(NameView /*name*/, std::uint32_t /*from*/, std::uint32_t /*to*/,
+                               Given<std::unique_ptr<DifferenceSource>> given) const {
+  given(unsupported("the history of zones"));
+}
+
+void Server::State::transfers(const TransferQuery& /*query*/, Given<TransferPage> given) const {
+  given(unsupported("the history of transfers"));
+}
+
+void Server::State::transfer(std::uint64_t /*id*/, Given<TransferDetail> given) const {
+  given(unsupported("the history of transfers"));
+}
+
+std::vector<CatalogRow> Server::State::catalogs() const {
+  return {};
+}
+
+void Server::State::accept_catalog(NameView /*name*/, Done done) {
+  done(unsupported("catalogs"));
+}
+
+// What needs a restart differs from what the server was started with, not from the file of the last reload.
+ConfigDiff Server::State::differences(const std::shared_ptr<const Config>& to) const {
+  ConfigDiff diff = diff_configs(config, to);
   std::erase_if(diff.options, &OptionChange::needs_restart);
-  for (auto& change : diff_configs(started_with, options_of(*loaded.config)).options) {
-    if (!change.needs_restart) continue;
-    log_warning("configuration {}: {}", config_path, change.text());
-    diff.options.push_back(std::move(change));
+  for (auto& change : diff_configs(started_with, options_of(*to)).options) {
+    if (change.needs_restart) diff.options.push_back(std::move(change));
   }
-  const std::vector<std::string> lines = diff.lines();
+  return diff;
+}
+
+void Server::State::apply(LoadedConfig loaded, const ConfigDiff& diff) {
+  for (const auto& warning : loaded.warnings) log_warning("{}", warning);
+  for (const auto& change : diff.options) {
+    if (change.needs_restart) log_warning("configuration {}: {}", config_path, change.text());
+  }
   config = std::move(loaded.config);
   set_log_level(config->server.log_level);
   environment->set_settings(answer_settings(*config));
@@ -261,24 +332,34 @@ std::string Server::State::apply(LoadedConfig loaded) {
   engine->set_zones(zone_settings(*config), false, [] {});
   log_info("configuration {} reloaded: {} added, {} removed, {} changed", config_path,
            count_text(diff.zones_added.size(), "zone"), diff.zones_removed.size(), diff.zones_changed.size());
-  return lines.empty() ? "nothing changed" : fmt::format("{}", fmt::join(lines, "\n"));
 }
 
-Result<std::string> Server::State::load_and_apply() {
+Result<std::vector<std::string>> Server::State::compare_configuration(const std::string& path) const {
+  US_ASSIGN(const LoadedConfig loaded, load_config(path.empty() ? config_path : path));
+  return differences(loaded.config).lines();
+}
+
+Result<std::string> Server::State::load_and_apply(const Announce& will) {
   auto loaded = load_config(config_path);
-  if (loaded) return apply(std::move(*loaded));
-  log_error("configuration {} is not applied, the server goes on with the one it has:\n{}", config_path,
-            loaded.error().detail);
-  return std::unexpected(std::move(loaded).error());
+  if (!loaded) {
+    log_error("configuration {} is not applied, the server goes on with the one it has:\n{}", config_path,
+              loaded.error().detail);
+    return std::unexpected(std::move(loaded).error());
+  }
+  const ConfigDiff diff = differences(loaded->config);
+  const auto lines = diff.lines();
+  if (!lines.empty()) will(lines);
+  apply(std::move(*loaded), diff);
+  return lines.empty() ? "nothing changed" : "";
 }
 
-void Server::State::reload(Done done) {
+void Server::State::reload(const Announce& will, Done done) {
   if (stopping) return done(fail(Errc::cancelled, "the server is stopping"));
   // systemd compares with CLOCK_MONOTONIC, which stands still while the machine is suspended; ours does not.
   const auto begun = std::chrono::steady_clock::now().time_since_epoch();
   notify_service_manager(fmt::format("RELOADING=1\nMONOTONIC_USEC={}",
                                      std::chrono::duration_cast<std::chrono::microseconds>(begun).count()));
-  done(load_and_apply());
+  done(load_and_apply(will));
   // Before it is ready, that is still to come.
   if (ready) notify_service_manager("READY=1");
 }
@@ -308,7 +389,7 @@ Result<std::unique_ptr<Server>> Server::create(std::string config_path, LoadedCo
 void Server::run() {
   State& s = *state_;
   s.loop.on_signals({SIGTERM, SIGINT}, [&s](int) { s.loop.stop(); });
-  s.loop.on_signals({SIGHUP}, [&s](int) { s.reload([](const Result<std::string>&) {}); });
+  s.loop.on_signals({SIGHUP}, [&s](int) { s.reload([](const auto&) {}, [](const Result<std::string>&) {}); });
   s.begin();
   s.signals.release();
   s.loop.run();

@@ -11,7 +11,9 @@ namespace {
 std::vector<PeerSettings> peers(const std::vector<PeerConfig>& from) {
   std::vector<PeerSettings> out;
   out.reserve(from.size());
-  for (const auto& peer : from) out.push_back({peer.name, peer.endpoint, peer.key});
+  for (const auto& peer : from) {
+    for (const auto& endpoint : peer.endpoints) out.push_back({peer.name, endpoint, peer.key});
+  }
   return out;
 }
 
@@ -24,7 +26,9 @@ std::shared_ptr<const ZonePolicySettings> policy_settings(const ZonePolicy& from
   access->transfer = from.allow_transfer;
   access->notify = from.allow_notify;
   for (const auto& primary : from.primaries) {
-    access->notify.push_back({Prefix::of(primary.endpoint.address), std::nullopt});
+    for (const auto& endpoint : primary.endpoints) {
+      access->notify.push_back({Prefix::of(endpoint.address), std::nullopt});
+    }
   }
   auto policy = std::make_shared<ZonePolicySettings>();
   policy->primaries = peers(from.primaries);
@@ -47,6 +51,7 @@ std::vector<ZoneSettings> zone_settings(const Config& config) {
   std::vector<ZoneSettings> out;
   out.reserve(config.zones.size());
   for (const auto& zone : config.zones) {
+    if (zone.is_produced()) continue;  // made from other zones, not taken
     auto& policy = known[zone.policy.get()];
     if (!policy) policy = policy_settings(*zone.policy);
     out.push_back({Name(zone.name()), zone.file ? *zone.file : std::string(), policy});

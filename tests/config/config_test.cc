@@ -54,12 +54,30 @@ TEST(PeerConfig, ComparesKeysByContent) {
   const auto key = std::make_shared<const TsigKey>(TsigKey{name_of("k."), TsigAlgorithm::hmac_sha256, {1}});
   const auto twin = std::make_shared<const TsigKey>(*key);
   const auto other = std::make_shared<const TsigKey>(TsigKey{name_of("k."), TsigAlgorithm::hmac_sha256, {2}});
-  const PeerConfig peer{"p", *Endpoint::parse("192.0.2.1@53"), key};
-  EXPECT_EQ(peer, (PeerConfig{"p", *Endpoint::parse("192.0.2.1@53"), twin}));
-  EXPECT_NE(peer, (PeerConfig{"p", *Endpoint::parse("192.0.2.1@53"), other}));
-  EXPECT_NE(peer, (PeerConfig{"p", *Endpoint::parse("192.0.2.1@53"), nullptr}));
-  EXPECT_NE(peer, (PeerConfig{"p", *Endpoint::parse("192.0.2.1@54"), key}));
-  EXPECT_NE(peer, (PeerConfig{"q", *Endpoint::parse("192.0.2.1@53"), key}));
+  const PeerConfig peer{.name = "p", .endpoints = {*Endpoint::parse("192.0.2.1@53")}, .key = key};
+  const auto with = [&](auto change) {
+    PeerConfig changed = peer;
+    change(changed);
+    return changed;
+  };
+  EXPECT_EQ(peer, with([&](PeerConfig& p) { p.key = twin; }));
+  EXPECT_NE(peer, with([&](PeerConfig& p) { p.key = other; }));
+  EXPECT_NE(peer, with([&](PeerConfig& p) { p.key = nullptr; }));
+  EXPECT_NE(peer, with([&](PeerConfig& p) { p.endpoints = {*Endpoint::parse("192.0.2.1@54")}; }));
+  EXPECT_NE(peer, with([&](PeerConfig& p) { p.endpoints.push_back(*Endpoint::parse("192.0.2.2@53")); }));
+  EXPECT_NE(peer, with([&](PeerConfig& p) { p.name = "q"; }));
+  EXPECT_NE(peer, with([&](PeerConfig& p) { p.source = {*IpAddress::parse("192.0.2.9")}; }));
+  EXPECT_NE(peer, with([&](PeerConfig& p) { p.ixfr = false; }));
+  EXPECT_NE(peer, with([&](PeerConfig& p) { p.ixfr_udp = true; }));
+}
+
+TEST(PeerConfig, TheSourceIsOfTheFamilyOfTheOtherSide) {
+  const auto v4 = *IpAddress::parse("192.0.2.9"), v6 = *IpAddress::parse("2001:db8::9");
+  const PeerConfig both{.source = {v6, v4}};
+  EXPECT_EQ(both.source_for(*IpAddress::parse("192.0.2.1")), v4);
+  EXPECT_EQ(both.source_for(*IpAddress::parse("::1")), v6);
+  const PeerConfig one{.source = {v6}};
+  EXPECT_EQ(one.source_for(*IpAddress::parse("192.0.2.1")), std::nullopt);
 }
 
 TEST(ZoneConfig, ACopyKeepsItsName) {

@@ -125,16 +125,16 @@ TEST(ParseConfig, ShapeOfTheFile) {
 TEST(ParseConfig, KeysAtTheTop) {
   EXPECT_EQ(mistakes("zone: []"),
             "c:1:1: unknown key 'zone', nearest is 'zones'; expected one of server, storage, control, http, transfer, "
-            "keys, primaries, templates, zones");
+            "keys, primaries, templates, zones, catalogs");
   EXPECT_EQ(mistakes("options: {}"),
             "c:1:1: unknown key 'options'; expected one of server, storage, control, http, transfer, keys, primaries, "
-            "templates, zones");
+            "templates, zones, catalogs");
   EXPECT_EQ(mistakes("zones: []\nserver: {}\nzones: []\n"), "c:3:1: zones stands twice, first in line 1");
-  EXPECT_EQ(mistakes("catalogs: []"), "c:1:1: catalog zones are not supported by this version");
 }
 
 TEST(ParseConfig, CodesOfErrors) {
-  EXPECT_EQ(parse_config("catalogs: []", "c", "/").error().code, Errc::unsupported);
+  EXPECT_EQ(parse_config("primaries: [{name: p, address: 192.0.2.1, transport: tls}]", "c", "/").error().code,
+            Errc::unsupported);
   EXPECT_EQ(parse_config("zone: []", "c", "/").error().code, Errc::unknown_key);
   EXPECT_EQ(parse_config("{", "c", "/").error().code, Errc::syntax);
   EXPECT_EQ(parse_config("server: {workers: x}", "c", "/").error().code, Errc::bad_value);

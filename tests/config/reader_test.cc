@@ -87,7 +87,8 @@ INSTANTIATE_TEST_SUITE_P(
              "c:1:33: server.listen: 127.0.0.1@53 stands twice"},
         Case{"primaries: [{name: p, address: primary.example}]",
              "c:1:32: primaries[].address: 'primary.example' is not an address of the form ADDRESS or ADDRESS@PORT"},
-        Case{"primaries: [{name: p}]", "c:1:13: primaries[].address is missing, expected ADDRESS or ADDRESS@PORT"}));
+        Case{"primaries: [{name: p}]",
+             "c:1:13: primaries[].address is missing, expected ADDRESS, ADDRESS@PORT, or a list of these"}));
 
 INSTANTIATE_TEST_SUITE_P(
     AccessRules, ReaderMistakes,
@@ -129,10 +130,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"zones: [{name: a., primaries: [192.0.2.1, 192.0.2.1@53]}]",
              "c:1:43: zones[].primaries: 192.0.2.1@53 stands twice"},
         Case{"zones: [{name: a., primaries: [{key: k.}]}]",
-             "c:1:32: primaries[].address is missing, expected ADDRESS or ADDRESS@PORT\n"
+             "c:1:32: primaries[].address is missing, expected ADDRESS, ADDRESS@PORT, or a list of these\n"
              "c:1:38: primaries[].key: there is no key 'k.'"},
         Case{"zones: [{name: a., file: f, notify: [{address: 192.0.2.1, prot: 53}]}]",
-             "c:1:59: unknown key 'prot' in primaries; expected one of name, address, key, transport"},
+             "c:1:59: unknown key 'prot' in primaries; expected one of name, address, source, key, transport, ixfr, "
+             "ixfr-udp"},
         Case{"primaries: [{name: p, address: 192.0.2.1, transport: udp}]",
              "c:1:54: primaries[].transport: expected one of tcp, not 'udp'"},
         Case{"primaries: [{name: p, address: 192.0.2.1, transport: tls}]",
@@ -154,7 +156,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"templates: [{name: t, file: x}]",
              "c:1:23: unknown key 'file' in templates; expected one of name, primaries, "
              "allow-notify, allow-transfer, notify, refresh-min, refresh-max, retry-min, retry-max, expire-min, "
-             "expire-max, max-records, max-size"},
+             "expire-max, max-records, max-size, serial-backwards, check-all-primaries, on-expire, history-versions, "
+             "history-size, catalog-produce"},
         Case{"server:\n  workers: 1\n  user: x\n  workers: 2\n",
              "c:4:3: server.workers stands twice, first in line 2"}));
 

@@ -25,9 +25,10 @@ TEST(Schema, EveryOptionIsWholeAndUnique) {
         EXPECT_EQ(part.find(option.key), &option) << path;
         EXPECT_TRUE(option.help.ends_with('.')) << path;
         EXPECT_NE(option.binding.store, nullptr) << path;
-        EXPECT_EQ(option.type == ValueType::choice, !option.choices.empty()) << path;
-        const bool bounded =
-            option.type == ValueType::number || option.type == ValueType::size || in_milliseconds(option);
+        const bool timed_choice = option.type == ValueType::timed_choice;
+        EXPECT_EQ(option.type == ValueType::choice || timed_choice, !option.choices.empty()) << path;
+        const bool bounded = option.type == ValueType::number || option.type == ValueType::size ||
+                             in_milliseconds(option) || timed_choice;
         EXPECT_EQ(bounded, option.max != 0) << path;
         EXPECT_FALSE(expectation(option).empty()) << path;
       }
@@ -39,12 +40,12 @@ TEST(Schema, EveryOptionIsWholeAndUnique) {
 TEST(Schema, DefaultsAreWithinTheirBounds) {
   for (const auto& part : schema()) {
     for (const auto& option : part.options) {
-      if (option.max == 0) continue;
+      if (option.max == 0 || option.type == ValueType::timed_choice) continue;
       const auto value = std::get<std::uint64_t>(option.binding.load(part.defaults));
       EXPECT_TRUE((value >= option.min && value <= option.max) || value == option.word_value) << part.path_of(option);
     }
     for (const auto& option : part.policy) {
-      if (option.max == 0) continue;
+      if (option.max == 0 || option.type == ValueType::timed_choice) continue;
       const auto value = std::get<std::uint64_t>(option.binding.load(&default_policy()));
       EXPECT_TRUE((value >= option.min && value <= option.max) || value == option.word_value) << part.path_of(option);
     }
@@ -66,6 +67,10 @@ std::string another_value(const Option& option, const OptionValue& value) {
       return "[127.0.0.9@5353]";
     case ValueType::choice:
       return std::string(option.choices[std::get<std::uint64_t>(value) == 0 ? 1 : 0]);
+    case ValueType::timed_choice:
+      return std::string(option.choices.back()) + " 3h";
+    case ValueType::name:
+      return "catalog.example.";
     default:
       return value_text(option, std::get<std::uint64_t>(value) == option.max ? option.min : option.max);
   }
@@ -104,11 +109,12 @@ TEST(Schema, EverySettingOfAPolicyIsReadInTemplatesAndZones) {
     }
     const auto setting = std::string(option.key) + ": '" + text + "'";
     const auto line = text.front() == '[' ? std::string(option.key) + ": " + text : setting;
+    const std::string other = option.key == "catalog-produce" ? ", catalog.example." : "";
     const auto in_template =
-        parsed(head + "templates: [{name: default, " + line + "}]\nzones: [{name: a., file: f}]\n");
+        parsed(head + "templates: [{name: default, " + line + "}]\nzones: [{name: a., file: f}" + other + "]\n");
     EXPECT_EQ(value_text(option, option.binding.load(in_template->templates.at("default").get())), text) << option.key;
     const bool peers = option.key == "primaries";
-    const auto in_zone = parsed(head + "zones: [{name: a., " + (peers ? "" : "file: f, ") + line + "}]\n");
+    const auto in_zone = parsed(head + "zones: [{name: a., " + (peers ? "" : "file: f, ") + line + "}" + other + "]\n");
     EXPECT_EQ(value_text(option, option.binding.load(in_zone->zones.at(0).policy.get())), text) << option.key;
   }
 }
@@ -133,6 +139,11 @@ TEST(Schema, ValuesAsText) {
   EXPECT_EQ(text("transfer", "stall-timeout", std::uint64_t{1'500}), "1500ms");
   EXPECT_EQ(text("keys", "secret", Bytes{1, 2, 3}), "(secret)");
   EXPECT_EQ(text("server", "user", std::string()), "");
+  EXPECT_EQ(text("zones", "serial-backwards", TimedValue{0, 0}), "ignore");
+  EXPECT_EQ(text("zones", "serial-backwards", TimedValue{2, 7'200'000}), "accept-after 2h");
+  EXPECT_EQ(text("zones", "catalog-produce", {}), "");
+  EXPECT_EQ(text("primaries", "source", std::vector<IpAddress>{*IpAddress::parse("::1")}), "[::1]");
+  EXPECT_EQ(text("catalogs", "groups", GroupMap{{"b", "y"}, {"a", "x"}}), "{a: x, b: y}");
 }
 
 TEST(Schema, Expectations) {
@@ -140,6 +151,10 @@ TEST(Schema, Expectations) {
   EXPECT_EQ(text("server", "workers"), "auto or a number from 1 to 1024");
   EXPECT_EQ(text("server", "log-level"), "one of debug, info, warning, error");
   EXPECT_EQ(text("http", "zone-metrics"), "true or false");
+  EXPECT_EQ(text("zones", "on-expire"),
+            "one of servfail, serve, serve-for TIME, where TIME is whole seconds from 1s to 4294967295s, such as 30m, "
+            "1h or 2d");
+  EXPECT_EQ(text("zones", "catalog-produce"), "none or a domain name");
   EXPECT_EQ(text("transfer", "max-size"), "a size from 1KiB to 16TiB, such as 4096, 64KiB or 2GiB");
   EXPECT_EQ(text("transfer", "stall-timeout"), "a time from 100ms to 1h, such as 500ms, 10s or 2m");
   EXPECT_EQ(text("zones", "expire-max"),

@@ -49,9 +49,9 @@ TEST(ZoneReader, WhatTheZoneSaysCountsAndTheRestComesFromTheTemplate) {
   const auto config = with_zones("  - {name: a., primaries: [p2, p1], refresh-min: 1m}\n");
   const auto& policy = *config->zones[0].policy;
   ASSERT_EQ(policy.primaries.size(), 2U);
-  EXPECT_EQ(policy.primaries[0].endpoint.text(), "2001:db8::2@5300");
+  EXPECT_EQ(policy.primaries[0].endpoints.at(0).text(), "2001:db8::2@5300");
   EXPECT_EQ(policy.primaries[0].key, nullptr);
-  EXPECT_EQ(policy.primaries[1].endpoint.text(), "192.0.2.1@53");
+  EXPECT_EQ(policy.primaries[1].endpoints.at(0).text(), "192.0.2.1@53");
   EXPECT_EQ(policy.primaries[1].key, config->find_key(name_of("k.")));
   EXPECT_EQ(policy.refresh_min, std::chrono::minutes(1));
   EXPECT_EQ(policy.retry_max, std::chrono::minutes(5));
@@ -88,8 +88,8 @@ TEST(ZoneReader, PrimariesByNameAddressOrMapping) {
   ASSERT_EQ(primaries.size(), 5U);
   EXPECT_EQ(primaries[0].name, "p1");
   EXPECT_EQ(primaries[1].name, "192.0.2.9@53");
-  EXPECT_EQ(primaries[1].endpoint.text(), "192.0.2.9@53");
-  EXPECT_EQ(primaries[2].endpoint.text(), "::1@5300");
+  EXPECT_EQ(primaries[1].endpoints.at(0).text(), "192.0.2.9@53");
+  EXPECT_EQ(primaries[2].endpoints.at(0).text(), "::1@5300");
   EXPECT_EQ(primaries[3].name, "192.0.2.8@54");
   EXPECT_EQ(primaries[3].key, config->find_key(name_of("k.")));
   EXPECT_EQ(primaries[4].name, "x");
@@ -147,7 +147,8 @@ TEST(ZoneReader, Entries) {
   EXPECT_EQ(zone_mistakes("  - {name: a., primary: [p1]}\n"),
             "c:11:16: unknown key 'primary' in zones, nearest is 'primaries'; expected one of name, template, file, "
             "primaries, allow-notify, allow-transfer, notify, refresh-min, refresh-max, retry-min, retry-max, "
-            "expire-min, expire-max, max-records, max-size");
+            "expire-min, expire-max, max-records, max-size, serial-backwards, check-all-primaries, on-expire, "
+            "history-versions, history-size, catalog-produce");
 }
 
 TEST(ZoneReader, AMistakeInATemplateIsNamedOnce) {

@@ -58,7 +58,7 @@ TEST_F(Commands, RowHasEveryFact) {
   expect_done();
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_EQ(lines[0]["row"], json::parse(R"({
-    "name": "example.com.", "type": "secondary", "state": "failing", "activity": "checking", "serial": 4294967295,
+    "name": "example.com.", "type": "secondary", "origin": "configuration", "state": "failing", "activity": "checking", "serial": 4294967295,
     "records": 7, "memory": 4096, "primary": "hidden1", "last_check": 999990, "last_confirmed": 999000,
     "next_check": 1000060, "next_check_in": 60, "expires_at": 1086400, "expires_in": 86400,
     "last_error": "timed out: 192.0.2.1@53", "checks": 3, "transfers": 2, "failures": 1})"));
@@ -209,10 +209,24 @@ TEST_F(Commands, ExportFails) {
   expect_error("which zone? Name exactly one");
 }
 
-TEST_F(Commands, ReloadTellsWhatChanged) {
-  server.reload_outcome = "zone a. is added\nzone b. is removed";
-  EXPECT_EQ(run(R"({"command": "conf reload"})").at(0)["text"], "zone a. is added\nzone b. is removed");
+TEST_F(Commands, ReloadTellsWhatItChangesFirst) {
+  server.changes = std::vector<std::string>{"zone a. is added", "zone b. is removed"};
+  server.reload_outcome = "";
+  const auto lines = run(R"({"command": "conf reload"})");
   expect_done();
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0], json::parse(R"({"text": "zone a. is added"})"));
+  EXPECT_EQ(lines[1], json::parse(R"({"text": "zone b. is removed"})"));
+  server.changes = std::vector<std::string>{};
+  server.reload_outcome = "nothing changed";
+  EXPECT_EQ(run(R"({"command": "conf reload"})").at(0)["text"], "nothing changed");
+}
+
+TEST_F(Commands, ReloadThatFailsHalfWaySaysSoAfterWhatItWouldHaveChanged) {
+  server.changes = std::vector<std::string>{"zone a. is added"};
+  server.reload_outcome = fail(Errc::storage_full, "/var/lib/understudy");
+  EXPECT_EQ(run(R"({"command": "conf reload"})").size(), 1U);
+  expect_error("/var/lib/understudy");
 }
 
 TEST_F(Commands, ReloadPassesMistakesOnAsTheyAre) {
@@ -222,6 +236,18 @@ TEST_F(Commands, ReloadPassesMistakesOnAsTheyAre) {
   server.reload_outcome = fail(Errc::cancelled);
   run(R"({"command": "conf reload"})");
   expect_error(std::string(errc_text(Errc::cancelled)));
+}
+
+TEST_F(Commands, DiffOfTheConfigurationOnlyTells) {
+  server.changes = std::vector<std::string>{"zone a. is added"};
+  EXPECT_EQ(run(R"({"command": "conf diff", "file": "/etc/other.yaml"})").at(0)["text"], "zone a. is added");
+  expect_done();
+  server.changes = std::vector<std::string>{};
+  EXPECT_EQ(run(R"({"command": "conf diff"})").at(0)["text"], "nothing would change");
+  EXPECT_EQ(server.compared, (std::vector<std::string>{"/etc/other.yaml", ""}));
+  server.changes = fail(Errc::syntax, "c.yaml:1:1: one\nc.yaml:2:1: two");
+  EXPECT_TRUE(run(R"({"command": "conf diff"})").empty());
+  expect_error("c.yaml:1:1: one\nc.yaml:2:1: two");
 }
 
 TEST_F(Commands, StopSaysSoFirst) {
@@ -247,8 +273,9 @@ TEST_F(Commands, NonsenseIsAnsweredWithWhatIsWrong) {
       {R"({"command": "zone refresh"})", "which zone? Name at least one"},
       {R"({"command": "zone refresh", "zones": []})", "which zone? Name at least one"},
       {R"({})",
-       "there is no command '' here, only: zone list, zone status, zone refresh, zone retransfer, zone export, "
-       "conf reload, stop"},
+       "there is no command '' here, only: zone list, zone status, zone refresh, zone retransfer, zone add, zone "
+       "remove, zone export, zone history, zone diff, transfer list, transfer explain, catalog list, catalog status, "
+       "catalog accept, conf diff, conf reload, stop"},
   };
   for (const auto& [request, error] : cases) {
     EXPECT_TRUE(run(request).empty()) << request;

@@ -125,7 +125,11 @@ class ServerTest : public testing::Test {
     const auto lines = command({{"command", "conf reload"}});
     EXPECT_TRUE(manager_.next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
     EXPECT_EQ(manager_.next(), "READY=1");
-    return lines.at(0).value("text", "no text");
+    std::string said;
+    for (const auto& line : lines) {
+      if (line.contains("text")) said += (said.empty() ? "" : "\n") + line["text"].get<std::string>();
+    }
+    return said;
   }
 
   const Folder folder_;
