@@ -56,7 +56,7 @@ struct TransferConfig {
   unsigned connections_per_primary = 4;                      // kept, for many zones each
   std::chrono::milliseconds connection_idle_timeout{8'000};  // below that of common primaries: we close, not they
   unsigned soa_queries_per_second = 500;                     // to one primary; a million zones an hour are 278
-  std::chrono::milliseconds retry_backoff_max{300'000};      // between tries of a primary that fails
+  std::chrono::milliseconds retry_backoff_max{60'000};       // between tries of a primary that fails
   std::chrono::milliseconds probe_timeout{5'000};
   std::chrono::milliseconds stall_timeout{5'000};
   std::uint64_t min_rate = 512;            // octets a second, averaged over 30 s; 0: no lower bound

@@ -29,13 +29,13 @@
 
 namespace understudy {
 
-enum class Transport : std::uint8_t { tcp };
+enum class StreamKind : std::uint8_t { tcp };
 
 /// Requests with equal keys may share connections.
 struct PeerKey {
   Endpoint address;
   std::optional<IpAddress> source = std::nullopt;
-  Transport transport = Transport::tcp;
+  StreamKind kind = StreamKind::tcp;
 
   friend auto operator<=>(const PeerKey&, const PeerKey&) = default;
 };

@@ -12,13 +12,44 @@ std::vector<PeerSettings> peers(const std::vector<PeerConfig>& from) {
   std::vector<PeerSettings> out;
   out.reserve(from.size());
   for (const auto& peer : from) {
-    for (const auto& endpoint : peer.endpoints) out.push_back({peer.name, endpoint, peer.key});
+    for (const auto& endpoint : peer.endpoints) {
+      out.push_back({.name = peer.name,
+                     .address = endpoint,
+                     .key = peer.key,
+                     .source = peer.source_for(endpoint.address),
+                     .ixfr = peer.ixfr,
+                     .ixfr_over_udp = peer.ixfr_udp});
+    }
   }
   return out;
 }
 
 std::uint32_t seconds(std::chrono::seconds from) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(from.count(), 0, 0xffff'ffff));
+}
+
+BackwardsPolicy backwards_policy(SerialBackwards from) {
+  switch (from) {
+    case SerialBackwards::ignore:
+      return BackwardsPolicy::ignore;
+    case SerialBackwards::accept:
+      return BackwardsPolicy::accept;
+    case SerialBackwards::accept_after:
+      return BackwardsPolicy::accept_after;
+  }
+  return BackwardsPolicy::ignore;
+}
+
+ExpiryPolicy expiry_policy(OnExpire from) {
+  switch (from) {
+    case OnExpire::servfail:
+      return ExpiryPolicy::servfail;
+    case OnExpire::serve:
+      return ExpiryPolicy::serve;
+    case OnExpire::serve_for:
+      return ExpiryPolicy::serve_for;
+  }
+  return ExpiryPolicy::servfail;
 }
 
 std::shared_ptr<const ZonePolicySettings> policy_settings(const ZonePolicy& from) {
@@ -41,6 +72,12 @@ std::shared_ptr<const ZonePolicySettings> policy_settings(const ZonePolicy& from
                     .expire_min = seconds(from.expire_min),
                     .expire_max = seconds(from.expire_max)};
   policy->limits = {.max_records = from.max_records, .max_octets = from.max_size};
+  policy->serial_backwards = backwards_policy(from.serial_backwards.kind);
+  policy->backwards_after = from.serial_backwards.period;
+  policy->check_all_primaries = from.check_all_primaries;
+  policy->on_expire = expiry_policy(from.on_expire.kind);
+  policy->serve_for = from.on_expire.period;
+  policy->history = {.versions = from.history_versions, .octets = from.history_size};
   return policy;
 }
 
@@ -67,7 +104,11 @@ EngineSettings engine_settings(const Config& config) {
           .stall_timeout = t.stall_timeout,
           .min_rate = t.min_rate,
           .notify_timeout = t.notify_timeout,
-          .notify_tries = t.notify_tries};
+          .notify_tries = t.notify_tries,
+          .max_connections = t.connections_per_primary,
+          .idle_timeout = t.connection_idle_timeout,
+          .soa_queries_per_second = static_cast<double>(t.soa_queries_per_second),
+          .max_pause = t.retry_backoff_max};
 }
 
 AnswerSettings answer_settings(const Config& config) {

@@ -1,14 +1,18 @@
-// What is written for commits, timers and removals. The order of a commit: blocks, then head and timers with a sync,
-// then the promise in the ledger, then the acknowledgement; what the version before leaves in "large" is deleted last.
+// What is written for commits, timers and removals. The order of a commit: blocks or deltas, then head and timers with
+// a sync, then the promise in the ledger, then the acknowledgement; what the version before leaves in "large" is
+// deleted last.
 #include <fmt/format.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
 #include "store/crc32c.h"
+#include "store/deltas.h"
 #include "store/state.h"
 #include "store/version_codec.h"
 
@@ -32,21 +36,23 @@ class Group {
   Group(ZoneStore::State& state, std::span<Result<void>> outcomes) : state_(state), outcomes_(outcomes) {}
 
   [[nodiscard]] std::size_t size() const { return batch_.GetDataSize(); }
-  void put_block(const std::string& key, ByteView value) { batch_.Put(key, slice_of(value)); }
+  [[nodiscard]] rocksdb::WriteBatch& batch() { return batch_; }
+  void put(const std::string& key, ByteView value) { batch_.Put(key, slice_of(value)); }
 
-  /// Makes `head` the zone's; its blocks are in the database or in this group.
+  /// Makes `head` the zone's; its blocks and deltas are in the database or in this group.
   void put_head(std::size_t index, const VersionHead& head) {
-    // A head that cannot be read is replaced all the same; blocks of its version go with the next rescue.
-    if (const auto before = state_.head_of(head.name); before && *before) {
-      delete_version(batch_, **before);
-      if ((*before)->large) replaced_.push_back((*before)->base);
-    }
     const std::string key = head_key(head.name);
-    batch_.Put(key, slice_of(encode_head(key, head)));
+    put(key, encode_head(key, head));
     const std::string timers = timers_key(head.name);
-    batch_.Put(timers, slice_of(encode_timers(timers, head.timers)));
+    put(timers, encode_timers(timers, head.timers));
     members_.push_back(index);
     promises_.push_back({head.name, head.version, head.serial, false});
+  }
+
+  /// Deletes the blocks of a base that is replaced.
+  void drop_base(const VersionHead& before) {
+    delete_blocks(batch_, before);
+    if (before.large) replaced_.push_back(before.base);
   }
 
   /// Hands what has gathered to the database without waiting for the disk.
@@ -81,41 +87,126 @@ class Group {
   Result<void> written_;
 };
 
-/// Writes the blocks of one version: into the group's batch, or into a file once there are too many.
-class VersionWriter {
+/// The first of `deltas` that may be kept as history, which ends with the last of them.
+std::size_t first_kept(std::span<const DeltaPtr> deltas, HistoryLimits keep) {
+  std::uint64_t octets = 0;
+  std::size_t first = deltas.size();
+  while (first > 0 && deltas.size() - first < keep.versions) {
+    octets += deltas[first - 1]->size();
+    if (octets > keep.octets) break;
+    --first;
+  }
+  return first;
+}
+
+/// Writes one commit: as deltas behind the stored base, or the blocks of a new base into the group's batch, or into a
+/// file once there are too many.
+class CommitWriter {
  public:
-  VersionWriter(ZoneStore::State& state, const Commit& commit) : state_(state), commit_(commit) {
-    const Zone& version = *commit.version;
-    head_.name = Name(version.apex());
-    head_.version = head_.base = state.next_version++;
-    head_.serial = version.serial().value;
-    head_.records = version.record_count();
-    head_.nodes = version.node_count();
-    head_.octets = version.memory_size();
-    head_.timers = commit.timers;
-    head_.source = commit.source;
+  CommitWriter(ZoneStore::State& state, const Commit& commit)
+      : state_(state), commit_(commit), version_(state.next_version++) {
+    // A head that cannot be read is replaced all the same; blocks and deltas of its version go with the next rescue.
+    if (auto before = state.head_of(commit.version->apex())) before_ = *std::move(before);
   }
 
   Result<void> run(std::size_t index, Group& small_ones, std::span<Result<void>> outcomes) {
+    if (deltas_are_enough()) {
+      write_deltas(index, small_ones);
+      return {};
+    }
+    start_head({});
+    head_.base = version_;
+    head_.octets = commit_.version->memory_size();
     US_TRY(encode_version(commit_.version, [this](ByteView block) { return take(block); }));
     if (large_ == nullptr) {
       for (const Bytes& block : held_) {
         const std::string key = block_key(head_.name, head_.base, head_.blocks);
-        small_ones.put_block(key, sealed(key, block));
+        small_ones.put(key, sealed(key, block));
       }
-      small_ones.put_head(index, head_);
+      finish_base(index, small_ones);
       return {};
     }
     const rocksdb::Status status = large_->finish();
     if (!status.ok()) return failure(status);
     // A group of its own: the zones in the other one need not wait for this one's syncs, nor fail with it.
     Group alone(state_, outcomes);
-    alone.put_head(index, head_);
+    finish_base(index, alone);
     alone.finish();
     return outcomes[index];
   }
 
  private:
+  [[nodiscard]] bool follows_stored() const {
+    return before_ && !commit_.deltas.empty() && commit_.deltas.front()->from().value == before_->serial &&
+           lead_to(commit_.deltas, commit_.version->serial()) && !state_.lost_zone(before_->name);
+  }
+
+  [[nodiscard]] bool deltas_are_enough() const {
+    return !commit_.whole && follows_stored() &&
+           octets_of(commit_.deltas) <= std::max(least_chain, before_->stored / 2);
+  }
+
+  /// What is known without looking at the version's records.
+  void start_head(VersionHead from) {
+    const Zone& version = *commit_.version;
+    head_ = std::move(from);
+    head_.name = Name(version.apex());
+    head_.version = version_;
+    head_.serial = version.serial().value;
+    head_.records = version.record_count();
+    head_.nodes = version.node_count();
+    head_.timers = commit_.timers;
+    head_.source = commit_.source;
+    head_.keep = commit_.keep;
+  }
+
+  void write_deltas(std::size_t index, Group& group) {
+    start_head(*before_);
+    if (head_.history == 0) begin_history();
+    append_deltas(head_, commit_.deltas, [&](const std::string& key, ByteView value) { group.put(key, value); });
+    head_.chain_octets += octets_of(commit_.deltas);
+    trim_history(*state_.database, head_, head_.chain, 0, group.batch());
+    group.put_head(index, head_);
+  }
+
+  void begin_history() {
+    head_.history = version_;
+    head_.first = head_.chain = head_.end = 0;
+    head_.history_octets = head_.chain_octets = 0;
+    head_.link = 0;
+  }
+
+  /// The base is written: what led to it becomes history.
+  void finish_base(std::size_t index, Group& group) {
+    std::span<const DeltaPtr> deltas = commit_.deltas;
+    if (!lead_to(deltas, commit_.version->serial())) deltas = {};
+    const std::size_t first = first_kept(deltas, commit_.keep);
+    const bool goes_on = follows_stored() && first == 0;
+    if (goes_on && before_->history != 0) {
+      continue_history();
+    } else {
+      if (before_) delete_deltas(*state_.database, *before_, group.batch());
+      if (first < deltas.size()) begin_history();
+    }
+    deltas = deltas.subspan(first);
+    const std::uint64_t stored_end = head_.end;
+    append_deltas(head_, deltas, [&](const std::string& key, ByteView value) { group.put(key, value); });
+    const std::uint64_t added = octets_of(deltas);
+    head_.chain = head_.end;
+    head_.history_octets += added;
+    trim_history(*state_.database, head_, stored_end, added, group.batch());
+    if (before_) group.drop_base(*before_);
+    group.put_head(index, head_);
+  }
+
+  void continue_history() {
+    head_.history = before_->history;
+    head_.first = before_->first;
+    head_.end = before_->end;
+    head_.link = before_->link;
+    head_.history_octets = before_->history_octets + before_->chain_octets;
+  }
+
   Result<void> take(ByteView block) {
     if (large_ != nullptr) return put_large(block);
     octets_ += block.size();
@@ -149,8 +240,10 @@ class VersionWriter {
 
   ZoneStore::State& state_;
   const Commit& commit_;
+  const std::uint64_t version_;
+  std::optional<VersionHead> before_;
   VersionHead head_;
-  std::vector<Bytes> held_;  // blocks, as long as the version may turn out to be small
+  std::vector<Bytes> held_;  // blocks, as long as the base may turn out to be small
   std::size_t octets_ = 0;
   std::unique_ptr<LargeWriter> large_;
   Bytes sealed_;
@@ -162,7 +255,7 @@ void ZoneStore::State::commit_all(std::span<const Commit> commits, std::span<Res
   Group small_ones(*this, outcomes);
   for (std::size_t i = 0; i < commits.size(); ++i) {
     if (small_ones.size() >= batch_limit) small_ones.flush();
-    outcomes[i] = VersionWriter(*this, commits[i]).run(i, small_ones, outcomes);
+    outcomes[i] = CommitWriter(*this, commits[i]).run(i, small_ones, outcomes);
   }
   small_ones.finish();
 }
@@ -187,7 +280,7 @@ Result<void> ZoneStore::State::remove(NameView zone) {
   forget_lost(zone);
   rocksdb::WriteBatch batch;
   if (head && *head) {
-    delete_version(batch, **head);
+    delete_version(*database, **head, batch);
   } else {
     batch.Delete(head_key(zone));
     batch.Delete(timers_key(zone));
@@ -228,12 +321,17 @@ bool wants_whole_version(const VersionHead& head) {
   return chain > std::max(least_chain, head.stored / 2);
 }
 
-void delete_version(rocksdb::WriteBatch& batch, const VersionHead& head) {
-  batch.Delete(head_key(head.name));
-  batch.Delete(timers_key(head.name));
+void delete_blocks(rocksdb::WriteBatch& batch, const VersionHead& head) {
   for (std::uint32_t number = 0; !head.large && number < head.blocks; ++number) {
     batch.Delete(block_key(head.name, head.base, number));
   }
+}
+
+void delete_version(const Database& database, const VersionHead& head, rocksdb::WriteBatch& batch) {
+  batch.Delete(head_key(head.name));
+  batch.Delete(timers_key(head.name));
+  delete_blocks(batch, head);
+  delete_deltas(database, head, batch);
 }
 
 }  // namespace understudy

@@ -114,6 +114,13 @@ bool mentions(const rocksdb::Status& status, std::string_view words) {
   return status.getState() != nullptr && std::string_view(status.getState()).find(words) != std::string_view::npos;
 }
 
+// As a repair leaves a database that had no large version: it knows only the families that it found data of.
+bool lacks_large_family(const rocksdb::DBOptions& options, const std::string& path) {
+  std::vector<std::string> names;
+  return rocksdb::DB::ListColumnFamilies(options, path, &names).ok() &&
+         std::ranges::find(names, "large") == names.end();
+}
+
 }  // namespace
 
 /// Notes the first failure after which RocksDB refuses writes.
@@ -147,15 +154,17 @@ rocksdb::Status Database::open(const std::string& path, Mode mode, rocksdb::Env*
   std::unique_ptr<Database> database(new Database(path, mode, env));
   rocksdb::DBOptions options = database_options(mode, database->env_.get());
   options.listeners.push_back(database->stop_);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = families();
+  if (mode != Mode::strict && lacks_large_family(options, path)) descriptors.pop_back();
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = mode == Mode::strict
-                                     ? rocksdb::DB::Open(options, path, families(), &handles, &db)
-                                     : rocksdb::DB::OpenForReadOnly(options, path, families(), &handles, &db);
+                                     ? rocksdb::DB::Open(options, path, descriptors, &handles, &db)
+                                     : rocksdb::DB::OpenForReadOnly(options, path, descriptors, &handles, &db);
   if (!status.ok()) return status;
   database->db_.reset(db);
   database->default_ = handles[0];
-  database->large_ = handles[1];
+  database->large_ = handles.size() > 1 ? handles[1] : nullptr;
   database->large_options_ = rocksdb::Options(options, large_family_options());
   // Compactions yield to the threads that answer.
   env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW);
@@ -169,7 +178,9 @@ rocksdb::Status Database::repair(const std::string& path, rocksdb::Env* env) {
 
 Database::~Database() {
   if (db_ == nullptr) return;
-  for (rocksdb::ColumnFamilyHandle* family : {default_, large_}) db_->DestroyColumnFamilyHandle(family);
+  for (rocksdb::ColumnFamilyHandle* family : {default_, large_}) {
+    if (family != nullptr) db_->DestroyColumnFamilyHandle(family);
+  }
   db_->Close();
 }
 
@@ -215,6 +226,7 @@ rocksdb::Status Database::visit_back(const std::string& before, const std::strin
 }
 
 rocksdb::Status Database::visit_large(std::uint64_t version, const Visitor& visit) const {
+  if (large_ == nullptr) return rocksdb::Status::NotFound("there are no large versions");
   const std::string first = large_block_key(version, 0);
   const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(scan_options(), large_));
   return run(*iterator, first, rocksdb::Slice(first.data(), 8), visit);
@@ -295,6 +307,10 @@ bool is_out_of_space(const rocksdb::Status& status) {
   return status.IsNoSpace() ||
          (status.IsIOError() && (mentions(status, "Disk quota exceeded") || mentions(status, "File too large") ||
                                  mentions(status, "Read-only file system")));
+}
+
+bool is_passing(const rocksdb::Status& status) {
+  return status.IsMemoryLimit() || status.IsTimedOut() || status.IsAborted();
 }
 
 bool is_damage(const rocksdb::Status& status) {

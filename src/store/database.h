@@ -71,7 +71,7 @@ class Database {
   rocksdb::Options large_options_;
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* default_ = nullptr;  // owned; given back before the database is closed
-  rocksdb::ColumnFamilyHandle* large_ = nullptr;
+  rocksdb::ColumnFamilyHandle* large_ = nullptr;    // null also if a database that is only read has no such family
 };
 
 /// Writes the blocks of one large version into a file of their own and hands it to the database.
@@ -103,6 +103,8 @@ rocksdb::Status try_disk(rocksdb::Env* env, const std::string& path);
 Error to_error(const rocksdb::Status& status, const std::string& what);
 /// The database itself is damaged, as opposed to the disk being full, the lock being held and the like.
 bool is_damage(const rocksdb::Status& status);
+/// A failure to read that says nothing about the data: for lack of memory or time.
+bool is_passing(const rocksdb::Status& status);
 /// The disk or a quota is full, or the file system does not take writes.
 bool is_out_of_space(const rocksdb::Status& status);
 

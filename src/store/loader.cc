@@ -2,15 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <span>
 #include <utility>
 
+#include "base/log.h"
 #include "store/crc32c.h"
+#include "store/deltas.h"
 #include "store/version_codec.h"
+#include "zone/apply.h"
 #include "zone/builder.h"
 
 namespace understudy {
 
 namespace {
+
+std::unexpected<Error> not_as_stored(const VersionHead& head, const std::string& how) {
+  return fail(Errc::corrupt,
+              fmt::format("the stored version of {} with serial {}: {}", head.name.text(), head.serial, how));
+}
 
 // Reads blocks in order and feeds the builder.
 class BaseLoader {
@@ -62,15 +71,11 @@ class BaseLoader {
     return decoded ? decoded : damaged(decoded.error().text());
   }
 
-  [[nodiscard]] std::unexpected<Error> damaged(const std::string& how) const {
-    return fail(Errc::corrupt,
-                fmt::format("the stored version of {} with serial {}: {}", head_.name.text(), head_.serial, how));
-  }
+  [[nodiscard]] std::unexpected<Error> damaged(const std::string& how) const { return not_as_stored(head_, how); }
 
   [[nodiscard]] std::unexpected<Error> unreadable(const rocksdb::Status& status) const {
     // Whatever the database's reason, the blocks are not to be had: only a lack of memory or files may pass.
-    const bool passing = status.IsMemoryLimit() || status.IsTimedOut() || status.IsAborted();
-    if (passing) return std::unexpected(to_error(status, "cannot read " + head_.name.text()));
+    if (is_passing(status)) return std::unexpected(to_error(status, "cannot read " + head_.name.text()));
     return damaged(status.ToString());
   }
 
@@ -84,13 +89,22 @@ class BaseLoader {
 }  // namespace
 
 Result<LoadedZone> load_zone(const Database& database, const VersionHead& head) {
-  US_ASSIGN(std::shared_ptr<const Zone> version, BaseLoader(database, head).run());
-  if (version->record_count() != head.records || version->serial().value != head.serial) {
-    return fail(Errc::corrupt,
-                fmt::format("the stored version of {} with serial {}: its records are not those that were stored",
-                            head.name.text(), head.serial));
+  // Deltas first: they are soon read, and damage to them makes reading the base needless.
+  US_ASSIGN(const StoredDeltas stored, read_deltas(database, head));
+  if (!stored.damage.empty()) {
+    log_warning("the history of {} is cut, its older differences are not kept: {}", head.name.text(), stored.damage);
   }
-  return LoadedZone{std::move(version), std::make_shared<const ZoneHistory>()};
+  US_ASSIGN(std::shared_ptr<const Zone> version, BaseLoader(database, head).run());
+  const std::span<const DeltaPtr> deltas(stored.deltas);
+  if (const auto chain = deltas.subspan(stored.history); !chain.empty()) {
+    auto applied = apply_deltas(version, chain);
+    if (!applied) return not_as_stored(head, applied.error().text());
+    version = *std::move(applied);
+  }
+  if (version->record_count() != head.records || version->serial().value != head.serial) {
+    return not_as_stored(head, "its records are not those that were stored");
+  }
+  return LoadedZone{std::move(version), ZoneHistory().with(deltas, head.keep)};
 }
 
 }  // namespace understudy

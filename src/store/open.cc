@@ -275,7 +275,7 @@ bool ZoneStore::State::audit(const Promises& promises, bool intact) {
 // Deletes versions that are not to be served and blocks of large versions that were never finished or are replaced.
 void ZoneStore::State::drop_dead(const std::vector<VersionHead>& dead, const std::vector<std::uint64_t>& live_large) {
   rocksdb::WriteBatch batch;
-  for (const VersionHead& head : dead) delete_version(batch, head);
+  for (const VersionHead& head : dead) delete_version(*database, head, batch);
   rocksdb::Status status;
   if (batch.Count() != 0) status = database->write(batch, /*sync=*/true);
   std::vector<std::uint64_t> live = live_large;

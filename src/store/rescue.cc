@@ -5,6 +5,7 @@
 #include <set>
 
 #include "store/crc32c.h"
+#include "store/deltas.h"
 #include "store/format.h"
 
 namespace understudy {
@@ -23,6 +24,7 @@ class Rescue {
       US_ASSIGN(const bool saved, copy_zone(key));
       ++(saved ? report_.saved : report_.lost);
     }
+    for (const char prefix : {fact_prefix, transfer_prefix, transfer_index_prefix}) US_TRY(copy_values(prefix));
     US_TRY(flush(/*sync=*/true));
     return report_;
   }
@@ -49,9 +51,11 @@ class Rescue {
     if (!source_.get(key, value).ok()) return false;
     const auto head = decode_head(key, text_of(value));
     if (!head) return false;
+    const auto deltas = read_deltas(source_, *head);
+    if (!deltas) return false;
     US_ASSIGN(const bool whole, head->large ? copy_large(*head) : copy_small(*head));
     if (!whole) return false;
-    batch_.Put(key, value);
+    US_TRY(copy_head(key, *head, *deltas));
     const std::string timers = timers_key(head->name);
     rocksdb::PinnableSlice timers_value;
     if (source_.get(timers, timers_value).ok() && decode_timers(timers, text_of(timers_value))) {
@@ -59,6 +63,47 @@ class Rescue {
     }
     if (batch_.GetDataSize() >= batch_limit) US_TRY(flush(/*sync=*/false));
     return true;
+  }
+
+  // Deltas get new values: of the history, only what is whole.
+  Result<void> copy_head(const std::string& key, VersionHead head, const StoredDeltas& stored) {
+    const std::span<const DeltaPtr> deltas(stored.deltas);
+    head.first = head.chain - stored.history;
+    head.history_octets = octets_of(deltas.first(stored.history));
+    head.end = head.first;
+    head.link = 0;
+    Result<void> flushed;
+    append_deltas(head, deltas, [&](const std::string& delta, ByteView value) {
+      batch_.Put(delta, slice_of(value));
+      if (flushed && batch_.GetDataSize() >= batch_limit) flushed = flush(/*sync=*/false);
+    });
+    batch_.Put(key, slice_of(encode_head(key, head)));
+    return flushed;
+  }
+
+  // Facts and the transfer log: what is whole. A pass ends at a place that cannot be read, so there is one from each
+  // end.
+  Result<void> copy_values(char prefix) {
+    const std::string begin(1, prefix), end(1, static_cast<char>(prefix + 1));
+    std::string last;
+    Result<void> flushed;
+    const auto copy = [&](std::string_view key, std::string_view value) {
+      if (!unseal(key, value)) return true;
+      batch_.Put(rocksdb::Slice(key.data(), key.size()), rocksdb::Slice(value.data(), value.size()));
+      if (batch_.GetDataSize() >= batch_limit) flushed = flush(/*sync=*/false);
+      return flushed.has_value();
+    };
+    const rocksdb::Status status = source_.visit(begin, [&](std::string_view key, std::string_view value) {
+      last = key;
+      return copy(key, value);
+    });
+    if (flushed && !status.ok()) {
+      source_
+          .visit_back(end, begin,
+                      [&](std::string_view key, std::string_view value) { return key > last && copy(key, value); })
+          .PermitUncheckedError();
+    }
+    return flushed;
   }
 
   Result<bool> copy_small(const VersionHead& head) {

@@ -126,7 +126,9 @@ struct ZoneStore::State {
 /// The chain of deltas has become too long.
 bool wants_whole_version(const VersionHead& head);
 
-/// Deletes the keys that a version has in "default": head, timers and the blocks if it is small.
-void delete_version(rocksdb::WriteBatch& batch, const VersionHead& head);
+/// Deletes the blocks of a base unless they are in "large".
+void delete_blocks(rocksdb::WriteBatch& batch, const VersionHead& head);
+/// Deletes the keys that a zone has in "default": head, timers, deltas, and the blocks unless they are in "large".
+void delete_version(const Database& database, const VersionHead& head, rocksdb::WriteBatch& batch);
 
 }  // namespace understudy

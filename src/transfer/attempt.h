@@ -21,11 +21,11 @@ namespace understudy {
 struct Attempt {
   Name zone;
   PeerSettings peer;
-  std::string_view asked = "SOA";      // or AXFR, IXFR
-  std::string_view transport = "UDP";  // of the last message
-  std::optional<Serial> ours;          // before
-  std::optional<Serial> announced;     // by the primary's SOA answer
-  std::optional<Serial> received;      // in the transfer
+  std::string_view asked = "SOA";            // or AXFR, IXFR
+  std::string_view transport = "UDP";        // of the last message
+  std::optional<Serial> ours;                // before
+  std::optional<Serial> announced;           // by the primary's SOA answer
+  std::optional<Serial> received;            // in the transfer
   std::optional<std::uint32_t> expire_left;  // the primary's EXPIRE option (RFC 7314), seconds
   std::string_view came;                     // in words, after a success: "differences", "whole zone"
   TransferCounts counts;                     // of the transfer

@@ -29,6 +29,7 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       random(std::random_device()()),
       probes(
           max_probes, max_probes_per_primary, [this] { return now().mono; }, [this](double at) { pace_at(at); }),
+      connections(io.get_executor()),
       transfers(engine_settings.max_transfers, engine_settings.max_transfers_per_primary),
       notifier(io, clock, board, engine_settings),
       loads(cores()),
@@ -43,6 +44,9 @@ void EngineCore::apply_settings() {
   health.set_longest_pause(std::chrono::duration<double>(settings.max_pause).count());
   transfers.set_limits(settings.max_transfers, settings.max_transfers_per_primary);
   notifier.set_settings(settings);
+  connections.set_settings({.max_connections = settings.max_connections,
+                            .max_pipelined = settings.max_pipelined,
+                            .idle_timeout = settings.idle_timeout});
 }
 
 void EngineCore::pace_at(double when) {

@@ -41,6 +41,7 @@ struct EngineCore {
   Lanes probes;  // one for each SOA query
   PrimaryHealth health;
   PrimaryTraits traits;
+  PeerConnections connections;
   Lanes transfers;
   Notifier notifier;
   unsigned at_work = 0;            // agents with work under way
@@ -56,7 +57,7 @@ struct EngineCore {
   Committer committer;
 
   /// What exchanges with primaries need; valid as long as this.
-  [[nodiscard]] PrimaryAccess primaries() { return {clock, traits}; }
+  [[nodiscard]] PrimaryAccess primaries() { return {clock, traits, connections}; }
   /// Takes up what has changed in `settings`.
   void apply_settings();
   /// [0,1)

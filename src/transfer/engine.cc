@@ -165,6 +165,7 @@ void TransferEngine::State::stop_work() {
   core.stopping = true;
   watch.stop();
   core.notifier.stop();
+  core.connections.stop();
   for (const AgentPtr& agent : zones()->agents()) agent->cancel();
 }
 

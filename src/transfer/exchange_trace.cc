@@ -26,7 +26,8 @@ void ExchangeTrace::note(bool sent, ByteView message, double when, std::string_v
 }
 
 std::string ExchangeTrace::text(const Note& note) {
-  const std::string begin = fmt::format("+{:.3f} s {} {}", note.when, note.sent ? "->" : "<-", note.udp ? "UDP" : "TCP");
+  const std::string begin =
+      fmt::format("+{:.3f} s {} {}", note.when, note.sent ? "->" : "<-", note.udp ? "UDP" : "TCP");
   const auto header = Header::read(note.header);
   if (note.size < header_size || !header) return fmt::format("{} {} octets, not a DNS message", begin, note.size);
   std::string flags;

@@ -19,7 +19,8 @@ class ExchangeTrace {
   void sent(ByteView message, double when, std::string_view over) { note(true, message, when, over); }
   void received(ByteView message, double when, std::string_view over) { note(false, message, when, over); }
 
-  /// One line for each message kept: "+0.012 s <- TCP id 4711 NOERROR QR AA, 1 question, 250 answers, ..., 16384 octets".
+  /// One line for each message kept: "+0.012 s <- TCP id 4711 NOERROR QR AA, 1 question, 250 answers, ..., 16384
+  /// octets".
   [[nodiscard]] std::vector<std::string> lines() const;
 
  private:

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "net/exchange.h"
+#include "net/peer_connections.h"
 #include "transfer/signed_request.h"
 #include "xfr/axfr_reader.h"
 #include "xfr/ixfr_reader.h"
@@ -57,9 +58,32 @@ class Exchange {
   Result<SignedRequest> request(const std::function<Bytes(std::uint16_t)>& make) {
     return make_signed_request(attempt_.peer.key, access_.clock, make);
   }
+  Result<SignedRequest> request(std::uint16_t id, Bytes message) {
+    return make_signed_request(attempt_.peer.key, access_.clock, id, std::move(message));
+  }
   void over(std::string_view transport) { attempt_.transport = transport; }
   void sent(ByteView message) { attempt_.trace.sent(message, now() - began_, attempt_.transport); }
   void received(ByteView message) { attempt_.trace.received(message, now() - began_, attempt_.transport); }
+
+  /// On a connection that may serve other requests too.
+  asio::awaitable<Result<>> over_tcp(std::function<Result<Bytes>(std::uint16_t)> make,
+                                     std::function<Result<Next>(ByteView)> take, ReceiveLimits limits) {
+    over("TCP");
+    PeerRequest request{.make =
+                            [this, make = std::move(make)](std::uint16_t id) {
+                              Result<Bytes> message = make(id);
+                              if (message) sent(*message);
+                              return message;
+                            },
+                        .take =
+                            [this, take = std::move(take)](ByteView message) {
+                              received(message);
+                              return take(message);
+                            },
+                        .limits = limits};
+    co_return co_await access_.connections.exchange({.address = attempt_.peer.address, .source = attempt_.peer.source},
+                                                    std::move(request));
+  }
 
  private:
   const PrimaryAccess access_;
@@ -96,28 +120,26 @@ asio::awaitable<Result<SoaAnswer>> probe_over_udp(Exchange& exchange, Attempt& a
 }
 
 asio::awaitable<Result<SoaAnswer>> probe_over_tcp(Exchange& exchange, Attempt& attempt, WithEdns edns, SteadyTime end) {
-  exchange.over("TCP");
-  const Result<SignedRequest> request =
-      exchange.request([&](std::uint16_t id) { return soa_query(attempt.zone, id, edns); });
-  if (!request) co_return std::unexpected(request.error());
-  std::optional<TsigStream> tsig = request->fresh_stream(attempt.peer.key);
-  TcpExchange stream(co_await asio::this_coro::executor);
-  if (Result<> done = co_await stream.connect(attempt.peer.address, until(end), attempt.peer.source); !done) {
-    co_return std::unexpected(std::move(done).error());
-  }
-  exchange.sent(request->message);
-  if (Result<> done = co_await stream.send(request->message, until(end)); !done) {
-    co_return std::unexpected(std::move(done).error());
-  }
-  const Result<ByteView> message = co_await stream.receive({.stall = until(end), .deadline = end});
-  if (!message) {
-    // One answer is waited for, so that nothing comes is a matter of time and not of progress.
-    if (message.error().code == Errc::stalled) co_return fail(Errc::timed_out, message.error().detail);
-    co_return std::unexpected(message.error());
-  }
-  exchange.received(*message);
-  co_return read_soa_answer(*message, attempt.zone, request->id, Via::stream, tsig ? &*tsig : nullptr,
-                            exchange.signature_now(), edns);
+  std::optional<TsigStream> tsig;
+  std::uint16_t id = 0;
+  SoaAnswer answer;
+  const auto make = [&](std::uint16_t with_id) -> Result<Bytes> {
+    id = with_id;
+    US_ASSIGN(SignedRequest request, exchange.request(id, soa_query(attempt.zone, id, edns)));
+    tsig = request.fresh_stream(attempt.peer.key);
+    return std::move(request.message);
+  };
+  const auto take = [&](ByteView message) -> Result<Next> {
+    US_ASSIGN(answer, read_soa_answer(message, attempt.zone, id, Via::stream, tsig ? &*tsig : nullptr,
+                                      exchange.signature_now(), edns));
+    return Next::done;
+  };
+  const Result<> done =
+      co_await exchange.over_tcp(make, take, {.stall = until(end), .first_octet_by = end, .deadline = end});
+  if (done) co_return answer;
+  // One answer is waited for, so that nothing comes is a matter of time and not of progress.
+  if (done.error().code == Errc::stalled) co_return fail(Errc::timed_out, done.error().detail);
+  co_return std::unexpected(done.error());
 }
 
 asio::awaitable<Result<SoaAnswer>> probe_by_all_means(Exchange& exchange, Attempt& attempt, WithEdns edns,
@@ -162,41 +184,31 @@ class BuilderSink final : public ZoneUpdateSink {
   std::optional<ZoneBuilder> builder_;
 };
 
-/// Sends the request and feeds every message of the answer to the reader until that is done, or `enough()` holds.
-asio::awaitable<Result<>> stream_answer(Exchange& exchange, Attempt& attempt, TransferReader& reader, ByteView request,
+/// Sends the request and feeds every message of the answer to the reader that begin() made for it, until that is done
+/// or `enough()` holds.
+template <typename Reader>
+asio::awaitable<Result<>> stream_answer(Exchange& exchange, Attempt& attempt, std::optional<Reader>& reader,
+                                        const std::function<Result<Bytes>(std::uint16_t id)>& begin,
                                         const TakeOptions& options, const std::function<bool()>& enough) {
   const SteadyTime start = std::chrono::steady_clock::now();
-  const SteadyTime begins_by = start + options.first_wait;
-  TcpExchange stream(co_await asio::this_coro::executor);
-  if (Result<> done = co_await stream.connect(attempt.peer.address, until(begins_by), attempt.peer.source); !done) {
-    co_return done;
-  }
-  exchange.sent(request);
-  if (Result<> done = co_await stream.send(request, until(begins_by)); !done) co_return done;
-  ReceiveLimits limits{
-      .stall = options.stall, .first_octet_by = begins_by, .minimum_rate = options.min_rate, .deadline = std::nullopt};
+  ReceiveLimits limits{.stall = options.stall,
+                       .first_octet_by = start + options.first_wait,
+                       .minimum_rate = options.min_rate,
+                       .deadline = std::nullopt};
   if (options.longest) limits.deadline = start + *options.longest;
-  while (true) {
-    const Result<ByteView> message = co_await stream.receive(limits);
-    if (!message) {
-      if (message.error().code == Errc::connection_closed) co_return std::unexpected(reader.closed_early());
-      if (message.error().code == Errc::timed_out) {
-        co_return fail(Errc::too_slow, message.error().detail + ": another primary is asked while there is time");
-      }
-      co_return std::unexpected(message.error());
-    }
-    exchange.received(*message);
-    const Result<TransferReader::Progress> progress = reader.feed(*message, exchange.signature_now());
-    attempt.counts = reader.counts();  // others watch its progress
-    if (!progress) co_return std::unexpected(progress.error());
-    if (enough()) co_return Result<>{};
-    if (*progress == TransferReader::Progress::done) break;
+  const auto take = [&](ByteView message) -> Result<Next> {
+    const Result<TransferReader::Progress> progress = reader->feed(message, exchange.signature_now());
+    attempt.counts = reader->counts();  // others watch its progress
+    if (!progress) return std::unexpected(progress.error());
+    return *progress == TransferReader::Progress::done || enough() ? Next::done : Next::more;
+  };
+  const Result<> done = co_await exchange.over_tcp(begin, take, limits);
+  if (done) co_return done;
+  if (done.error().code == Errc::connection_closed && reader) co_return std::unexpected(reader->closed_early());
+  if (done.error().code == Errc::timed_out && limits.deadline && std::chrono::steady_clock::now() >= *limits.deadline) {
+    co_return fail(Errc::too_slow, done.error().detail + ": another primary is asked while there is time");
   }
-  const TransferCounts& counts = reader.counts();
-  if (stream.received_octets() > counts.octets + 2 * counts.messages) {
-    co_return fail(Errc::extra_records, "more data follows on the connection");
-  }
-  co_return Result<>{};
+  co_return done;
 }
 
 TransferRequest transfer_request(const Attempt& attempt, const SignedRequest& request, RRType type, Via via,
@@ -212,18 +224,19 @@ TransferRequest transfer_request(const Attempt& attempt, const SignedRequest& re
 
 asio::awaitable<Result<Taken>> ask_for_zone(Exchange& exchange, Attempt& attempt, WithEdns edns,
                                             const TakeOptions& options) {
-  exchange.over("TCP");
-  const Result<SignedRequest> request =
-      exchange.request([&](std::uint16_t id) { return axfr_query(attempt.zone, id, edns); });
-  if (!request) co_return std::unexpected(request.error());
-  BuilderSink sink(attempt.zone, options.hints);
-  AxfrReader reader(transfer_request(attempt, *request, RRType::AXFR, Via::stream, edns), options.limits, sink);
-  const Result<> done =
-      co_await stream_answer(exchange, attempt, reader, request->message, options, [] { return false; });
-  if (reader.counts().records > 0) attempt.received = reader.serial();
+  std::optional<BuilderSink> sink;
+  std::optional<AxfrReader> reader;
+  const auto begin = [&](std::uint16_t id) -> Result<Bytes> {
+    US_ASSIGN(SignedRequest request, exchange.request(id, axfr_query(attempt.zone, id, edns)));
+    sink.emplace(attempt.zone, options.hints);
+    reader.emplace(transfer_request(attempt, request, RRType::AXFR, Via::stream, edns), options.limits, *sink);
+    return std::move(request.message);
+  };
+  const Result<> done = co_await stream_answer(exchange, attempt, reader, begin, options, [] { return false; });
+  if (reader && reader->counts().records > 0) attempt.received = reader->serial();
   if (!done) co_return std::unexpected(done.error());
-  attempt.expire_left = reader.expire();
-  co_return Taken{.kind = Taken::Kind::whole, .builder = sink.take()};
+  attempt.expire_left = reader->expire();
+  co_return Taken{.kind = Taken::Kind::whole, .builder = sink->take()};
 }
 
 /// What the reader has made of a complete answer; nullopt: ask over TCP.
@@ -283,17 +296,20 @@ asio::awaitable<Result<Taken>> ask_for_differences(Exchange& exchange, Attempt& 
     if (!taken) co_return std::unexpected(taken.error());
     if (*taken) co_return **std::move(taken);
   }
-  exchange.over("TCP");
-  const Result<SignedRequest> request =
-      exchange.request([&](std::uint16_t id) { return ixfr_query(attempt.zone, id, *attempt.ours, edns); });
-  if (!request) co_return std::unexpected(request.error());
-  BuilderSink sink(attempt.zone, options.hints);
-  IxfrReader reader(transfer_request(attempt, *request, RRType::IXFR, Via::stream, edns), *attempt.ours, options.limits,
-                    sink);
-  const auto is_no_ixfr = [&reader] { return reader.answer() == IxfrReader::Answer::single_soa; };
-  const Result<> done = co_await stream_answer(exchange, attempt, reader, request->message, options, is_no_ixfr);
+  std::optional<BuilderSink> sink;
+  std::optional<IxfrReader> reader;
+  const auto begin = [&](std::uint16_t id) -> Result<Bytes> {
+    US_ASSIGN(SignedRequest request, exchange.request(id, ixfr_query(attempt.zone, id, *attempt.ours, edns)));
+    sink.emplace(attempt.zone, options.hints);
+    reader.emplace(transfer_request(attempt, request, RRType::IXFR, Via::stream, edns), *attempt.ours, options.limits,
+                   *sink);
+    return std::move(request.message);
+  };
+  // Those who do not know IXFR may send the SOA alone, as over UDP, and nothing more.
+  const auto is_no_ixfr = [&reader] { return reader->answer() == IxfrReader::Answer::single_soa; };
+  const Result<> done = co_await stream_answer(exchange, attempt, reader, begin, options, is_no_ixfr);
   if (!done) co_return std::unexpected(done.error());
-  Result<std::optional<Taken>> taken = outcome_of(reader, sink, attempt);
+  Result<std::optional<Taken>> taken = outcome_of(*reader, *sink, attempt);
   if (!taken) co_return std::unexpected(taken.error());
   if (!*taken) co_return fail(Errc::bad_transfer_end, "the answer says to ask over TCP, where it came from");
   co_return **std::move(taken);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/peer_connections.h"
 #include "transfer/attempt.h"
 #include "transfer/primary_traits.h"
 #include "zone/apply.h"
@@ -24,6 +25,7 @@ namespace understudy {
 struct PrimaryAccess {
   const Clock& clock;
   PrimaryTraits& traits;
+  PeerConnections& connections;
 };
 
 /// Asks for the zone's SOA: over UDP, a second time if nothing comes, and over TCP if that brings no answer to rely on

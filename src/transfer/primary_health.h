@@ -57,7 +57,8 @@ class PrimaryHealth {
   void begin(const Endpoint& primary);
   /// It has ended; `began` and `now` in monotonic seconds. `name` is the one for log lines. Returns when the caller
   /// should check again if it does not answer.
-  std::optional<double> end(const Endpoint& primary, const std::string& name, Outcome outcome, double began, double now);
+  std::optional<double> end(const Endpoint& primary, const std::string& name, Outcome outcome, double began,
+                            double now);
 
  private:
   struct State {

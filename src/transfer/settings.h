@@ -32,14 +32,14 @@ struct PeerSettings {
 };
 
 /// What to do about a primary whose serial is behind ours.
-enum class SerialBackwards : std::uint8_t {
+enum class BackwardsPolicy : std::uint8_t {
   ignore,        // only a command takes an older version
   accept,        // follow it if no primary has ours, or a newer one
   accept_after,  // the same once that has been so for a while
 };
 
 /// What to do with a version that no primary has confirmed in time (RFC 1034 section 4.3.5 asks for `servfail`).
-enum class OnExpire : std::uint8_t { servfail, serve, serve_for };
+enum class ExpiryPolicy : std::uint8_t { servfail, serve, serve_for };
 
 /// What zones of one kind share. Immutable once handed over.
 struct ZonePolicySettings {
@@ -48,10 +48,10 @@ struct ZonePolicySettings {
   std::shared_ptr<const ZoneAccess> access;  // primaries' addresses are already among access->notify
   TimerBounds bounds;
   TransferLimits limits;
-  SerialBackwards serial_backwards = SerialBackwards::ignore;
+  BackwardsPolicy serial_backwards = BackwardsPolicy::ignore;
   std::chrono::seconds backwards_after{0};  // for accept_after
   bool check_all_primaries = false;
-  OnExpire on_expire = OnExpire::servfail;
+  ExpiryPolicy on_expire = ExpiryPolicy::servfail;
   std::chrono::seconds serve_for{0};  // beyond its expiry
   HistoryLimits history;
 };
@@ -70,7 +70,10 @@ struct EngineSettings {
   std::uint64_t min_rate = 512;                    // octets a second over 30 s; 0: off
   std::chrono::milliseconds notify_timeout{3000};  // doubles per try
   unsigned notify_tries = 5;
-  double soa_queries_per_second = 0;       // to each primary; 0: any number
+  unsigned max_connections = 16;                   // to one primary, that get on
+  unsigned max_pipelined = 16;                     // requests on one connection to a primary
+  std::chrono::milliseconds idle_timeout{10'000};  // connections to primaries are kept so long; 0: not at all
+  double soa_queries_per_second = 0;               // to each primary; 0: any number
   std::chrono::milliseconds max_pause{0};  // between two checks of a primary that cannot be reached; 0: no pause
 };
 

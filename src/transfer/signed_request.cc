@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <random>
+#include <utility>
 
 namespace understudy {
 namespace {
@@ -27,9 +28,13 @@ std::optional<TsigStream> SignedRequest::fresh_stream(const std::shared_ptr<cons
 
 Result<SignedRequest> make_signed_request(const std::shared_ptr<const TsigKey>& key, const Clock& clock,
                                           const std::function<Bytes(std::uint16_t id)>& make) {
-  SignedRequest request;
-  request.id = random_id();
-  request.message = make(request.id);
+  const std::uint16_t id = random_id();
+  return make_signed_request(key, clock, id, make(id));
+}
+
+Result<SignedRequest> make_signed_request(const std::shared_ptr<const TsigKey>& key, const Clock& clock,
+                                          std::uint16_t id, Bytes message) {
+  SignedRequest request{.id = id, .message = std::move(message)};
   if (key) {
     US_ASSIGN(request.mac, sign_request(request.message, *key, signature_time(clock)));
   }

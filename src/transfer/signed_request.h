@@ -25,7 +25,11 @@ struct SignedRequest {
 /// The time that signatures carry: seconds since 1970 UTC.
 std::uint64_t signature_time(const Clock& clock);
 
-/// `make` builds the unsigned message around the id. `key` may be null.
+/// Signs a message that was built with this id. `key` may be null.
+Result<SignedRequest> make_signed_request(const std::shared_ptr<const TsigKey>& key, const Clock& clock,
+                                          std::uint16_t id, Bytes message);
+
+/// `make` builds the unsigned message around an id drawn at random. `key` may be null.
 Result<SignedRequest> make_signed_request(const std::shared_ptr<const TsigKey>& key, const Clock& clock,
                                           const std::function<Bytes(std::uint16_t id)>& make);
 

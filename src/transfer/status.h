@@ -52,7 +52,8 @@ struct EngineCounters {
   std::uint64_t differences_failed = 0;        // the whole zone was asked for instead
   std::uint64_t transferred_records = 0, transferred_octets = 0;
   std::uint64_t notifies_received = 0, notifies_sent = 0, notifies_failed = 0;
-  std::uint64_t zones_by_state[zone_state_count] = {};  // indexed by ZoneState; kept up to date, never counted by walking
+  std::uint64_t zones_by_state[zone_state_count] =
+      {};  // indexed by ZoneState; kept up to date, never counted by walking
 };
 
 /// How a command on a zone ended.

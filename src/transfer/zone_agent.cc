@@ -237,14 +237,14 @@ void ZoneAgent::timer_due() {
 /// Until when an expired version is answered by the operator's wish; monotonic seconds, nullopt: not at all, or without
 /// end.
 std::optional<double> ZoneAgent::stale_until() const {
-  if (policy_->on_expire != OnExpire::serve_for) return std::nullopt;
+  if (policy_->on_expire != ExpiryPolicy::serve_for) return std::nullopt;
   return schedule_.expiry() + static_cast<double>(policy_->serve_for.count());
 }
 
 /// What the policy makes of a version that has expired.
 ZoneState ZoneAgent::state_when_expired(double now) const {
   const std::optional<double> end = stale_until();
-  return policy_->on_expire == OnExpire::serve || (end && now < *end) ? ZoneState::stale : ZoneState::expired;
+  return policy_->on_expire == ExpiryPolicy::serve || (end && now < *end) ? ZoneState::stale : ZoneState::expired;
 }
 
 void ZoneAgent::show_expired(const std::shared_ptr<const Zone>& held, ZoneState state) {

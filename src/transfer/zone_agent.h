@@ -176,9 +176,9 @@ class ZoneAgent final : public TimerEntry,
   std::optional<Serial> lost_serial_;                // was served, but the stored version is damaged
   ZoneHistory::Ptr history_ = std::make_shared<const ZoneHistory>();  // of the version that is held
   bool write_whole_ = false;                                          // with the next commit
-  std::optional<double> notify_due_;                 // a NOTIFY that waits because too many came for nothing
-  double idle_checks_since_ = 0;                     // monotonic seconds
-  unsigned idle_checks_ = 0;                         // because of a NOTIFY, that found nothing, since then
+  std::optional<double> notify_due_;  // a NOTIFY that waits because too many came for nothing
+  double idle_checks_since_ = 0;      // monotonic seconds
+  unsigned idle_checks_ = 0;          // because of a NOTIFY, that found nothing, since then
 
   struct Facts {
     ZoneState state = ZoneState::loading;

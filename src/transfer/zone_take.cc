@@ -105,14 +105,13 @@ bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
 void ZoneAgent::queue_transfer(const WorkPtr& work) {
   set_activity(ZoneActivity::queued);
   work->by_differences = !work->whole && !work->goes_back && may_take_differences(work->attempt->peer);
-  work->request =
-      core_.transfers.enqueue(work->attempt->peer.address,
-                              work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
-                              [this, self = shared_from_this(), work](Lanes::Permit permit) {
-                                asio::post(core_.io, [this, self, work, granted = std::move(permit)]() mutable {
-                                  if (work_ == work) start_transfer(work, std::move(granted));
-                                });
-                              });
+  work->request = core_.transfers.enqueue(
+      work->attempt->peer.address, work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
+      [this, self = shared_from_this(), work](Lanes::Permit permit) {
+        asio::post(core_.io, [this, self, work, granted = std::move(permit)]() mutable {
+          if (work_ == work) start_transfer(work, std::move(granted));
+        });
+      });
 }
 
 void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {

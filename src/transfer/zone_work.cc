@@ -232,7 +232,8 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
 
 asio::awaitable<void> ZoneAgent::probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  Result<Serial> serial = co_await probe_primary(self->core_.primaries(), *work->attempt, self->core_.settings.probe_timeout);
+  Result<Serial> serial =
+      co_await probe_primary(self->core_.primaries(), *work->attempt, self->core_.settings.probe_timeout);
   self->note_health(*work, serial ? std::nullopt : std::optional(serial.error().code));
   permit.release();
   self->probed(work, std::move(serial));
@@ -345,8 +346,8 @@ void ZoneAgent::primary_is_behind(const WorkPtr& work) {
 
 /// Whether the policy lets us go back now; where it lets us later, the check is made then.
 bool ZoneAgent::may_follow_back() {
-  if (policy_->serial_backwards == SerialBackwards::ignore) return false;
-  if (policy_->serial_backwards == SerialBackwards::accept) return true;
+  if (policy_->serial_backwards == BackwardsPolicy::ignore) return false;
+  if (policy_->serial_backwards == BackwardsPolicy::accept) return true;
   const double now = core_.now().mono;
   if (!behind_since_) behind_since_ = now;
   return now - *behind_since_ >= static_cast<double>(policy_->backwards_after.count());
@@ -420,7 +421,7 @@ void ZoneAgent::finish_failed(const WorkPtr& work) {
   if (!is_from_file()) {
     schedule_.failed(core_.now(), core_.random_part());
     if (work->again) schedule_.check_by(*work->again);
-    if (behind_since_ && policy_->serial_backwards == SerialBackwards::accept_after) {
+    if (behind_since_ && policy_->serial_backwards == BackwardsPolicy::accept_after) {
       schedule_.check_by(*behind_since_ + static_cast<double>(policy_->backwards_after.count()));
     }
     for (const PeerSettings& peer : work->policy->primaries) {

@@ -12,14 +12,14 @@
 namespace understudy {
 
 struct ZoneAgent::Work {
-  bool whole = false;             // take the zone whatever its serial
-  bool urgent = false;            // NOTIFY or command
-  bool started = false;           // a primary is being asked, or the file read: what comes now waits for the next work
-  bool committing = false;        // the slot belongs to a job
+  bool whole = false;       // take the zone whatever its serial
+  bool urgent = false;      // NOTIFY or command
+  bool started = false;     // a primary is being asked, or the file read: what comes now waits for the next work
+  bool committing = false;  // the slot belongs to a job
   bool cancelled = false;
-  bool only_if_written = false;   // a file: not if it is as it was when it was read last
-  bool goes_back = false;         // the present transfer may be of an older version than ours
-  bool by_differences = false;    // the present transfer asks for differences
+  bool only_if_written = false;          // a file: not if it is as it was when it was read last
+  bool goes_back = false;                // the present transfer may be of an older version than ours
+  bool by_differences = false;           // the present transfer asks for differences
   std::optional<IpAddress> notified_by;  // to be asked first if it is a primary
   std::optional<Serial> notified_serial;
   std::shared_ptr<const ZonePolicySettings> policy;

@@ -36,6 +36,29 @@ def test_transfer_and_notify(stage, peer, key):
     assert status["state"] == "ok" and status["serial"] == 2, status
 
 
+@every_primary
+@pytest.mark.parametrize("key", [None, Key()], ids=["unsigned", "tsig"])
+def test_differences(stage, peer, key):
+    """Changes are taken as differences where the primary has them; the content is the primary's after each."""
+    us = Understudy(stage)
+    zones = {"example.": zone_text("example.", 1, hosts(3000, 0))}
+    primary = peer(stage, zones, key=key, notify=[us.port], ixfr=True).start()
+    us.primary(primary).allow("127.0.0.0/8").zone("example.").start().wait_serial("example.", 1)
+    bodies = {2: "new2 A 192.0.2.2\n", 3: "new2 A 192.0.2.2\nnew2 AAAA 2001:db8::2\nsub.new3 MX 5 new2\n", 4: "*.new3 TXT \"x\"\n"}
+    for serial, body in bodies.items():
+        primary.change("example.", zone_text("example.", serial, hosts(3000, 0) + body))
+        us.wait_serial("example.", serial, timeout=peer.notify_seconds)
+        ask.assert_same_zone(us.port, primary.port, "example.", other_key=key)
+    transfers = us.json("transfer", "list", "example.")
+    came = [t["came"] for t in transfers if t["ok"]]
+    assert came.count("differences") == (3 if peer.sends_differences else 0), transfers
+    # All of it is on the disk.
+    primary.stop()
+    us.restart()
+    us.wait_serial("example.", 4)
+    assert ask.rcode(us.port, "anything.new3.example.", "TXT") == 0
+
+
 @pytest.mark.parametrize("algorithm", ["hmac-md5", "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"])
 @pytest.mark.parametrize("peer", [Knot, Bind], ids=["knot", "bind"])
 def test_every_algorithm(stage, peer, algorithm):

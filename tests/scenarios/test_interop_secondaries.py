@@ -1,4 +1,4 @@
-"""Knot and NSD as secondaries of ours."""
+"""Knot, NSD, BIND and PowerDNS as secondaries of ours."""
 import pytest
 
 from lib import ask
@@ -24,6 +24,28 @@ def test_update_goes_through(stage, peer, key):
     ask.assert_same_zone(secondary.port, primary.port, "example.", key, key)
     primary.change("example.", zone_text("example.", 2, hosts(2100, 2)))
     ask.wait_serial(secondary.port, "example.", 2, timeout=5)
+    ask.assert_same_zone(secondary.port, primary.port, "example.", key, key)
+
+
+@every_secondary
+@pytest.mark.parametrize("key", [None, Key()], ids=["unsigned", "tsig"])
+def test_differences_go_through(stage, peer, key):
+    """Primary -> ours -> secondary, changes only: what each of them asks the one before it for."""
+    us = Understudy(stage)
+    primary = Knot(stage, {"example.": zone_text("example.", 1, hosts(3000, 0))}, key=key, notify=[us.port], name="primary",
+                   ixfr=True).start()
+    us.primary(primary)
+    secondary = peer(stage, ["example."], key=key, primary_port=us.port, name="secondary", ixfr=True)
+    us.allow(f"127.0.0.0/8 key {key.name}" if key else "127.0.0.0/8", notify=[secondary.port], key=key)
+    us.zone("example.").start().wait_serial("example.", 1)
+    secondary.start()
+    ask.wait_serial(secondary.port, "example.", 1, timeout=10)
+    for serial in (2, 3, 4):
+        mark = us.log_mark()
+        primary.change("example.", zone_text("example.", serial, hosts(3000, 0) + f"new{serial} A 192.0.2.{serial}\n"))
+        ask.wait_serial(secondary.port, "example.", serial, timeout=10)
+        us.wait_log(rf"IXFR from .*serial {serial - 1} -> {serial}", since=mark)
+        us.wait_log(r"IXFR of serial .* begins", since=mark)
     ask.assert_same_zone(secondary.port, primary.port, "example.", key, key)
 
 

@@ -5,10 +5,11 @@
 #include <sys/wait.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <thread>
 
-#include "store/store_fixture.h"
+#include "store/delta_fixture.h"
 
 namespace understudy {
 namespace {
@@ -54,18 +55,17 @@ struct Acknowledgement {
 
 using Acknowledged = std::map<std::uint32_t, Acknowledgement>;
 
-// Kills the child `delay` after its `after`th acknowledgement (0: after its start) and takes all of them. Returns
-// their number.
-std::uint32_t run_and_kill(const std::string& directory, std::uint32_t round, std::uint32_t after,
+// Runs `run` in a child and kills it `delay` after its `after`th acknowledgement (0: after its start) and takes all of
+// them. Returns their number.
+std::uint32_t run_and_kill(const std::function<void(int pipe)>& run, std::uint32_t after,
                            std::chrono::microseconds delay, Acknowledged& acknowledged) {
-  std::uint32_t serial = 1;
-  for (const auto& [zone, done] : acknowledged) serial = std::max(serial, done.serial + 1);
   int ends[2];
   EXPECT_EQ(::pipe(ends), 0);
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
-    commit_forever(directory, ends[1], round, serial + 1);
+    run(ends[1]);
+    ::_exit(7);
   }
   ::close(ends[1]);
   std::jthread killer;
@@ -114,11 +114,84 @@ TEST(StoreCrash, AKilledProcessLosesNothingThatItAcknowledged) {
     // Every third child is killed while it opens the store, the others while they commit.
     const std::uint32_t after = round % 3 == 0 ? 0 : 1 + random.below(8);
     const std::chrono::microseconds delay(random.below(after == 0 ? 60'000 : 8'000));
-    commits += run_and_kill(directory.path(), round, after, delay, acknowledged);
+    std::uint32_t serial = 1;
+    for (const auto& [zone, done] : acknowledged) serial = std::max(serial, done.serial + 1);
+    const auto run = [&](int pipe) { commit_forever(directory.path(), pipe, round, serial + 1); };
+    commits += run_and_kill(run, after, delay, acknowledged);
     verify(directory.path(), acknowledged);
   }
   EXPECT_GE(commits, 66U);
   EXPECT_EQ(acknowledged.size(), zone_count);
+}
+
+// Commits as deltas, some of them whole, of a small and of a large zone. A change is a function of the serial, so the
+// parent can make every version and every delta again.
+ChangingZone changing_zone(std::uint32_t which) {
+  ChangingZone zone(apex_of(which), which);
+  zone.with_hosts(30).with_weights(which == 0 ? 10 : 0);
+  return zone;
+}
+
+std::size_t octets_of_change(std::uint32_t serial) {
+  return serial % 10 == 0 ? 3'000 : 16;
+}
+
+void change(ChangingZone& zone, Commit& commit) {
+  commit.deltas.push_back(zone.change(octets_of_change(zone.serial())));
+}
+
+[[noreturn]] void change_forever(const std::string& directory, int pipe, std::uint32_t round) {
+  auto store = ZoneStore::open(directory);
+  if (!store) ::_exit(3);
+  RandomZones random(round);
+  std::vector<ChangingZone> zones;
+  for (std::uint32_t which = 0; which < 2; ++which) {
+    zones.push_back(changing_zone(which));
+    const auto loaded = (*store)->load(zones[which].apex());
+    if (!loaded && !(*store)->commit(*zones[which].version(), {}, "x")) ::_exit(4);
+    Commit past;
+    while (loaded && zones[which].serial() != loaded->version->serial().value) change(zones[which], past);
+  }
+  for (;;) {
+    const std::uint32_t which = random.below(4) == 0 ? 0 : 1;
+    Commit commit{.whole = random.below(8) == 0, .keep = {.versions = 5}};
+    for (std::uint32_t n = random.below(3); n < 3; ++n) change(zones[which], commit);
+    commit.version = zones[which].version();
+    if (!(*store)->commit(commit)) ::_exit(4);
+    const Acknowledgement done{which, zones[which].serial(), 0};
+    if (::write(pipe, &done, sizeof done) != sizeof done) ::_exit(5);
+  }
+}
+
+void verify_changes(const std::string& directory, const Acknowledged& acknowledged) {
+  const auto store = open_store(directory);
+  ASSERT_NE(store, nullptr);
+  for (const auto& [which, done] : acknowledged) {
+    ChangingZone zone = changing_zone(which);
+    const auto loaded = store->load(zone.apex());
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    const std::uint32_t serial = loaded->version->serial().value;
+    ASSERT_GE(serial, done.serial) << apex_of(which) << " went back";
+    Commit past;
+    while (zone.serial() != serial) change(zone, past);
+    expect_loads(*store, zone.version(), newest(past.deltas, 5));
+  }
+}
+
+TEST(StoreCrash, AKilledProcessLosesNoDeltaThatItAcknowledged) {
+  TemporaryDirectory directory;
+  RandomZones random(77);
+  Acknowledged acknowledged;
+  std::uint32_t commits = 0;
+  for (std::uint32_t round = 0; round < 40 && !testing::Test::HasFailure(); ++round) {
+    const std::uint32_t after = round % 4 == 0 ? 0 : 1 + random.below(20);
+    const std::chrono::microseconds delay(random.below(after == 0 ? 60'000 : 8'000));
+    const auto run = [&](int pipe) { change_forever(directory.path(), pipe, round); };
+    commits += run_and_kill(run, after, delay, acknowledged);
+    verify_changes(directory.path(), acknowledged);
+  }
+  EXPECT_GE(commits, 30U);
+  EXPECT_EQ(acknowledged.size(), 2U);
 }
 
 }  // namespace

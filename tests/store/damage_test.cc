@@ -2,12 +2,17 @@
 // it is reported; never an older version, never a mixture. And the store takes zones again.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/env.h>
+#include <rocksdb/write_batch.h>
 
 #include <map>
 #include <set>
 
 #include "base/log.h"
-#include "store/store_fixture.h"
+#include "store/database.h"
+#include "store/delta_fixture.h"
+#include "store/format.h"
+#include "store/transfer_log.h"
 
 namespace understudy {
 namespace {
@@ -31,10 +36,13 @@ class StoreDamage : public testing::Test {
         }
         commit(*store, random, "large.", 10 * session + 9);
         commit(*store, random, "removed.", session);
+        if (session == 1) change(*store, "changed.", 0);
       }
       flush_log(*original_ / "zones");
     }
     const auto store = open_store(original_->path());
+    change(*store, "changing.", 0);
+    change(*store, "large-changing.", 12);
     ASSERT_TRUE(store->remove(name("removed.")));
     expected_.erase("removed.");
     commit(*store, random, "z7.", 1000);
@@ -54,6 +62,15 @@ class StoreDamage : public testing::Test {
     expected_[apex] = std::move(zone);
   }
 
+  /// A zone with deltas in front of its base and behind it.
+  static void change(ZoneStore& store, const std::string& apex, std::uint32_t weights) {
+    ChangingZone zone(apex);
+    zone.with_hosts(30).with_weights(weights);
+    ASSERT_TRUE(store.commit(*zone.version(), {}, "x"));
+    for (int i = 0; i < 6; ++i) ASSERT_TRUE(store.commit(zone.next_commit(1, {}, i == 2)));
+    expected_[apex] = zone.version();
+  }
+
   static std::vector<std::string> files() {
     std::vector<std::string> names;
     for (const auto& file : std::filesystem::recursive_directory_iterator(original_->path())) {
@@ -61,6 +78,10 @@ class StoreDamage : public testing::Test {
     }
     std::ranges::sort(names);
     return names;
+  }
+
+  static std::vector<std::string> sorted(const std::shared_ptr<const Zone>& zone) {
+    return zone_fixture::sorted_text(content(zone));
   }
 
   struct Outcome {
@@ -86,7 +107,7 @@ class StoreDamage : public testing::Test {
         const auto loaded = store.load(name(apex));
         if (loaded) {
           EXPECT_EQ(loaded->version->serial(), zone->serial()) << apex;
-          EXPECT_TRUE(content(loaded->version) == content(zone)) << apex << " has other records";
+          EXPECT_TRUE(sorted(loaded->version) == sorted(zone)) << apex << " has other records";
           EXPECT_TRUE(listed.contains(apex)) << apex << " is there but not listed";
           ++outcome.whole;
         } else {
@@ -250,13 +271,171 @@ TEST_F(StoreDamage, DamageThatShowsWhileRunningDoesNotStopCommits) {
   for (const auto& [apex, zone] : expected_) {
     const auto loaded = store->load(name(apex));
     if (loaded) {
-      EXPECT_TRUE(content(loaded->version) == content(zone)) << apex;
+      EXPECT_TRUE(sorted(loaded->version) == sorted(zone)) << apex;
     } else {
       EXPECT_EQ(loaded.error().code, Errc::corrupt) << apex;
     }
     EXPECT_TRUE(store->commit(*zone, {}, "x"));
     expect_stored(*store, zone);
   }
+}
+
+// One zone with a base, three deltas in front of it and three behind, a small one and one whose base is large.
+class DeltaDamage : public testing::TestWithParam<bool> {
+ protected:
+  DeltaDamage() {
+    set_log_level(LogLevel::error);
+    zone_.with_hosts(40).with_weights(GetParam() ? 12 : 0);
+    const auto store = open_store(directory_.path());
+    EXPECT_TRUE(store->commit(*zone_.version(), {}, "x"));
+    for (int i = 0; i < 6; ++i) {
+      const Commit commit = zone_.next_commit(1, {}, i == 2);
+      EXPECT_TRUE(store->commit(commit));
+      all_.push_back(commit.deltas[0]);
+    }
+    EXPECT_TRUE(store->put_facts(std::vector{Fact{"fact", Bytes{1}}}));
+    store->transfers().append({.zone = name("example.")});
+  }
+  ~DeltaDamage() override { set_log_level(LogLevel::info); }
+
+  /// Calls change(database, batch) for the database of the closed store.
+  template <typename F>
+  void with_database(F&& change) {
+    std::unique_ptr<Database> database;
+    ASSERT_TRUE(Database::open(directory_ / "zones", Database::Mode::strict, rocksdb::Env::Default(), database).ok());
+    rocksdb::WriteBatch batch;
+    change(*database, batch);
+    ASSERT_TRUE(database->write(batch, true).ok());
+  }
+
+  VersionHead head(const Database& database) {
+    const std::string key = head_key(name("example."));
+    rocksdb::PinnableSlice value;
+    EXPECT_TRUE(database.get(key, value).ok());
+    return decode_head(key, text_of(value)).value();
+  }
+
+  enum class Kind { flipped, missing, another };
+  /// Damages delta `number`, counted from the oldest.
+  void damage(std::uint64_t number, Kind kind) {
+    with_database([&](const Database& database, rocksdb::WriteBatch& batch) {
+      const VersionHead stored = head(database);
+      const std::string key = delta_key(name("example."), stored.history, number, 0);
+      rocksdb::PinnableSlice value;
+      ASSERT_TRUE(database.get(key, value).ok());
+      std::string changed(value.data(), value.size());
+      if (kind == Kind::flipped) changed[changed.size() / 2] ^= 1;
+      if (kind == Kind::another) {
+        // Sealed as it should be, with the right serials: what a commit that failed may have left.
+        ByteReader in(view_of(changed));
+        ASSERT_TRUE(decode_delta_header(in));
+        Bytes content(view_of(changed).begin(), view_of(changed).end() - 4);
+        content.back() ^= 1;
+        seal(key, content);
+        changed = text_of(content);
+      }
+      kind == Kind::missing ? batch.Delete(key) : batch.Put(key, changed);
+    });
+  }
+
+  TemporaryDirectory directory_;
+  ChangingZone zone_{"example."};
+  std::vector<DeltaPtr> all_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Sizes, DeltaDamage, testing::Bool());
+
+TEST_P(DeltaDamage, OfTheChainCostsTheZone) {
+  for (const Kind kind : {Kind::flipped, Kind::missing, Kind::another}) {
+    for (std::uint64_t number = 3; number < 6; ++number) {
+      damage(number, kind);
+      const auto store = open_store(directory_.path());
+      const auto loaded = store->load(name("example."));
+      ASSERT_FALSE(loaded);
+      EXPECT_EQ(loaded.error().code, Errc::corrupt);
+      EXPECT_THAT(loaded.error().detail,
+                  HasSubstr("example. to serial " + std::to_string(zone_.serial() - 5 + number)));
+      EXPECT_EQ(store->promised_serial(name("example.")), Serial{zone_.serial()});
+      // It is taken anew, and has a chain again.
+      ASSERT_TRUE(store->commit(*zone_.version(), {}, "x"));
+      expect_loads(*store, zone_.version(), {});
+      all_.clear();
+      for (int i = 0; i < 6; ++i) {
+        const Commit commit = zone_.next_commit(1, {}, i == 2);
+        ASSERT_TRUE(store->commit(commit));
+        all_.push_back(commit.deltas[0]);
+      }
+      expect_loads(*store, zone_.version(), all_);
+    }
+  }
+}
+
+TEST_P(DeltaDamage, OfTheHistoryCostsTheHistory) {
+  std::uint64_t number = 0;
+  for (const Kind kind : {Kind::missing, Kind::another, Kind::flipped}) {
+    damage(number++, kind);
+    expect_loads(*open_store(directory_.path()), zone_.version(), newest(all_, 6 - number));
+  }
+  // The damaged ones go when the history is trimmed.
+  const auto store = open_store(directory_.path());
+  for (int i = 0; i < 3; ++i) {
+    const Commit commit = zone_.next_commit(1, {.versions = 4}, i == 2);
+    ASSERT_TRUE(store->commit(commit));
+    all_.push_back(commit.deltas[0]);
+    expect_loads(*store, commit.version, newest(all_, 4));
+  }
+}
+
+TEST_P(DeltaDamage, IsRescuedFrom) {
+  damage(1, Kind::flipped);
+  std::filesystem::remove(directory_ / "zones/CURRENT");
+  {
+    const auto store = open_store(directory_.path());
+    expect_loads(*store, zone_.version(), newest(all_, 4));
+    EXPECT_EQ(store->fact("fact").value(), Bytes{1});
+    EXPECT_EQ(store->transfers().list(name("example."), 0, 10)->size(), 1U);
+    const Commit commit = zone_.next_commit(2);
+    ASSERT_TRUE(store->commit(commit));
+    all_.insert(all_.end(), commit.deltas.begin(), commit.deltas.end());
+    expect_loads(*store, commit.version, newest(all_, 6));
+  }
+  damage(5, Kind::flipped);
+  std::filesystem::remove(directory_ / "zones/CURRENT");
+  const auto store = open_store(directory_.path());
+  EXPECT_EQ(store->load(name("example.")).error().code, Errc::corrupt);
+  EXPECT_EQ(store->promised_serial(name("example.")), Serial{zone_.serial()});
+  // Older than promised or not, what is committed now is the zone.
+  ASSERT_TRUE(store->commit(*zone_.version(), {}, "x"));
+  expect_loads(*store, zone_.version(), {});
+}
+
+TEST_P(DeltaDamage, ThePromisedSerialIsKnownWhateverIsDamaged) {
+  EXPECT_EQ(open_store(directory_.path())->promised_serial(name("other.")), std::nullopt);
+  with_database([&](const Database&, rocksdb::WriteBatch& batch) { batch.Put(head_key(name("example.")), "damaged"); });
+  EXPECT_EQ(open_store(directory_.path())->promised_serial(name("example.")), Serial{zone_.serial()});
+  with_database([&](const Database&, rocksdb::WriteBatch& batch) { batch.Delete(head_key(name("example."))); });
+  EXPECT_EQ(open_store(directory_.path())->promised_serial(name("example.")), Serial{zone_.serial()});
+  std::filesystem::remove_all(directory_ / "zones");
+  const auto store = open_store(directory_.path());
+  EXPECT_EQ(store->promised_serial(name("EXAMPLE.")), Serial{zone_.serial()});
+  ASSERT_TRUE(store->remove(name("example.")));
+  EXPECT_EQ(store->promised_serial(name("example.")), std::nullopt);
+}
+
+// A delta for a zone that is lost does not bring it back with what is left.
+TEST_P(DeltaDamage, ALostZoneIsWrittenWhole) {
+  const Commit next = zone_.next_commit();
+  TemporaryDirectory older;
+  std::filesystem::copy(directory_.path(), older.path(), std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(open_store(directory_.path())->commit(next));
+  // The database of before that commit with the promises of after it.
+  write_file(older / "promises", read_file(directory_ / "promises"));
+  const auto store = open_store(older.path());
+  EXPECT_EQ(store->load(name("example.")).error().code, Errc::corrupt);
+  EXPECT_EQ(store->promised_serial(name("example.")), next.version->serial());
+  const Commit later = zone_.next_commit();
+  ASSERT_TRUE(store->commit(later));
+  expect_loads(*store, later.version, later.deltas);
 }
 
 }  // namespace

@@ -151,7 +151,7 @@ TEST(StoreFormat, KeysIgnoreCaseAndSayTheirZone) {
   EXPECT_EQ(version_of_large_key(large_block_key(9, 3)), 9U);
   EXPECT_EQ(version_of_large_key("short"), std::nullopt);
   EXPECT_EQ(zone_of_key(delta_key(name("a."), 1, 2, 3)), std::nullopt);
-  EXPECT_EQ(place_of_delta_key(delta_key(name("a."), 1, 1ULL << 40, 3)), std::pair(1ULL << 40, 3U));
+  EXPECT_EQ(place_of_delta_key(delta_key(name("a."), 1, 1ULL << 40, 3)), std::pair(std::uint64_t{1} << 40, 3U));
   EXPECT_TRUE(delta_key(name("A."), 1, 2, 3).starts_with(history_key(name("a."), 1)));
   EXPECT_EQ(last_u64(transfer_index_key(name("a."), 99)), 99U);
   EXPECT_LT(large_block_key(255, 1), large_block_key(256, 0));

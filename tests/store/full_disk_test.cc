@@ -9,7 +9,8 @@
 #include <atomic>
 #include <map>
 
-#include "store/store_fixture.h"
+#include "store/delta_fixture.h"
+#include "store/transfer_log.h"
 
 namespace understudy {
 namespace {
@@ -124,6 +125,53 @@ TEST_F(StoreFullDisk, CommitsFailInWordsAndWorkAgainWhenThereIsRoom) {
   store.reset();
   store = open();
   for (const auto& [apex, zone] : stored) expect_stored(*store, zone);
+}
+
+TEST_F(StoreFullDisk, DeltasFailInWordsAndTheChainGoesOn) {
+  auto store = open();
+  ChangingZone zone("example.");
+  zone.with_hosts(100);
+  ASSERT_TRUE(store->commit(*zone.version(), {}, "x"));
+  std::shared_ptr<const Zone> stored = zone.version();
+  std::vector<DeltaPtr> history;
+  std::vector<DeltaPtr> refused;
+  std::uint64_t failed = 0;
+  for (int round = 0; round < 4; ++round) {
+    // What could not be stored comes again, with what changed since.
+    Commit commit = zone.next_commit();
+    commit.deltas.insert(commit.deltas.begin(), refused.begin(), refused.end());
+    Result<void> outcome = store->commit(commit);
+    for (int wait = 0; !outcome && wait < 50; ++wait) {
+      ::usleep(100'000);
+      outcome = store->commit(commit);
+    }
+    ASSERT_TRUE(outcome) << outcome.error().text();
+    history.insert(history.end(), commit.deltas.begin(), commit.deltas.end());
+    stored = commit.version;
+    refused.clear();
+    expect_loads(*store, stored, newest(history, 10));
+    disk_.full = true;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      Commit next = zone.next_commit(1, {}, attempt == 1);
+      refused.push_back(next.deltas[0]);
+      next.deltas = refused;
+      outcome = store->commit(next);
+      ASSERT_FALSE(outcome);
+      EXPECT_EQ(outcome.error().code, Errc::storage_full) << outcome.error().text();
+      EXPECT_EQ(store->put_facts(std::vector{Fact{"a", Bytes{1}}}).error().code, Errc::storage_full);
+      store->transfers().append({.zone = name("example.")});
+      expect_loads(*store, stored, newest(history, 10));
+    }
+    failed = store->transfers().append({.zone = name("example."), .result = "io"});
+    EXPECT_EQ(store->transfers().find(failed).value(), std::nullopt)
+        << "it could not be written, and is not waited for";
+    disk_.full = false;
+  }
+  store.reset();
+  store = open();
+  expect_loads(*store, stored, newest(history, 10));
+  EXPECT_TRUE(store->put_facts(std::vector{Fact{"a", Bytes{1}}}));
+  EXPECT_TRUE(store->transfers().find(store->transfers().append({.zone = name("example.")})).value());
 }
 
 TEST_F(StoreFullDisk, AStoreOpenedOnAFullDiskServesAndTakesZonesLater) {

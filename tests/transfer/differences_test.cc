@@ -33,7 +33,8 @@ class Differences : public EngineTest {
     while (cursor.next()) {
       const RRsetView rrset = cursor.rrset();
       rrset.for_each_rdata([&](ByteView rdata) {
-        got.push_back(Record{cursor.owner(), rrset.type(), RRClass::IN, rrset.ttl(), {rdata.begin(), rdata.end()}}.text());
+        got.push_back(
+            Record{cursor.owner(), rrset.type(), RRClass::IN, rrset.ttl(), {rdata.begin(), rdata.end()}}.text());
       });
     }
     std::ranges::sort(wanted);

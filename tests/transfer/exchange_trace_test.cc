@@ -21,7 +21,8 @@ TEST(ExchangeTrace, OneLineForEachMessage) {
   trace.received(Bytes{1, 2, 3}, 0.5, "TCP");
   const auto lines = trace.lines();
   ASSERT_EQ(lines.size(), 3U);
-  EXPECT_EQ(lines[0], "+0.000 s -> UDP id 4711 QUERY NOERROR, 1 question, 0 answer, 0 authority, 0 additional, 25 octets");
+  EXPECT_EQ(lines[0],
+            "+0.000 s -> UDP id 4711 QUERY NOERROR, 1 question, 0 answer, 0 authority, 0 additional, 25 octets");
   EXPECT_THAT(lines[1], HasSubstr("+0.012 s <- TCP id 4711 QUERY REFUSED QR AA, 1 question, 2 answer"));
   EXPECT_EQ(lines[2], "+0.500 s <- TCP 3 octets, not a DNS message");
 }

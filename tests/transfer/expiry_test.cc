@@ -9,14 +9,14 @@ namespace {
 class Expiry : public EngineTest {
  protected:
   /// The zone is held and expires within two seconds; its primary is gone.
-  void let_expire(OnExpire policy, std::chrono::seconds serve_for = 0s) {
+  void let_expire(ExpiryPolicy policy, std::chrono::seconds serve_for = 0s) {
     primary_.serve({.serial = 1, .refresh = 1, .retry = 1, .expire = 2});
     start();
     set_zones({settings(policy, serve_for)});
     ASSERT_TRUE(waits_for(1));
     primary_.stop();
   }
-  ZoneSettings settings(OnExpire policy, std::chrono::seconds serve_for = 0s) {
+  ZoneSettings settings(ExpiryPolicy policy, std::chrono::seconds serve_for = 0s) {
     return with(zone("example.", {peer(primary_)}), [&](ZonePolicySettings& to) {
       to.on_expire = policy;
       to.serve_for = serve_for;
@@ -34,20 +34,20 @@ class Expiry : public EngineTest {
 };
 
 TEST_F(Expiry, EndsTheAnswersByDefault) {
-  let_expire(OnExpire::servfail);
+  let_expire(ExpiryPolicy::servfail);
   ASSERT_TRUE(has_state(ZoneState::expired));
   EXPECT_EQ(served(), std::nullopt);
 }
 
 TEST_F(Expiry, AnswersGoOnByTheOperatorsWish) {
-  let_expire(OnExpire::serve);
+  let_expire(ExpiryPolicy::serve);
   ASSERT_TRUE(has_state(ZoneState::stale));
   EXPECT_EQ(served(), 1U);
   EXPECT_TRUE(is_stale());
   EXPECT_EQ(engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::stale)], 1U);
   stop();
   start();
-  set_zones({settings(OnExpire::serve)});
+  set_zones({settings(ExpiryPolicy::serve)});
   EXPECT_EQ(status()->state, ZoneState::stale) << "also after a restart";
   EXPECT_TRUE(is_stale());
   primary_.resume();
@@ -57,25 +57,25 @@ TEST_F(Expiry, AnswersGoOnByTheOperatorsWish) {
 }
 
 TEST_F(Expiry, AnswersGoOnForAWhile) {
-  let_expire(OnExpire::serve_for, 2s);
+  let_expire(ExpiryPolicy::serve_for, 2s);
   ASSERT_TRUE(has_state(ZoneState::stale));
   EXPECT_EQ(served(), 1U);
   ASSERT_TRUE(has_state(ZoneState::expired, 10s));
   EXPECT_EQ(served(), std::nullopt);
   stop();
   start();
-  set_zones({settings(OnExpire::serve_for, 2s)});
+  set_zones({settings(ExpiryPolicy::serve_for, 2s)});
   EXPECT_EQ(status()->state, ZoneState::expired);
   EXPECT_EQ(served(), std::nullopt);
 }
 
 TEST_F(Expiry, AnotherPolicyTakesEffectAtOnce) {
-  let_expire(OnExpire::servfail);
+  let_expire(ExpiryPolicy::servfail);
   ASSERT_TRUE(has_state(ZoneState::expired));
-  set_zones({settings(OnExpire::serve)});
+  set_zones({settings(ExpiryPolicy::serve)});
   ASSERT_TRUE(has_state(ZoneState::stale));
   EXPECT_EQ(served(), 1U);
-  set_zones({settings(OnExpire::servfail)});
+  set_zones({settings(ExpiryPolicy::servfail)});
   ASSERT_TRUE(has_state(ZoneState::expired));
   EXPECT_EQ(served(), std::nullopt);
 }

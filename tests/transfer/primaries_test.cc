@@ -51,7 +51,7 @@ TEST_F(Primaries, AllAgreeingIsAConfirmation) {
 
 class BehindPrimaries : public Primaries {
  protected:
-  void hold_nine(SerialBackwards policy, std::chrono::seconds after = 0s) {
+  void hold_nine(BackwardsPolicy policy, std::chrono::seconds after = 0s) {
     primary_.serve({.serial = 9});
     start();
     set_zones({with(zone("example.", {peer(primary_)}), [&](ZonePolicySettings& settings) {
@@ -65,7 +65,7 @@ class BehindPrimaries : public Primaries {
 };
 
 TEST_F(BehindPrimaries, AreNamedAndNotFollowed) {
-  hold_nine(SerialBackwards::ignore);
+  hold_nine(BackwardsPolicy::ignore);
   const CommandOutcome outcome = refresh();
   EXPECT_FALSE(outcome.result);
   EXPECT_THAT(outcome.text, HasSubstr("hidden1 has 4, we have 9"));
@@ -74,7 +74,7 @@ TEST_F(BehindPrimaries, AreNamedAndNotFollowed) {
 }
 
 TEST_F(BehindPrimaries, AreFollowedAtOnceWhereThePolicySaysSo) {
-  hold_nine(SerialBackwards::accept);
+  hold_nine(BackwardsPolicy::accept);
   const CommandOutcome outcome = refresh();
   EXPECT_TRUE(outcome.result) << outcome.text;
   EXPECT_EQ(served(), 4U);
@@ -82,7 +82,7 @@ TEST_F(BehindPrimaries, AreFollowedAtOnceWhereThePolicySaysSo) {
 }
 
 TEST_F(BehindPrimaries, AreFollowedAfterAWhile) {
-  hold_nine(SerialBackwards::accept_after, 1s);
+  hold_nine(BackwardsPolicy::accept_after, 1s);
   EXPECT_FALSE(refresh().result);
   EXPECT_EQ(served(), 9U);
   EXPECT_TRUE(waits_for(4, "example.", 10s)) << "without anyone asking";
@@ -94,7 +94,7 @@ TEST_F(Primaries, WhoHasOurSerialKeepsUsFromGoingBack) {
   current.serve({.serial = 9});
   start();
   set_zones({with(zone("example.", {peer(behind, "behind"), peer(current, "current")}),
-                  [](ZonePolicySettings& policy) { policy.serial_backwards = SerialBackwards::accept; })});
+                  [](ZonePolicySettings& policy) { policy.serial_backwards = BackwardsPolicy::accept; })});
   ASSERT_TRUE(waits_for(9) && rests());
   behind.serve({.serial = 4});
   EXPECT_TRUE(refresh().result);
@@ -115,9 +115,8 @@ TEST_F(Primaries, WhoCannotBeReachedIsLeftToRestAndThenAllZonesAreChecked) {
   set_zones(std::move(zones));
   for (int i = 0; i < count; ++i) ASSERT_TRUE(waits_for(1, name(i))) << i;
   primary.stop();
-  ASSERT_TRUE(eventually([&] {
-    return engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::failing)] == count;
-  }));
+  ASSERT_TRUE(eventually(
+      [&] { return engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::failing)] == count; }));
   for (int i = 0; i < count; ++i) primary.serve({.name = name(i), .serial = 2, .refresh = 2, .retry = 3600});
   primary.resume();
   for (int i = 0; i < count; ++i) EXPECT_TRUE(waits_for(2, name(i), 10s)) << i << ": RETRY is an hour";

@@ -114,13 +114,13 @@ class ScriptedPrimary {
   std::atomic<bool> stopping_{false};
   std::thread udp_thread_, tcp_thread_;
   mutable std::mutex mutex_;
-  std::vector<std::thread> connections_;       // guarded by mutex_
+  std::vector<std::thread> connections_;                    // guarded by mutex_
   std::map<Name, std::vector<std::vector<Record>>> zones_;  // all versions, the newest last; guarded by mutex_
-  std::map<Name, Axfr> axfr_of_;               // guarded by mutex_
-  std::shared_ptr<const TsigKey> key_;         // guarded by mutex_
-  TsigKeyring keyring_;                        // guarded by mutex_
-  std::vector<Serial> notified_;               // guarded by mutex_
-  IpAddress last_client_;                      // guarded by mutex_
+  std::map<Name, Axfr> axfr_of_;                            // guarded by mutex_
+  std::shared_ptr<const TsigKey> key_;                      // guarded by mutex_
+  TsigKeyring keyring_;                                     // guarded by mutex_
+  std::vector<Serial> notified_;                            // guarded by mutex_
+  IpAddress last_client_;                                   // guarded by mutex_
 };
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = std::chrono::seconds(20));

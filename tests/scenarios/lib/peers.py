@@ -1,7 +1,8 @@
-"""Other people's servers: Knot, NSD, BIND and PowerDNS as primaries, Knot and NSD also as secondaries.
+"""Other people's servers, Knot, NSD, BIND and PowerDNS, as primaries and as secondaries.
 
 A primary gets zone texts, an optional TSIG key and the ports to notify; `change` gives a zone a new text and announces
-it. A secondary gets the port to transfer from. `start` returns once every zone of a primary answers.
+it. With `ixfr`, it keeps the differences and sends them (PowerDNS has none). A secondary gets the port to transfer from;
+with `ixfr`, it asks for differences. `start` returns once every zone of a primary answers.
 """
 import os
 import signal
@@ -22,8 +23,12 @@ class Peer(Server):
     # How long it may take from a change to the new serial at a secondary that acts at once.
     notify_seconds = 2.0
 
-    def __init__(self, stage, zones, key=None, notify=(), primary_port=None, name=None):
+    # As a primary, it sends differences if told to.
+    sends_differences = True
+
+    def __init__(self, stage, zones, key=None, notify=(), primary_port=None, name=None, ixfr=False):
         super().__init__(stage, name or type(self).name)
+        self.ixfr = ixfr
         self.port = free_port()
         self.key = key
         self.notify = list(notify)
@@ -100,8 +105,8 @@ template:
     storage: {self.folder}
 {role}{notify}    acl: all
     zonefile-sync: {-1 if self.primary_port is None else 0}
-    zonefile-load: whole
-    journal-content: {'none' if self.primary_port is None else 'changes'}
+    zonefile-load: {'difference' if self.ixfr and self.primary_port is None else 'whole'}
+    journal-content: {'none' if self.primary_port is None and not self.ixfr else 'changes'}
     semantic-checks: off
 zone:
 {zones}""")
@@ -129,7 +134,10 @@ class Nsd(Peer):
         body = f"    provide-xfr: 127.0.0.0/8 {use}\n"
         body += "".join(f"    notify: 127.0.0.1@{p} {use}\n" for p in self.notify)
         if self.primary_port:
-            body += f"    request-xfr: AXFR 127.0.0.1@{self.primary_port} {use}\n    allow-notify: 127.0.0.0/8 {use}\n"
+            body += f"    request-xfr: {'' if self.ixfr else 'AXFR '}127.0.0.1@{self.primary_port} {use}\n"
+            body += f"    allow-notify: 127.0.0.0/8 {use}\n"
+        if self.ixfr:
+            body += "    store-ixfr: yes\n    create-ixfr: yes\n    ixfr-number: 10\n"
         zones = "".join(f"zone:\n    name: {z}\n    zonefile: {self.file(z)}\n{body}" for z in self.zones)
         self.write("nsd.conf", f"""server:
     server-count: 1
@@ -165,12 +173,16 @@ class Bind(Peer):
         allow = f'key "{self.key.name}"' if self.key else "127.0.0.0/8"
         notify = "".join(f"127.0.0.1 port {p}{use}; " for p in self.notify)
         announce = f"notify explicit; also-notify {{ {notify}}};" if notify else "notify no;"
-        zones = "".join(f'zone "{z}" {{ type primary; file "{self.file(z)}"; {announce} allow-transfer {{ {allow}; }}; }};\n' for z in self.zones)
+        role = "type primary;"
+        if self.primary_port:
+            role = f"type secondary; primaries {{ 127.0.0.1 port {self.primary_port}{use}; }}; allow-notify {{ {allow}; }};"
+        zones = "".join(f'zone "{z}" {{ {role} file "{self.file(z)}"; {announce} allow-transfer {{ {allow}; }}; }};\n' for z in self.zones)
         self.write("named.conf", f"""{key}options {{
   directory "{self.folder}"; pid-file "{self.folder}/pid"; session-keyfile "{self.folder}/session"; lock-file none;
   listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
   recursion no; allow-query {{ any; }}; dnssec-validation no; notify-delay 0; check-names primary ignore;
-  check-integrity no; max-records 0; request-ixfr no; minimal-any no; minimal-responses yes; rate-limit {{ responses-per-second 0; }};
+  check-integrity no; max-records 0; request-ixfr {'yes' if self.ixfr else 'no'};
+  ixfr-from-differences {'primary' if self.ixfr else 'no'}; minimal-any no; minimal-responses yes; rate-limit {{ responses-per-second 0; }};
 }};
 controls {{ }};
 {zones}""")
@@ -179,6 +191,7 @@ controls {{ }};
 class Pdns(Peer):
     name = "pdns"
     by_number = ("X25", "ISDN", "RT", "NSAP", "PX", "HIP", "AMTRELAY")
+    sends_differences = False
     cannot_load = ("aplempty", "ipsec0", "unknown1", "generic")
     notify_seconds = 5.0  # it looks for notifications to send once a second
 
@@ -191,7 +204,7 @@ class Pdns(Peer):
 lmdb-filename={self.folder}/pdns.lmdb
 lmdb-shards=1
 primary=yes
-secondary=no
+secondary={'yes' if self.primary_port else 'no'}
 local-address=127.0.0.1
 local-port={self.port}
 socket-dir={self.folder}
@@ -213,10 +226,14 @@ disable-syslog=yes
         if self.key:
             self.util("import-tsig-key", self.key.name, self.key.algorithm, self.key.secret)
         for zone in self.zones:
-            self.util("load-zone", zone, os.path.join(self.folder, self.file(zone)))
-            self.util("set-kind", zone, "primary")
+            if self.primary_port:
+                self.util("create-secondary-zone", zone, f"127.0.0.1:{self.primary_port}")
+                self.util("set-meta", zone, "IXFR", "1" if self.ixfr else "0")
+            else:
+                self.util("load-zone", zone, os.path.join(self.folder, self.file(zone)))
+                self.util("set-kind", zone, "primary")
             if self.key:
-                self.util("activate-tsig-key", zone, self.key.name, "primary")
+                self.util("activate-tsig-key", zone, self.key.name, "secondary" if self.primary_port else "primary")
 
     def util(self, *arguments):
         done = subprocess.run(["pdnsutil", f"--config-dir={self.folder}", *arguments], capture_output=True, text=True, timeout=120)
@@ -229,4 +246,4 @@ disable-syslog=yes
 
 
 PRIMARIES = {c.name: c for c in (Knot, Nsd, Bind, Pdns)}
-SECONDARIES = {c.name: c for c in (Knot, Nsd)}
+SECONDARIES = PRIMARIES
