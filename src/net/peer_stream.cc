@@ -69,8 +69,8 @@ class TcpStream final : public PeerStream {
 }  // namespace
 
 std::unique_ptr<PeerStream> make_peer_stream(const asio::any_io_executor& executor, const PeerKey& peer) {
-  switch (peer.transport) {
-    case Transport::tcp:
+  switch (peer.kind) {
+    case StreamKind::tcp:
       break;
   }
   return std::make_unique<TcpStream>(executor, peer);

@@ -1,7 +1,8 @@
 """A primary that does exactly what a test says: which octets, when, and when it stops.
 
-`on_soa` and `on_axfr` get the Query and give actions: octets (one message, framed on TCP), Raw octets, Sleep, CLOSE or
-HANG. By default both answer rightly from `versions`. Every query is kept in `queries`.
+`on_soa`, `on_axfr` and `on_ixfr` get the Query and give actions: octets (one message, framed on TCP), Raw octets, Sleep,
+CLOSE or HANG. By default the first two answer rightly from `versions`, and IXFR is not known; `ixfr` answers that rightly
+from all versions that were published. Every query is kept in `queries`.
 """
 import socket
 import struct
@@ -16,7 +17,7 @@ import dns.opcode
 
 from .ask import HOST, _exactly, keyring, notify
 from .ports import free_port
-from .wire import AXFR, SOA, Signer, Version, message, messages
+from .wire import AXFR, IXFR, SOA, Signer, Version, differences, message, messages
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Query:
     transport: str
     mac: bytes
     signed: bool
+    serial: int = 0  # an IXFR's: what the other side has
     at: float = field(default_factory=time.monotonic)
 
 
@@ -53,7 +55,8 @@ class ScriptedPrimary:
         self.zone, self.key = zone, key
         self.versions = {zone: Version(zone, serial, **version)}
         self.queries, self.connections = [], 0
-        self.on_soa, self.on_axfr = self.soa, self.axfr
+        self.on_soa, self.on_axfr, self.on_ixfr = self.soa, self.axfr, self.no_ixfr
+        self.past = {zone: [self.versions[zone]]}
         self._lines, self._closing, self._lock = [], threading.Event(), threading.Lock()
         self._open, self._sockets, self._threads = set(), [], []
         stage.servers.append(self)
@@ -69,6 +72,7 @@ class ScriptedPrimary:
         """Serves a new version rightly; announces it to `port`."""
         zone = zone or self.zone
         self.versions[zone] = Version(zone, serial, **version)
+        self.past.setdefault(zone, []).append(self.versions[zone])
         self.on_soa, self.on_axfr = self.soa, self.axfr
         if port:
             self.announce(port, serial, zone)
@@ -92,6 +96,26 @@ class ScriptedPrimary:
     def axfr(self, query, per_message=7):
         """The right transfer."""
         yield from self.send(query, messages(query, self.versions[query.zone].records, per_message))
+
+    def no_ixfr(self, query):
+        """NOTIMP, signed if the query was."""
+        yield from self.send(query, [message(query, rcode=4)])
+
+    def ixfr(self, query, per_message=7):
+        """The right differences, or the whole zone where they are not known."""
+        yield from self.send(query, messages(query, self.changes(query), per_message))
+
+    def changes(self, query):
+        """The records of a right answer to an IXFR query."""
+        past = self.past[query.zone]
+        known = [i for i, version in enumerate(past) if version.serial == query.serial]
+        if not known:
+            return past[-1].records
+        newest = past[-1]
+        if newest.serial == query.serial:
+            return [newest.soa]
+        steps = [differences(old, new) for old, new in zip(past[known[-1]:], past[known[-1] + 1:])]
+        return [newest.soa, *(record for step in steps for record in step), newest.soa]
 
     def send(self, query, wires):
         """The messages, each signed if the query was."""
@@ -212,7 +236,7 @@ class ScriptedPrimary:
     def _actions(self, query):
         if query.zone not in self.versions:
             return [message(query, rcode=5)]
-        return {SOA: self.on_soa, AXFR: self.on_axfr}.get(query.rdtype, lambda q: [message(q, rcode=4)])(query)
+        return {SOA: self.on_soa, AXFR: self.on_axfr, IXFR: self.on_ixfr}.get(query.rdtype, lambda q: [message(q, rcode=4)])(query)
 
     def _read(self, wire, transport):
         """The query, its signature checked; None if it cannot be read."""
@@ -224,7 +248,8 @@ class ScriptedPrimary:
             return None
         query = Query(parsed.id, question.name.to_text().lower(), int(question.rdtype),
                       question.name.to_wire() + struct.pack("!HH", question.rdtype, question.rdclass), transport,
-                      parsed.mac if parsed.had_tsig else b"", parsed.had_tsig)
+                      parsed.mac if parsed.had_tsig else b"", parsed.had_tsig,
+                      parsed.authority[0][0].serial if parsed.authority else 0)
         self._say(f"{transport}: {query.zone} {query.rdtype} signed={query.signed}")
         with self._lock:
             self.queries.append(query)

@@ -12,7 +12,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 IN, CH = 1, 3
-SOA, AXFR, TSIG = 6, 252, 250
+SOA, IXFR, AXFR, TSIG = 6, 251, 252, 250
 RESPONSE, AUTHORITATIVE, TRUNCATED = 0x8000, 0x0400, 0x0200
 
 
@@ -41,10 +41,10 @@ def _host(zone, number):
 class Version:
     """One version of a zone: the SOA and the other records, each as octets."""
 
-    def __init__(self, zone, serial, hosts=20, extra=(), **timers):
+    def __init__(self, zone, serial, hosts=20, extra=(), stamp=None, **timers):
         self.zone, self.serial = zone, serial
         self.soa = soa_rr(zone, serial, **timers)
-        stamp = struct.pack("!I", serial)
+        stamp = struct.pack("!I", serial if stamp is None else stamp)
         self.body = [rr(zone, "NS", f"ns1.{zone.lstrip('.')}"), rr(f"ns1.{zone.lstrip('.')}", "A", "192.0.2.1")]
         # Every host's address is the serial, so that a mixture of two versions shows in any record.
         self.body += [_host(zone, i) + stamp for i in range(hosts)]
@@ -53,6 +53,11 @@ class Version:
     @property
     def records(self):
         return [self.soa, *self.body, self.soa]
+
+
+def differences(old, new):
+    """One difference sequence (RFC 1995 section 4): what goes and what comes, each behind its SOA."""
+    return [old.soa, *(r for r in old.body if r not in set(new.body)), new.soa, *(r for r in new.body if r not in set(old.body))]
 
 
 def message(query, records=(), *, ident=None, flags=RESPONSE | AUTHORITATIVE, rcode=0, question=True, count=None, tail=b""):
