@@ -6,9 +6,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <utility>
+
+#include "control/cli_rows.h"
+#include "dns/name.h"
 
 namespace understudy {
 namespace {
@@ -16,46 +19,8 @@ namespace {
 using json = nlohmann::ordered_json;  // members stay in the server's order
 using Row = std::vector<std::string>;
 
-constexpr std::size_t rows_at_once = 1000;  // that are aligned with each other
-
-// What the server passes on from others must not steer the terminal. Line ends are ours.
-std::string harmless(std::string text) {
-  for (char& c : text) {
-    const auto octet = static_cast<unsigned char>(c);
-    if ((octet < 0x20 && c != '\n' && c != '\t') || octet == 0x7f) c = '?';
-  }
-  return text;
-}
-
-std::string text_of(const json& row, const char* key) {
-  const auto at = row.find(key);
-  if (at == row.end() || at->is_null()) return "-";
-  if (at->is_string()) return harmless(at->get<std::string>());
-  return at->dump();
-}
-
-// A whole number of seconds, if there is one.
-std::optional<std::int64_t> seconds_of(const json& row, const char* key) {
-  const auto at = row.find(key);
-  if (at == row.end() || !at->is_number_integer()) return std::nullopt;
-  return at->get<std::int64_t>();
-}
-
-std::string in_text(const json& row, const char* key) {
-  const auto seconds = seconds_of(row, key);
-  return seconds ? duration_text(*seconds) : "-";
-}
-
-std::string when_text(const json& row, const char* key) {
-  const auto seconds = seconds_of(row, key);
-  if (!seconds) return "never";
-  const std::time_t time = *seconds;
-  std::tm parts{};
-  if (gmtime_r(&time, &parts) == nullptr) return std::to_string(*seconds);
-  std::array<char, 64> text{};
-  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
-  return {text.data(), size};
-}
+constexpr std::size_t rows_at_once = 1000;                    // that are aligned with each other
+constexpr std::size_t names_octets = std::size_t{256} << 10;  // in one request, whose limit is 1 MiB with escapes
 
 // fmt::print throws where a disk is full; here the stream remembers, and the end looks.
 void put(std::FILE* file, std::string_view text) {
@@ -90,72 +55,49 @@ class Table {
   std::vector<Row> rows_;
 };
 
-Row list_row(const json& zone) {
-  return {text_of(zone, "name"),      text_of(zone, "state"),   text_of(zone, "serial"),
-          text_of(zone, "records"),   text_of(zone, "primary"), in_text(zone, "next_check_in"),
-          in_text(zone, "expires_in")};
-}
-
-std::string status_text(const json& zone) {
-  const bool file = text_of(zone, "type") == "file";
-  std::string out = text_of(zone, "name") + "\n";
-  const auto field = [&](const char* label, const std::string& value) {
-    out += fmt::format("  {:<12} {}\n", label, value);
-  };
-  const std::string activity = text_of(zone, "activity");
-  field("state", text_of(zone, "state") + (activity == "idle" || activity == "-" ? "" : ", " + activity));
-  field("serial", text_of(zone, "serial"));
-  field("records", text_of(zone, "records"));
-  field("memory", text_of(zone, "memory") + " octets");
-  field(file ? "file" : "primary", text_of(zone, "primary"));
-  field("last check", when_text(zone, "last_check"));
-  field("confirmed", when_text(zone, "last_confirmed"));
-  if (!file) {
-    const std::string in = in_text(zone, "next_check_in");
-    field("next check", in == "-" ? "-" : when_text(zone, "next_check") + " (in " + in + ")");
-    field("expires in", in_text(zone, "expires_in"));
-  }
-  const auto count = [&](const char* key, std::string_view noun) {
-    const auto at = zone.find(key);
-    return count_text(at != zone.end() && at->is_number_unsigned() ? at->get<std::size_t>() : 0, noun);
-  };
-  field("since start", fmt::format("{}, {}, {}", count("checks", "check"), count("transfers", "transfer"),
-                                   count("failures", "failure")));
-  field("last error", text_of(zone, "last_error"));
-  return out;
-}
-
 // One invocation's output: aligns what must be aligned, passes on what need not.
 class Shown {
  public:
   Shown(const CliRequest& request, std::FILE* output, std::FILE* errors)
       : request_(request),
         json_(request.as_json && request.command != "zone export"),
+        form_(table_form(request.command)),
         output_(output),
         errors_(errors),
         table_(output) {}
 
   void begin() {
     if (json_) put(output_, "[");
-    if (!json_ && request_.command == "zone list") {
-      table_.add({"ZONE", "STATE", "SERIAL", "RECORDS", "PRIMARY", "NEXT CHECK", "EXPIRES IN"});
-    }
   }
   void take(const json& answer) {
     if (const auto row = answer.find("row"); row != answer.end()) return take_row(*row);
-    const std::string prefix = answer.contains("zone") ? text_of(answer, "zone") + ": " : "";
-    if (answer.contains("error")) complain(prefix + text_of(answer, "error"));
+    const std::string prefix = answer.contains("zone") ? member_text(answer, "zone") + ": " : "";
+    if (answer.contains("error")) complain(prefix + member_text(answer, "error"));
     if (json_) return element(answer);
     if (answer.contains("error")) return;
     if (request_.command == "zone export") {
       const auto text = answer.find("text");
       if (text != answer.end() && text->is_string()) put(output_, text->get_ref<const std::string&>());
     } else {
-      put(output_, prefix + text_of(answer, "text") + "\n");
+      put(output_, prefix + member_text(answer, "text") + "\n");
     }
   }
-  /// False if the output did not take everything.
-  bool end() {
+  /// The last line of a response. False if something failed.
+  bool finish(const json& last) {
+    if (last.contains("error")) complain(member_text(last, "error"));
+    if (last.contains("next") && !json_) {
+      if (form_ != nullptr) add_header();
+      table_.print();
+      const bool transfers = request_.command == "transfer list";
+      put(output_, fmt::format("there are {}; go on with {} {}\n", transfers ? "older ones" : "more",
+                               transfers ? "--before" : "--from", member_text(last, "next")));
+    }
+    const auto failed = last.find("failed");
+    return !last.contains("error") && (failed == last.end() || *failed == 0);
+  }
+  /// False if the output did not take everything. `good`: nothing failed, so that no rows means that there are none.
+  bool end(bool good) {
+    if (good && !json_ && form_ != nullptr) add_header();
     table_.print();
     if (json_) put(output_, any_ ? "\n]\n" : "]\n");
     if (std::fflush(output_) == 0 && std::ferror(output_) == 0) return true;
@@ -172,41 +114,59 @@ class Shown {
   }
   void take_row(const json& row) {
     if (json_) return element(row);
-    if (request_.command == "zone list") {
-      table_.add(list_row(row));
+    if (form_ != nullptr) {
+      add_header();
+      table_.add(form_->columns(row));
     } else {
-      put(output_, status_text(row));
+      put(output_, page_text(request_.command, row));
     }
+  }
+
+  void add_header() {
+    if (!std::exchange(headed_, true)) table_.add(form_->header);
   }
 
   const CliRequest& request_;
   const bool json_;
+  const TableForm* const form_;
   std::FILE* const output_;
   std::FILE* const errors_;
   Table table_;
   bool any_ = false;
+  bool headed_ = false;
 };
 
-int show_all(Shown& shown, const std::function<Result<std::string>()>& next) {
+enum class Outcome { done, failed, broken };
+
+Outcome show_response(Shown& shown, const std::function<Result<std::string>()>& next) {
   while (true) {
     const auto text = next();
     if (!text) {
       shown.complain(fmt::format("the server's answer is incomplete: {}", text.error().text()));
-      return 1;
+      return Outcome::broken;
     }
     const json answer = json::parse(*text, nullptr, false);
     if (!answer.is_object()) {
       shown.complain("the server's answer is not of this protocol; is it of the same version?");
-      return 1;
+      return Outcome::broken;
     }
-    if (!answer.contains("done")) {
-      shown.take(answer);
-      continue;
-    }
-    if (answer.contains("error")) shown.complain(text_of(answer, "error"));
-    const auto failed = answer.find("failed");
-    return answer.contains("error") || (failed != answer.end() && *failed != 0) ? 1 : 0;
+    if (answer.contains("done")) return shown.finish(answer) ? Outcome::done : Outcome::failed;
+    shown.take(answer);
   }
+}
+
+Outcome show_all(Shown& shown, const CliRequest& request, const CliConnection& server) {
+  Outcome outcome = Outcome::done;
+  for (const std::string& line : request.lines()) {
+    if (const auto sent = server.send(line); !sent) {
+      shown.complain(sent.error().text());
+      return Outcome::broken;
+    }
+    const Outcome one = show_response(shown, server.next);
+    if (one != Outcome::done) outcome = one;
+    if (one == Outcome::broken) break;
+  }
+  return outcome;
 }
 
 }  // namespace
@@ -230,19 +190,72 @@ std::string count_text(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-std::string CliRequest::line() const {
+std::vector<std::string> CliRequest::lines() const {
   json value{{"command", command}, {"wait", wait}};
-  if (!zones.empty()) value["zones"] = zones;
-  if (!state.empty()) value["state"] = state;
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  const auto text = [&](const char* key, const std::string& said) {
+    if (!said.empty()) value[key] = said;
+  };
+  const auto number = [&](const char* key, const auto& said) {
+    if (said) value[key] = *said;
+  };
+  text("state", state);
+  text("match", match);
+  text("from", from);
+  number("limit", limit);
+  number("serial", serial);
+  number("from_serial", from_serial);
+  number("to_serial", to_serial);
+  text("template", template_name);
+  if (!primaries.empty()) value["primaries"] = primaries;
+  if (forget) value["forget"] = true;
+  if (failed) value["failed"] = true;
+  number("before", before);
+  number("id", id);
+  text("file", file);
+  std::vector<std::string> out;
+  auto zone = zones.begin();
+  do {
+    json names = json::array();
+    for (std::size_t octets = 0; zone != zones.end() && octets < names_octets; ++zone) {
+      octets += zone->size() + 3;  // quotes and comma
+      names.push_back(*zone);
+    }
+    if (!names.empty()) value["zones"] = std::move(names);
+    out.push_back(value.dump(-1, ' ', false, json::error_handler_t::replace));
+  } while (zone != zones.end());
+  return out;
 }
 
-int show_response(const CliRequest& request, const std::function<Result<std::string>()>& next, std::FILE* output,
-                  std::FILE* errors) {
+int run_request(const CliRequest& request, const CliConnection& server, std::FILE* output, std::FILE* errors) {
   Shown shown(request, output, errors);
   shown.begin();
-  const int status = show_all(shown, next);
-  return shown.end() ? status : 1;
+  const bool good = show_all(shown, request, server) == Outcome::done;
+  return shown.end(good) && good ? 0 : 1;
+}
+
+Result<std::vector<std::string>> read_zone_names(std::FILE* file, std::string_view label) {
+  std::vector<std::string> names;
+  char* buffer = nullptr;
+  std::size_t capacity = 0;
+  ssize_t size = 0;
+  errno = 0;
+  Result<void> good;
+  for (std::size_t number = 1; good && (size = getline(&buffer, &capacity, file)) >= 0; ++number) {
+    std::string_view line(buffer, static_cast<std::size_t>(size));
+    constexpr std::string_view blanks = " \t\r\n";
+    line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    line = line.substr(0, line.find_last_not_of(blanks) + 1);
+    if (line.empty() || line.front() == '#') continue;
+    if (const auto name = Name::parse(line); !name) {
+      good = fail(Errc::usage, fmt::format("{}:{}: {} is not a zone name: {}", label, number, line.substr(0, 300),
+                                           name.error().text()));
+    }
+    names.emplace_back(line);
+  }
+  if (good && std::ferror(file) != 0) good = fail(Errc::io, fmt::format("{}: {}", label, std::strerror(errno)));
+  std::free(buffer);
+  if (!good) return std::unexpected(std::move(good).error());
+  return names;
 }
 
 }  // namespace understudy

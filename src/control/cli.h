@@ -1,8 +1,10 @@
-// The command line's own half: the request that an invocation makes, and how a response is shown. Not thread-safe.
+// The command line's own half: the requests that an invocation makes, and how responses are shown. Not thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,18 +17,37 @@ namespace understudy {
 struct CliRequest {
   std::string command;  // "zone status", "conf check", ...
   std::vector<std::string> zones;
-  std::string state;
+  std::string state, match, from;
+  std::optional<std::uint64_t> limit;
+  std::optional<std::uint32_t> serial, from_serial, to_serial;
+  std::string template_name;
+  std::vector<std::string> primaries;
+  bool forget = false;
+  bool failed = false;
+  std::optional<std::uint64_t> before, id;
+  std::string file;
   bool wait = true;
   bool as_json = false;
-  /// The line for the server.
-  [[nodiscard]] std::string line() const;
+
+  /// The lines for the server, one in most cases. Very many zones are spread over several, each far below the limit of
+  /// a request.
+  [[nodiscard]] std::vector<std::string> lines() const;
 };
 
-/// Reads the server's response lines with `next` until the last and prints them: tables and texts for people, or one
-/// JSON array. Memory does not grow with the response. Returns the exit status: 0 done, 1 something failed (said on
+/// The two directions of a connection to the server.
+struct CliConnection {
+  std::function<Result<void>(std::string_view line)> send;
+  std::function<Result<std::string>()> next;
+};
+
+/// Sends the request, reads each response until its last line and prints them: tables and texts for people, or one JSON
+/// array. Memory does not grow with the responses. Returns the exit status: 0 done, 1 something failed (said on
 /// `errors`), be it that `output` takes no more.
-int show_response(const CliRequest& request, const std::function<Result<std::string>()>& next, std::FILE* output,
-                  std::FILE* errors);
+int run_request(const CliRequest& request, const CliConnection& server, std::FILE* output, std::FILE* errors);
+
+/// Names of zones, one a line; empty lines and what follows a `#` at the start of a line are left out. Errc::usage says
+/// in which line of `label` there is none.
+Result<std::vector<std::string>> read_zone_names(std::FILE* file, std::string_view label);
 
 /// "3h12m", "45s", "9d4h": two units at the most.
 std::string duration_text(long long seconds);

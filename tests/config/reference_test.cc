@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -61,6 +62,17 @@ TEST(Reference, ConfigurationsInTheManualAreAccepted) {
     ++blocks;
   }
   EXPECT_GE(blocks, 3U);
+}
+
+TEST(Reference, ExampleConfigurationsAreAccepted) {
+  unsigned files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string(TEST_DATA_DIR) + "/../examples")) {
+    if (entry.path().extension() != ".yaml") continue;
+    const auto loaded = load_config(entry.path().string());
+    EXPECT_TRUE(loaded) << (loaded ? "" : loaded.error().detail);
+    ++files;
+  }
+  EXPECT_GE(files, 6U);
 }
 
 TEST(Reference, ExamplesOfEntriesAreAccepted) {

@@ -43,7 +43,8 @@ Shown show(const CliRequest& request, std::deque<std::string> lines) {
     return line;
   };
   Shown shown;
-  shown.status = show_response(request, next, output.file(), errors.file());
+  shown.status =
+      run_request(request, {[](std::string_view) -> Result<void> { return {}; }, next}, output.file(), errors.file());
   shown.output = output.text();
   shown.errors = errors.text();
   return shown;
@@ -96,10 +97,193 @@ TEST(Cli, RequestIsOneLineOfJson) {
   full.zones = {"a.", "we\\\"ird\n.", "\xff."};
   full.state = "ok";
   full.wait = false;
-  EXPECT_EQ(full.line().find('\n'), std::string::npos);
-  EXPECT_EQ(json::parse(full.line()), json::parse(R"({"command": "zone list", "wait": false, "state": "ok",
+  ASSERT_EQ(full.lines().size(), 1U);
+  EXPECT_EQ(full.lines()[0].find('\n'), std::string::npos);
+  EXPECT_EQ(json::parse(full.lines()[0]), json::parse(R"({"command": "zone list", "wait": false, "state": "ok",
                                                      "zones": ["a.", "we\\\"ird\n.", "\ufffd."]})"));
-  EXPECT_EQ(json::parse(request("stop").line()), json::parse(R"({"command": "stop", "wait": true})"));
+  EXPECT_EQ(json::parse(request("stop").lines().at(0)), json::parse(R"({"command": "stop", "wait": true})"));
+}
+
+TEST(Cli, RequestSaysAllThatWasAskedFor) {
+  CliRequest full = request("x");
+  full.match = "*.a";
+  full.from = "b.";
+  full.limit = 5;
+  full.serial = 1;
+  full.from_serial = 2;
+  full.to_serial = 4'294'967'295;
+  full.template_name = "t";
+  full.primaries = {"p", "192.0.2.1"};
+  full.forget = full.failed = true;
+  full.before = 6;
+  full.id = 7;
+  full.file = "/etc/x.yaml";
+  EXPECT_EQ(json::parse(full.lines().at(0)), json::parse(R"({"command": "x", "wait": true, "match": "*.a", "from": "b.",
+    "limit": 5, "serial": 1, "from_serial": 2, "to_serial": 4294967295, "template": "t",
+    "primaries": ["p", "192.0.2.1"], "forget": true, "failed": true, "before": 6, "id": 7, "file": "/etc/x.yaml"})"));
+}
+
+// A request is of 1 MiB at most; odd characters of a name take four octets, and their backslashes one more each.
+TEST(Cli, VeryManyZonesAreSpreadOverRequests) {
+  CliRequest many = request("zone add");
+  std::string odd;
+  while (odd.size() < 1'000) odd += "\\001";
+  for (int i = 0; i < 2'000; ++i) many.zones.push_back(odd + std::to_string(i) + ".");
+  std::size_t zones = 0;
+  for (const auto& line : many.lines()) {
+    EXPECT_LT(line.size(), std::size_t{1} << 20);
+    for (const auto& zone : json::parse(line)["zones"]) EXPECT_EQ(zone, many.zones[zones++]);
+  }
+  EXPECT_EQ(zones, many.zones.size());
+  EXPECT_GT(many.lines().size(), 3U);
+}
+
+TEST(Cli, TheResponsesOfSeveralRequestsAreOneOutput) {
+  CliRequest many = request("zone add", true);
+  many.zones.assign(600, std::string(1'000, 'a'));
+  const std::size_t requests = many.lines().size();
+  ASSERT_GT(requests, 1U);
+  std::deque<std::string> lines;
+  for (std::size_t i = 0; i < requests; ++i) {
+    lines.push_back(R"({"zone": "a.", "text": "added"})");
+    lines.push_back(i == 0 ? R"({"done": true, "failed": 1})" : good_end);
+  }
+  const auto shown = show(many, lines);
+  EXPECT_EQ(shown.status, 1) << "of the first one something failed";
+  EXPECT_EQ(json::parse(shown.output).size(), requests);
+}
+
+TEST(Cli, NothingMoreIsSentOnceTheServerIsGone) {
+  CliRequest many = request("zone add");
+  many.zones.assign(600, std::string(1'000, 'a'));
+  Sink output, errors;
+  int sent = 0;
+  const CliConnection server{[&](std::string_view) -> Result<void> {
+                               ++sent;
+                               return fail(Errc::connection_closed);
+                             },
+                             [] { return Result<std::string>(""); }};
+  EXPECT_EQ(run_request(many, server, output.file(), errors.file()), 1);
+  EXPECT_EQ(sent, 1);
+}
+
+Result<std::vector<std::string>> names_in(std::string_view text) {
+  std::FILE* file = std::tmpfile();
+  EXPECT_EQ(std::fwrite(text.data(), 1, text.size(), file), text.size());
+  std::rewind(file);
+  auto names = read_zone_names(file, "n.txt");
+  std::fclose(file);
+  return names;
+}
+
+TEST(Cli, NamesFromAList) {
+  EXPECT_EQ(*names_in(""), std::vector<std::string>{});
+  EXPECT_EQ(*names_in("a.\n\n# all of b\n  b.example \r\n\tc."), (std::vector<std::string>{"a.", "b.example", "c."}));
+  EXPECT_TRUE(names_in("a.\n\nb..c\n").error().detail.starts_with("n.txt:3: b..c is not a zone name: "));
+  EXPECT_EQ(names_in("a.\n" + std::string(1'000'000, 'x')).error().code, Errc::usage);
+}
+
+TEST(Cli, AListingThatIsCutShortSaysHowToGoOn) {
+  EXPECT_TRUE(show(request("zone list"), {row("a."), R"({"done": true, "failed": 0, "next": "b."})"})
+                  .output.ends_with("\nthere are more; go on with --from b.\n"));
+  EXPECT_TRUE(show(request("transfer list"), {R"({"done": true, "failed": 0, "next": 17})"})
+                  .output.ends_with("\nthere are older ones; go on with --before 17\n"));
+  EXPECT_EQ(
+      json::parse(show(request("zone list", true), {row("a."), R"({"done": true, "failed": 0, "next": "b."})"}).output)
+          .size(),
+      1U);
+}
+
+TEST(Cli, ATableThatFailedHasNoHeader) {
+  EXPECT_EQ(show(request("zone list"), {R"({"done": true, "failed": 1, "error": "no"})"}).output, "");
+  EXPECT_NE(show(request("zone list"), {good_end}).output, "");
+}
+
+TEST(Cli, HistoryIsATable) {
+  const auto shown = show(
+      request("zone history"),
+      {R"({"row": {"serial": 9, "current": true, "at": 1700000000, "from": 8, "removed": 1, "added": 3, "size": 120}})",
+       R"({"row": {"serial": 8, "current": false, "at": null, "from": null, "removed": 0, "added": 0, "size": 0}})",
+       good_end});
+  EXPECT_EQ(shown.output,
+            "SERIAL       TAKEN                    FROM  REMOVED  ADDED  OCTETS\n"
+            "9 (current)  2023-11-14 22:13:20 UTC  8     1        3      120\n"
+            "8            -                        -     -        -      -\n");
+}
+
+TEST(Cli, DifferenceHasSigns) {
+  const std::string gone = R"({"row": {"change": "removed", "record": "a.\t60\tIN\tA\t192.0.2.1"}})";
+  const std::string came = R"({"row": {"change": "added", "record": "a.\t60\tIN\tA\t192.0.2.2"}})";
+  EXPECT_EQ(show(request("zone diff"), {gone, came, good_end}).output,
+            "- a.\t60\tIN\tA\t192.0.2.1\n+ a.\t60\tIN\tA\t192.0.2.2\n");
+  EXPECT_EQ(json::parse(show(request("zone diff", true), {gone, came, good_end}).output)[1]["change"], "added");
+}
+
+const std::string failed_transfer = R"({"row": {"id": 7, "zone": "a.", "at": 1700000000, "seconds": 0.25,
+  "primary": "p", "address": "192.0.2.1@53", "transport": "tcp", "key": null, "asked": "IXFR", "came": null, "ours": 3,
+  "announced": 4, "received": null, "messages": 1, "records": 0, "octets": 40, "ok": false, "result": "refused",
+  "reason": "REFUSED; allow this server\nthere", "exchange": ["> IXFR a. 3", "< REFUSED \u001b"]}})";
+
+TEST(Cli, TransfersAreATable) {
+  json good = json::parse(failed_transfer);
+  good["row"].update(json::parse(R"({"id": 12, "ok": true, "came": "differences", "received": 4, "records": 9})"));
+  EXPECT_EQ(show(request("transfer list"), {good.dump(), failed_transfer, good_end}).output,
+            "ID  BEGAN                    ZONE  PRIMARY  ASKED  CAME         SERIALS  RECORDS  SECONDS  RESULT\n"
+            "12  2023-11-14 22:13:20 UTC  a.    p        IXFR   differences  3 -> 4   9        0.25     ok\n"
+            "7   2023-11-14 22:13:20 UTC  a.    p        IXFR   -            3        0        0.25     REFUSED; allow "
+            "this server\n");
+}
+
+TEST(Cli, AFailedTransferIsExplained) {
+  EXPECT_EQ(show(request("transfer explain"), {failed_transfer, good_end}).output,
+            "transfer 7\n"
+            "  zone         a.\n"
+            "  began        2023-11-14 22:13:20 UTC\n"
+            "  took         0.25 s\n"
+            "  primary      p, 192.0.2.1@53 by tcp\n"
+            "  key          -\n"
+            "  asked for    IXFR\n"
+            "  came         -\n"
+            "  serials      ours 3, announced 4, received -\n"
+            "  amount       1 message, 0 records, 40 octets\n"
+            "  result       refused\n"
+            "  reason       REFUSED; allow this server\nthere\n"
+            "  > IXFR a. 3\n"
+            "  < REFUSED ?\n");
+}
+
+const std::string held_catalog = R"({"row": {"name": "c.", "state": "held", "serial": 4, "members": 100, "kept": 2,
+  "reason": "would remove 60 of 100 members", "held_since": 1700000000, "held_serial": 5, "held_added": 1,
+  "held_removed": 60, "conflict_count": 3, "conflicts": [{"zone": "x.", "owner": "configuration"},
+  {"zone": "y.", "owner": "command"}, {"zone": "z.", "owner": "d."}]}})";
+
+TEST(Cli, Catalogs) {
+  EXPECT_EQ(show(request("catalog list"), {held_catalog, good_end}).output,
+            "CATALOG  STATE  SERIAL  MEMBERS  KEPT  CONFLICTS  REASON\n"
+            "c.       held   4       100      2     3          would remove 60 of 100 members\n");
+  EXPECT_EQ(show(request("catalog status"), {held_catalog, good_end}).output,
+            "c.\n"
+            "  state        held\n"
+            "  serial       4\n"
+            "  members      100\n"
+            "  kept         2 removed, not yet purged\n"
+            "  reason       would remove 60 of 100 members\n"
+            "  held since   2023-11-14 22:13:20 UTC\n"
+            "  update       serial 5 adds 1 member and removes 60 members\n"
+            "  to apply it  understudy catalog accept c.\n"
+            "  conflicts    3\n"
+            "  x. is kept by the configuration\n"
+            "  y. is kept by zone add\n"
+            "  z. is kept by catalog d.\n");
+}
+
+TEST(Cli, StatusNamesAnotherOrigin) {
+  const auto status = [](const std::string& origin) {
+    return show(request("zone status"), {row("a.", R"({"origin": ")" + origin + "\"}"), good_end}).output;
+  };
+  EXPECT_EQ(status("configuration").find("origin"), std::string::npos);
+  EXPECT_NE(status("command").find("  origin       zone add\n"), std::string::npos);
+  EXPECT_NE(status("c.example.").find("  origin       catalog c.example.\n"), std::string::npos);
 }
 
 TEST(Cli, ListIsATable) {
@@ -230,8 +414,10 @@ TEST(Cli, UnexpectedFormsAreNoCrash) {
   for (const char* line :
        {R"({"row": 5})", R"({"row": null})", R"({"row": []})", R"({"row": {"name": {}}})",
         R"({"row": {"serial": "x", "next_check": 1e300, "next_check_in": -5, "expires_in": 1.5}})", R"({"text": 5})",
+        R"({"row": {"conflicts": [1, {}], "exchange": [5], "state": "held", "ok": 3, "current": "x"}})",
         R"({"error": []})", R"({"zone": 5, "text": null})", R"({})", R"({"done": 0, "failed": "many"})"}) {
-    for (const char* command : {"zone list", "zone status", "zone export", "zone refresh"}) {
+    for (const char* command : {"zone list", "zone status", "zone export", "zone refresh", "zone history", "zone diff",
+                                "transfer list", "transfer explain", "catalog list", "catalog status"}) {
       for (const bool as_json : {false, true}) show(request(command, as_json), {line, good_end});
     }
   }
@@ -254,7 +440,8 @@ TEST(Cli, OutputThatCannotBeWrittenIsAFailure) {
     lines.pop_front();
     return line;
   };
-  EXPECT_EQ(show_response(request("zone export"), next, full, errors.file()), 1);
+  const CliConnection server{[](std::string_view) -> Result<void> { return {}; }, next};
+  EXPECT_EQ(run_request(request("zone export"), server, full, errors.file()), 1);
   std::fclose(full);
   EXPECT_EQ(errors.text(), "understudy: cannot write the output: No space left on device\n");
 }

@@ -9,6 +9,10 @@ namespace {
 
 using nlohmann::json;
 
+Name name_of_number(int number) {
+  return Name::parse("z" + std::to_string(number) + ".example.").value();
+}
+
 class Commands : public testing::Test {
  protected:
   /// The response's lines without the last.
@@ -133,6 +137,191 @@ TEST_F(Commands, ShowsNamedZonesOnly) {
             json::parse(R"({"zone": "absent.", "error": "this server has no such zone; see `understudy zone list`"})"));
   EXPECT_EQ(lines[2]["row"]["name"], "a.");
   EXPECT_EQ(run(R"({"command": "zone list", "zones": ["a.", "b."], "state": "expired"})").size(), 1U);
+}
+
+TEST_F(Commands, ListsWhatAPatternFits) {
+  for (const char* name : {"a.example.", "b.example.", "b.test.", "c.example."}) server.add(name);
+  server.rows.back().state = "failing";
+  const auto names = [&](const std::string& members) {
+    std::string all;
+    for (const auto& line : run(R"({"command": "zone list", )" + members + "}")) {
+      all += line["row"]["name"].get<std::string>() + " ";
+    }
+    expect_done();
+    return all;
+  };
+  EXPECT_EQ(names(R"("match": "*.example")"), "a.example. b.example. c.example. ");
+  EXPECT_EQ(names(R"("match": "B.*")"), "b.example. b.test. ");
+  EXPECT_EQ(names(R"("match": "b.*", "state": "ok")"), "b.example. ");
+  EXPECT_EQ(names(R"("zones": ["a.example.", "b.test."], "match": "*t")"), "b.test. ");
+  EXPECT_EQ(names(R"("from": "b.example.", "match": "*.example.")"), "b.example. c.example. ");
+}
+
+TEST_F(Commands, AListingThatIsCutShortSaysWhereItGoesOn) {
+  for (int i = 100; i < 700; ++i) server.add("z" + std::to_string(i) + ".");
+  EXPECT_EQ(run(R"({"command": "zone list", "limit": 3})").size(), 3U);
+  EXPECT_EQ(last["next"], "z103.");
+  EXPECT_EQ(run(R"({"command": "zone list", "limit": 550, "from": "z103"})").size(), 550U);
+  EXPECT_EQ(last["next"], "z653.");
+  EXPECT_EQ(run(R"({"command": "zone list", "limit": 47, "from": "z653"})").size(), 47U);
+  EXPECT_FALSE(last.contains("next"));
+  run(R"({"command": "zone list", "limit": 0})");
+  expect_error("limit must be at least 1");
+}
+
+// A filter that nothing fits looks at a bounded number of zones for each piece, so that others get their turn.
+TEST_F(Commands, ASparseFilterIsAnsweredInManyPieces) {
+  for (int i = 0; i < 20'000; ++i) {
+    ZoneRow row;
+    row.name = name_of_number(100'000 + i);
+    row.state = "ok";
+    server.rows.push_back(row);
+  }
+  EXPECT_TRUE(run(R"({"command": "zone list", "state": "expired"})").empty());
+  expect_done();
+  EXPECT_EQ(server.pages, 20);
+}
+
+TEST_F(Commands, AddsZones) {
+  server.add("b.");
+  const auto lines =
+      run(R"({"command": "zone add", "zones": ["a.", "b."], "template": "t", "primaries": ["p", "192.0.2.1"]})");
+  expect_done(1);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0], json::parse(R"({"zone": "a.", "text": "added"})"));
+  EXPECT_EQ(lines[1]["zone"], "b.");
+  EXPECT_TRUE(lines[1].contains("error"));
+  EXPECT_EQ(server.added_with.template_name, "t");
+  EXPECT_EQ(server.added_with.primaries, (std::vector<std::string>{"p", "192.0.2.1"}));
+  EXPECT_TRUE(server.added_waiting);
+  run(R"({"command": "zone add", "zones": ["c."], "wait": false})");
+  EXPECT_FALSE(server.added_waiting);
+  run(R"({"command": "zone add"})");
+  expect_error("which zone? Name at least one");
+}
+
+TEST_F(Commands, RemovesZones) {
+  server.add("a.");
+  server.add("b.");
+  EXPECT_EQ(run(R"({"command": "zone remove", "zones": ["a."]})").at(0)["text"], "removed");
+  EXPECT_EQ(run(R"({"command": "zone remove", "zones": ["b."], "forget": true})").at(0)["text"],
+            "removed and forgotten");
+  run(R"({"command": "zone remove", "zones": ["b."]})");
+  expect_done(1);
+  run(R"({"command": "zone remove"})");
+  expect_error("which zone? Name at least one");
+}
+
+TEST_F(Commands, ShowsTheHistory) {
+  server.add("a.");
+  server.versions = {{.serial = 9, .at = 1'000, .from = 8, .removed = 1, .added = 3, .size = 120, .current = true},
+                     {.serial = 8}};
+  const auto lines = run(R"({"command": "zone history", "zones": ["a."]})");
+  expect_done();
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["row"], json::parse(R"({"serial": 9, "current": true, "at": 1000, "from": 8, "removed": 1,
+                                             "added": 3, "size": 120})"));
+  EXPECT_EQ(lines[1]["row"], json::parse(R"({"serial": 8, "current": false, "at": null, "from": null, "removed": 0,
+                                             "added": 0, "size": 0})"));
+  run(R"({"command": "zone history", "zones": ["absent."]})");
+  expect_error("not found: no such zone");
+  run(R"({"command": "zone history"})");
+  expect_error("which zone? Name exactly one");
+}
+
+TEST_F(Commands, ShowsADifferenceInPieces) {
+  server.add("a.");
+  const auto lines = run(R"({"command": "zone diff", "zones": ["a."], "from_serial": 4, "to_serial": 4294967295})");
+  expect_done();
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["row"], json::parse(R"({"change": "removed", "record": "serial 4"})"));
+  EXPECT_EQ(lines[1]["row"]["change"], "added");
+  run(R"({"command": "zone diff", "zones": ["a."], "from_serial": 4})");
+  expect_error("between which serials? See `understudy zone history ZONE`");
+  run(R"({"command": "zone diff", "zones": ["a.", "b."], "from_serial": 4, "to_serial": 5})");
+  expect_error("which zone? Name exactly one");
+}
+
+TEST_F(Commands, ExportsAKeptVersion) {
+  server.add("a.");
+  EXPECT_EQ(run(R"({"command": "zone export", "zones": ["a."], "serial": 7})").at(0)["text"], "piece 3 of 7\n");
+}
+
+TEST_F(Commands, ListsTransfers) {
+  for (std::uint64_t id = 9; id > 4; --id) {
+    TransferDetail attempt;
+    attempt.row = {.id = id,
+                   .zone = name_of_number(static_cast<int>(id % 2)),
+                   .at = 1'000,
+                   .seconds = 0.25,
+                   .primary = "p",
+                   .address = "192.0.2.1@53",
+                   .transport = "tcp",
+                   .asked = "IXFR",
+                   .ours = 3,
+                   .messages = 1,
+                   .records = 2,
+                   .octets = 100,
+                   .ok = id % 2 == 0,
+                   .result = id % 2 == 0 ? "ok" : "refused"};
+    attempt.row.reason = attempt.row.ok ? "" : "the primary refuses";
+    attempt.exchange = {"> IXFR", "< REFUSED"};
+    server.attempts.push_back(attempt);
+  }
+  const auto ids = [&](const std::string& members) {
+    std::string all;
+    for (const auto& line : run(R"({"command": "transfer list")" + members + "}")) all += line["row"]["id"].dump();
+    return all;
+  };
+  EXPECT_EQ(ids(""), "98765");
+  EXPECT_EQ(ids(R"(, "failed": true)"), "975");
+  EXPECT_EQ(ids(R"(, "limit": 2)"), "98");
+  EXPECT_EQ(last["next"], 8);
+  EXPECT_EQ(ids(R"(, "before": 8)"), "765");
+  EXPECT_FALSE(last.contains("next"));
+  EXPECT_EQ(ids(R"(, "zones": ["z0.example."])"), "86");
+  run(R"({"command": "transfer list", "zones": ["a.", "b."]})");
+  expect_error("of which zone? Name one at most");
+  const auto explained = run(R"({"command": "transfer explain", "id": 7})");
+  expect_done();
+  EXPECT_EQ(explained.at(0)["row"], json::parse(R"({"id": 7, "zone": "z1.example.", "at": 1000, "seconds": 0.250,
+    "primary": "p", "address": "192.0.2.1@53", "transport": "tcp", "key": null, "asked": "IXFR", "came": null,
+    "ours": 3, "announced": null, "received": null, "messages": 1, "records": 2, "octets": 100, "ok": false,
+    "result": "refused", "reason": "the primary refuses", "exchange": ["> IXFR", "< REFUSED"]})"));
+  run(R"({"command": "transfer explain", "id": 4})");
+  expect_error("not found: transfer 4");
+  run(R"({"command": "transfer explain"})");
+  expect_error("which transfer? Give its id; see `understudy transfer list`");
+}
+
+TEST_F(Commands, ShowsAndAcceptsCatalogs) {
+  CatalogRow held;
+  held.name = Name::parse("c.").value();
+  held.state = "held";
+  held.serial = 4;
+  held.members = 100;
+  held.reason = "would remove 60 of 100 members";
+  held.held_serial = 5;
+  held.held_removed = 60;
+  held.conflict_count = 1;
+  held.conflicts = {{Name::parse("x.").value(), "configuration"}};
+  server.catalog_rows = {held};
+  const auto lines = run(R"({"command": "catalog list"})");
+  expect_done();
+  EXPECT_EQ(lines.at(0)["row"], json::parse(R"({"name": "c.", "state": "held", "serial": 4, "members": 100, "kept": 0,
+    "reason": "would remove 60 of 100 members", "held_since": null, "held_serial": 5, "held_added": 0,
+    "held_removed": 60, "conflict_count": 1, "conflicts": [{"zone": "x.", "owner": "configuration"}]})"));
+  EXPECT_EQ(run(R"({"command": "catalog status", "zones": ["d.", "C."]})").size(), 2U);
+  expect_done(1);
+  run(R"({"command": "catalog accept", "zones": ["d.", "c."]})");
+  ASSERT_EQ(server.accepted.size(), 1U);
+  EXPECT_EQ(output->times_done, 0);
+  server.accepted[0].second("60 zones removed");
+  const auto outcomes = taken();
+  expect_done(1);
+  EXPECT_EQ(outcomes.at(1), json::parse(R"({"zone": "c.", "text": "60 zones removed"})"));
+  run(R"({"command": "catalog accept"})");
+  expect_error("which catalog? Name at least one");
 }
 
 TEST_F(Commands, RefreshWaitsForEveryOutcome) {
@@ -270,6 +459,15 @@ TEST_F(Commands, NonsenseIsAnsweredWithWhatIsWrong) {
       {R"({"command": "zone list", "wait": "yes"})", wrong + ": wait must be true or false"},
       {R"({"command": "zone list", "zones": "a."})", wrong + ": zones must be a list of names"},
       {R"({"command": "zone list", "zones": [1]})", wrong + ": zones must be a list of names"},
+      {R"({"command": "zone list", "limit": -1})",
+       wrong + ": limit must be a whole number from 0 to 18446744073709551615"},
+      {R"({"command": "zone diff", "from_serial": 4294967296})",
+       wrong + ": from_serial must be a whole number from 0 to 4294967295"},
+      {R"({"command": "zone list", "from": 5})", wrong + ": from must be a text"},
+      {R"({"command": "zone add", "primaries": "p"})", wrong + ": primaries must be a list of names"},
+      {R"({"command": "zone remove", "forget": 1})", wrong + ": forget must be true or false"},
+      {R"({"command": "zone list", "match": ")" + std::string(1'025, '*') + "\"}",
+       wrong + ": match must have at most 1024 octets"},
       {R"({"command": "zone refresh"})", "which zone? Name at least one"},
       {R"({"command": "zone refresh", "zones": []})", "which zone? Name at least one"},
       {R"({})",

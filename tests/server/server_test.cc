@@ -196,7 +196,12 @@ TEST_F(ServerTest, ReloadNamesWhatChangesAndWhatNeedsARestart) {
   start();
   EXPECT_EQ(reload(), "nothing changed");
   configure("{name: a.example., file: a.zone}, {name: b.example., file: a.zone}", "http: {zone-metrics: yes}\n");
+  const auto told = command({{"command", "conf diff"}});
+  ASSERT_EQ(told.size(), 3U);
+  EXPECT_EQ(told[1]["text"], "zone b.example. is added");
+  EXPECT_EQ(ask(port_, "b.example."), 5) << "nothing is done";
   EXPECT_EQ(reload(), "http.zone-metrics: false -> true\nzone b.example. is added");
+  EXPECT_EQ(command({{"command", "conf diff"}}).at(0)["text"], "nothing would change");
   EXPECT_TRUE(eventually([&] { return ask(port_, "b.example.") == 0; }));
   const std::string other = "http: {listen: [127.0.0.1@" + std::to_string(free_port()) + "], zone-metrics: yes}\n";
   configure("{name: b.example., file: a.zone}", other);

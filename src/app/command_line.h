@@ -1,0 +1,22 @@
+// The verbs and options of the program `understudy`. Not thread-safe.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/cli.h"
+
+namespace understudy {
+
+struct CommandLine {
+  std::string socket, config;
+  std::vector<std::string> name_files;  // with names of zones; "-" is standard input
+  CliRequest request;                   // "-" among its zones: standard input, too
+};
+
+/// Fills `line`. An exit status if there is nothing more to do: help was shown (0), or the usage is wrong (2), which
+/// was said.
+std::optional<int> parse_command_line(int argc, char** argv, CommandLine& line);
+
+}  // namespace understudy
