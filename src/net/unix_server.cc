@@ -244,13 +244,9 @@ bool Connection::send_output() {
   for (int pieces = 0; connected() && !output_.empty();) {
     Item& item = output_.front();
     if (item.text.empty() && item.produce) {
-      if (pieces >= pieces_per_turn) return false;
+      if (pieces++ == pieces_per_turn) return false;
       bool more = true;
-      // A call counts also if nothing came of it: a producer may be searching.
-      while (more && connected() && item.text.size() < piece_size && pieces < pieces_per_turn) {
-        ++pieces;
-        more = item.produce(item.text);
-      }
+      while (more && connected() && item.text.size() < piece_size) more = item.produce(item.text);
       if (!connected()) return false;
       if (!more) item.produce = nullptr;
       queued_ += item.text.size();

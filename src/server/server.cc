@@ -18,6 +18,7 @@
 #include "net/http_server.h"
 #include "net/unix_server.h"
 #include "server/collect_metrics.h"
+#include "server/history_commands.h"
 #include "server/live_environment.h"
 #include "server/process.h"
 #include "server/settings.h"
@@ -136,6 +137,7 @@ struct Server::State final : ServerControl {
   EventLoop loop;
   std::unique_ptr<ZoneStore> store;
   std::unique_ptr<TransferEngine> engine;
+  std::unique_ptr<HistoryCommands> past;
   std::unique_ptr<LiveEnvironment> environment;
   std::unique_ptr<Workers> workers;
   std::unique_ptr<HttpServer> http;
@@ -147,6 +149,7 @@ Result<void> Server::State::open_store() {
   if (!opened) return std::unexpected(std::move(opened).error());
   store = std::move(*opened);
   engine = std::make_unique<TransferEngine>(*store, clock, engine_settings(*config));
+  past = std::make_unique<HistoryCommands>(*engine, *store);
   environment = std::make_unique<LiveEnvironment>(*engine, clock, answer_settings(*config));
   return {};
 }
@@ -263,18 +266,7 @@ void Server::State::refresh(NameView name, bool whole, Done done) {
 
 void Server::State::export_zone(NameView name, std::optional<std::uint32_t> serial,
                                 Given<std::unique_ptr<TextSource>> given) const {
-  const auto status = engine->status(name);
-  if (!status) {
-    return given(
-        fail(Errc::not_found, fmt::format("this server has no zone {}; see `understudy zone list`", name.text())));
-  }
-  auto version = engine->version(name);
-  if (!version) {
-    return given(fail(Errc::not_found,
-                      fmt::format("there is no version of zone {} yet; see `understudy zone status`", name.text())));
-  }
-  if (serial && version->serial().value != *serial) return given(unsupported("versions before the current one"));
-  given(std::make_unique<ZoneText>(std::move(version)));
+  past->export_zone(name, serial, std::move(given));
 }
 
 void Server::State::add_zones(std::vector<Name> names, const ZoneTemplate& /*settings*/, bool /*wait*/, ZoneDone done) {
@@ -285,21 +277,21 @@ void Server::State::remove_zones(std::vector<Name> names, bool /*forget*/, ZoneD
   for (const Name& name : names) done(name, unsupported("removing zones at run time"));
 }
 
-void Server::State::history(NameView /*name*/, Given<std::vector<HistoryRow>> given) const {
-  given(unsupported("the history of zones"));
+void Server::State::history(NameView name, Given<std::vector<HistoryRow>> given) const {
+  past->history(name, std::move(given));
 }
 
-void Server::State::difference(NameView /*name*/, std::uint32_t /*from*/, std::uint32_t /*to*/,
+void Server::State::difference(NameView name, std::uint32_t from, std::uint32_t to,
                                Given<std::unique_ptr<DifferenceSource>> given) const {
-  given(unsupported("the history of zones"));
+  past->difference(name, from, to, std::move(given));
 }
 
-void Server::State::transfers(const TransferQuery& /*query*/, Given<TransferPage> given) const {
-  given(unsupported("the history of transfers"));
+void Server::State::transfers(const TransferQuery& query, Given<TransferPage> given) const {
+  past->transfers(query, std::move(given));
 }
 
-void Server::State::transfer(std::uint64_t /*id*/, Given<TransferDetail> given) const {
-  given(unsupported("the history of transfers"));
+void Server::State::transfer(std::uint64_t id, Given<TransferDetail> given) const {
+  past->transfer(id, std::move(given));
 }
 
 std::vector<CatalogRow> Server::State::catalogs() const {

@@ -258,6 +258,10 @@ ZoneHistory::Ptr TransferEngine::history(NameView zone) const {
   return agent ? agent->history() : nullptr;
 }
 
+void TransferEngine::run_job(std::function<void()> job) const {
+  state_->core.loads.post(std::move(job));
+}
+
 bool TransferEngine::all_loaded() const {
   return state_->loads_under_way == 0;
 }

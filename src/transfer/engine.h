@@ -55,6 +55,8 @@ class TransferEngine {
   [[nodiscard]] std::shared_ptr<const Zone> version(NameView zone) const;
   /// What led to that version, as far as it is kept; null for an unknown zone.
   [[nodiscard]] ZoneHistory::Ptr history(NameView zone) const;
+  /// Runs a job that reads, and may take its time, on a thread that has it; not any more once the engine stops.
+  void run_job(std::function<void()> job) const;
   /// Every zone with stored data is answered or known to be unreadable.
   [[nodiscard]] bool all_loaded() const;
   /// Looks at the clock now instead of at the next timer: after the machine was suspended, or in a test.

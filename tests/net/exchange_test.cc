@@ -1,8 +1,6 @@
 #include "net/exchange.h"
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/resource.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -207,21 +205,6 @@ TEST(UdpExchange, UsesTheSourceAddressAndFreshPorts) {
   EXPECT_GT(ports.size(), 1U);
 }
 
-/// While it lives no further file can be opened.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit none = before_;
-    none.rlim_cur = static_cast<rlim_t>(UniqueFd(dup(0)).get());  // the lowest that is free
-    setrlimit(RLIMIT_NOFILE, &none);
-  }
-  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
-
 template <typename F>
 Outcome without_descriptors(F&& exchange) {
   return run<Outcome>([&]() -> asio::awaitable<Outcome> {
@@ -372,18 +355,8 @@ TEST(TcpExchange, SaysThatNobodyListens) {
 }
 
 TEST(TcpExchange, GivesUpConnectingInTime) {
-  // A full backlog: the system drops further connection requests, as a filter would.
-  auto listener = open_tcp_listener(loopback(), 0);
-  const Endpoint full = *local_endpoint(listener->get());
-  std::vector<UniqueFd> blockers;
-  for (int i = 0; i < 4; ++i) {
-    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    sockaddr_storage address{};
-    const socklen_t size = full.to_sockaddr(address);
-    (void)connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size);
-    blockers.push_back(std::move(fd));
-  }
-  std::this_thread::sleep_for(50ms);
+  const FullBacklog backlog;
+  const Endpoint full = backlog.address;
   const Timed timed;
   const Outcome outcome = run<Outcome>([=]() -> asio::awaitable<Outcome> {
     Outcome out;

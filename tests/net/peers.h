@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -101,6 +103,42 @@ inline bool closed_by_peer(int fd, std::chrono::milliseconds limit = 10s) {
   }
   return false;
 }
+
+/// A listener with a full backlog: the system drops further connection requests, as a filter would.
+class FullBacklog {
+ public:
+  FullBacklog() {
+    listener_ = *open_tcp_listener(loopback(), 0);
+    address = *local_endpoint(listener_.get());
+    sockaddr_storage to{};
+    const socklen_t size = address.to_sockaddr(to);
+    for (UniqueFd& blocker : blockers_) {
+      blocker = UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      (void)connect(blocker.get(), reinterpret_cast<sockaddr*>(&to), size);
+    }
+    std::this_thread::sleep_for(50ms);
+  }
+  Endpoint address;
+
+ private:
+  UniqueFd listener_;
+  std::array<UniqueFd, 4> blockers_;
+};
+
+/// While it lives no further file can be opened.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit none = before_;
+    none.rlim_cur = static_cast<rlim_t>(UniqueFd(dup(0)).get());  // the lowest that is free
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
 
 /// A message with a DNS-like header: the id, and a body that fills it up to `size`.
 inline Bytes message(std::uint16_t id, std::size_t size = 32, std::uint8_t fill = 0) {

@@ -1,0 +1,190 @@
+#include "server/history_commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "dns/rdata.h"
+#include "server/zone_text.h"
+#include "store/transfer_log.h"
+#include "zone/apply.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::size_t transfers_looked_at = 20'000;  // for one page, of those that a filter passes over
+constexpr std::size_t transfers_at_once = 500;
+
+std::string record_line(const DeltaRecord& record) {
+  return fmt::format("{}\t{}\tIN\t{}\t{}", record.owner.text(), record.ttl, type_text(record.type),
+                     rdata_text(record.type, record.rdata));
+}
+
+class DeltaLines final : public DifferenceSource {
+ public:
+  explicit DeltaLines(DeltaPtr delta)
+      : delta_(std::move(delta)), removed_(delta_->removed()), added_(delta_->added()) {}
+  bool next(std::vector<DifferenceLine>& piece) override {
+    constexpr std::size_t lines = 500;
+    for (std::size_t i = 0; i < lines; ++i) {
+      const bool removed = removed_.next();
+      if (!removed && !added_.next()) return false;
+      piece.push_back({!removed, record_line(removed ? removed_.current() : added_.current())});
+    }
+    return true;
+  }
+
+ private:
+  DeltaPtr delta_;
+  ZoneDelta::Cursor removed_, added_;
+};
+
+/// From one kept version to another, older or newer.
+Result<DeltaPtr> delta_between(NameView zone, const ZoneHistory& history, Serial from, Serial to) {
+  if (const auto deltas = history.between(from, to); deltas && !deltas->empty()) return condense(zone, *deltas);
+  if (const auto deltas = history.between(to, from); deltas && !deltas->empty()) {
+    US_ASSIGN(const DeltaPtr forward, condense(zone, *deltas));
+    return inverse(zone, *forward);
+  }
+  if (from == to) return fail(Errc::usage, "the two serials are the same");
+  return fail(Errc::not_found, fmt::format("what changed between serials {} and {} of {} is not kept; see `understudy "
+                                           "zone history {}`",
+                                           from.value, to.value, zone.text(), zone.text()));
+}
+
+std::optional<std::uint32_t> number_of(const std::optional<Serial>& serial) {
+  return serial ? std::optional(serial->value) : std::nullopt;
+}
+
+TransferRow row_of(const TransferRecord& record) {
+  TransferRow row;
+  row.id = record.id;
+  row.zone = record.zone;
+  row.at = record.when_ms / 1000;
+  row.seconds = record.seconds;
+  row.primary = record.primary;
+  row.address = record.address;
+  row.transport = record.transport;
+  row.key = record.key;
+  row.asked = record.asked;
+  row.came = record.came;
+  row.ours = number_of(record.ours);
+  row.announced = number_of(record.announced);
+  row.received = number_of(record.received);
+  row.messages = record.messages;
+  row.records = record.records;
+  row.octets = record.octets;
+  row.ok = record.ok;
+  row.result = record.result;
+  row.reason = record.reason;
+  return row;
+}
+
+Result<TransferPage> read_page(TransferLog& log, const TransferQuery& query) {
+  TransferPage page;
+  std::uint64_t before = query.before.value_or(0);
+  for (std::size_t looked_at = 0; looked_at < transfers_looked_at;) {
+    const std::size_t wanted = query.failed_only ? transfers_at_once : query.limit - page.rows.size();
+    US_ASSIGN(const auto records, log.list(query.zone, before, std::min(wanted, transfers_at_once)));
+    if (records.empty()) return page;
+    for (const TransferRecord& record : records) {
+      before = record.id;
+      if (query.failed_only && record.ok) continue;
+      page.rows.push_back(row_of(record));
+      if (page.rows.size() == query.limit) break;
+    }
+    page.before = before;
+    if (page.rows.size() >= query.limit) return page;
+    looked_at += records.size();
+  }
+  return page;
+}
+
+/// When the versions that are kept came, as far as the log of transfers goes back.
+void add_times(TransferLog& log, const Name& zone, std::vector<HistoryRow>& rows) {
+  const auto records = log.list(zone, 0, transfers_at_once);
+  if (!records) return;
+  for (const TransferRecord& record : *records) {
+    if (!record.ok || !record.received) continue;
+    const auto row = std::ranges::find(rows, record.received->value, &HistoryRow::serial);
+    if (row != rows.end() && row->at == 0) row->at = record.when_ms / 1000;
+  }
+}
+
+}  // namespace
+
+Result<HistoryCommands::Held> HistoryCommands::held(NameView zone) const {
+  if (!engine_.status(zone)) {
+    return fail(Errc::not_found, fmt::format("this server has no zone {}; see `understudy zone list`", zone.text()));
+  }
+  Held held{engine_.version(zone), engine_.history(zone)};
+  if (!held.version) {
+    return fail(Errc::not_found,
+                fmt::format("there is no version of zone {} yet; see `understudy zone status`", zone.text()));
+  }
+  if (!held.history) held.history = std::make_shared<const ZoneHistory>();
+  return held;
+}
+
+void HistoryCommands::history(NameView zone, Given<std::vector<HistoryRow>> given) const {
+  engine_.run_job([this, name = Name(zone), give = std::move(given)] {
+    const auto kept = held(name);
+    if (!kept) return give(std::unexpected(kept.error()));
+    std::vector<HistoryRow> rows;
+    const auto deltas = kept->history->deltas();
+    for (std::size_t i = deltas.size(); i-- > 0;) {
+      rows.push_back({.serial = deltas[i]->to().value,
+                      .from = deltas[i]->from().value,
+                      .removed = deltas[i]->removed_count(),
+                      .added = deltas[i]->added_count(),
+                      .size = deltas[i]->size()});
+    }
+    rows.push_back({.serial = deltas.empty() ? kept->version->serial().value : deltas.front()->from().value});
+    rows.front().current = rows.front().serial == kept->version->serial().value;
+    add_times(store_.transfers(), name, rows);
+    give(std::move(rows));
+  });
+}
+
+void HistoryCommands::difference(NameView zone, std::uint32_t from, std::uint32_t to,
+                                 Given<std::unique_ptr<DifferenceSource>> given) const {
+  engine_.run_job([this, name = Name(zone), from, to, give = std::move(given)] {
+    const auto kept = held(name);
+    if (!kept) return give(std::unexpected(kept.error()));
+    const auto delta = delta_between(name, *kept->history, Serial{from}, Serial{to});
+    if (!delta) return give(std::unexpected(delta.error()));
+    give(std::make_unique<DeltaLines>(*delta));
+  });
+}
+
+void HistoryCommands::export_zone(NameView zone, std::optional<std::uint32_t> serial,
+                                  Given<std::unique_ptr<TextSource>> given) const {
+  engine_.run_job([this, name = Name(zone), serial, give = std::move(given)] {
+    const auto kept = held(name);
+    if (!kept) return give(std::unexpected(kept.error()));
+    const Serial current = kept->version->serial();
+    if (!serial || *serial == current.value) return give(std::make_unique<ZoneText>(kept->version));
+    const auto delta = delta_between(name, *kept->history, current, Serial{*serial});
+    if (!delta) return give(std::unexpected(delta.error()));
+    give(std::make_unique<ZoneText>(kept->version, *delta));
+  });
+}
+
+void HistoryCommands::transfers(const TransferQuery& query, Given<TransferPage> given) const {
+  engine_.run_job([this, query, give = std::move(given)] { give(read_page(store_.transfers(), query)); });
+}
+
+void HistoryCommands::transfer(std::uint64_t id, Given<TransferDetail> given) const {
+  engine_.run_job([this, id, give = std::move(given)] {
+    const auto found = store_.transfers().find(id);
+    if (!found) return give(std::unexpected(found.error()));
+    if (!*found) {
+      return give(fail(Errc::not_found,
+                       fmt::format("no transfer {} is kept (any more); see `understudy transfer list`", id)));
+    }
+    give(TransferDetail{row_of(**found), (*found)->exchange});
+  });
+}
+
+}  // namespace understudy
