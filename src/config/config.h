@@ -154,7 +154,7 @@ struct CatalogConfig {
   unsigned brake_percent = 10;  // an update that removes more than this share of the members ...
   unsigned brake_count = 10;    // ... and at least this many is held; 100 %: none is
 
-  std::shared_ptr<const ZonePolicy> members;  // what `template_name` says; the catalog's primaries if it names none
+  std::shared_ptr<const ZonePolicy> members;                                            // what `template_name` says
   std::map<std::string, std::shared_ptr<const ZonePolicy>, std::less<>> group_members;  // the same for each group
 
   /// Of a member with these groups: the first of them that is configured counts. Never null once read.

@@ -395,7 +395,7 @@ constexpr std::array catalog_options = {
            .required = true},
     Option{.key = "template",
            .type = ValueType::template_name,
-           .help = "Template of its member zones; where that has no primaries, they come from the catalog's.",
+           .help = "Template of its member zones; the catalog's own primaries, too, come from it where none are said.",
            .binding = bind<&CatalogConfig::template_name>},
     Option{.key = "groups",
            .type = ValueType::groups,
@@ -481,8 +481,8 @@ std::span<const Section> schema() {
           "from its template.",
           zone_options, policy_options, &zone, "{name: example.com., primaries: [hidden1]}"},
       Section{"catalogs", "a catalog",
-              "Catalogs to take zones from (RFC 9432). A catalog is a zone too, taken from its own primaries; its "
-              "settings begin with the defaults, not with a template.",
+              "Catalogs to take zones from (RFC 9432). A catalog is a zone too; its own settings begin with the "
+              "defaults, not with the template of its members.",
               catalog_options, catalog_policy_options, &catalog,
               "{zone: catalog.example., primaries: [hidden1], template: default}"},
   };

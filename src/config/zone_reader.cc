@@ -138,32 +138,27 @@ std::optional<CatalogConfig> ZoneReader::catalog(Node mapping) {
   }
   if (!good || !named || !check_bounds(mapping, *policy)) return std::nullopt;
   if (!own_primaries) policy->primaries = config_.templates.find(catalog.template_name)->second->primaries;
-  if (policy->primaries.empty() && !template_failed_) {
-    out_.error(mapping.at(), Errc::bad_value,
-               fmt::format("catalog '{}' has no primaries, expected them here or in template '{}'", catalog.zone.text(),
-                           catalog.template_name));
-    return std::nullopt;
-  }
   catalog.policy = std::move(policy);
-  resolve_members(catalog);
+  if (!resolve_members(mapping, catalog)) return std::nullopt;
   return catalog;
 }
 
-void ZoneReader::resolve_members(CatalogConfig& catalog) const {
-  std::map<std::string, std::shared_ptr<const ZonePolicy>> resolved;  // one policy for each template
+// A member has nothing but its template to say where it comes from.
+bool ZoneReader::resolve_members(Node mapping, CatalogConfig& catalog) {
+  bool good = true;
   const auto policy_of = [&](const std::string& name) {
-    auto& policy = resolved[name];
-    if (policy) return policy;
-    policy = config_.templates.find(name)->second;
-    if (policy->primaries.empty()) {
-      auto with_primaries = std::make_shared<ZonePolicy>(*policy);
-      with_primaries->primaries = catalog.policy->primaries;
-      policy = std::move(with_primaries);
+    const auto& policy = config_.templates.find(name)->second;
+    if (policy->primaries.empty() && !template_failed_) {
+      out_.error(mapping.at(), Errc::bad_value,
+                 fmt::format("catalog '{}': its members need primaries, expected them in template '{}'",
+                             catalog.zone.text(), name));
+      good = false;
     }
     return policy;
   };
   catalog.members = policy_of(catalog.template_name);
   for (const auto& [group, name] : catalog.groups) catalog.group_members.emplace(group, policy_of(name));
+  return good;
 }
 
 std::optional<ZoneConfig> ZoneReader::zone(Node entry) {

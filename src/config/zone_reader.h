@@ -34,7 +34,7 @@ class ZoneReader {
   std::shared_ptr<ZonePolicy> new_policy() const;
   void note_produced(Node value);
   bool check_source(Node entry, const ZoneEntry& zone, const ZonePolicy& policy, bool own_primaries);
-  void resolve_members(CatalogConfig& catalog) const;
+  bool resolve_members(Node mapping, CatalogConfig& catalog);
 
   const Config& config_;
   Diagnostics& out_;

@@ -11,7 +11,7 @@ using testing::ElementsAre;
 
 const std::string head =
     "primaries:\n  - {name: p1, address: 192.0.2.1}\n  - {name: p2, address: 192.0.2.2}\n"
-    "templates:\n  - {name: default, on-expire: serve}\n  - {name: europe, primaries: [p2]}\n";
+    "templates:\n  - {name: default, primaries: [p1], on-expire: serve}\n  - {name: europe, primaries: [p2]}\n";
 
 TEST(Catalogs, DefaultsAreThoseOfACarefulOperator) {
   const auto config = parsed(head + "catalogs: [{zone: Cat.example., primaries: [p1]}]");
@@ -42,40 +42,40 @@ TEST(Catalogs, ACatalogIsAZoneWithItsOwnSettings) {
 }
 
 TEST(Catalogs, LimitsOfTransfersAreItsOwnToo) {
-  const auto config = parsed("transfer: {max-records: 9}\ncatalogs: [{zone: c., primaries: [192.0.2.1]}]");
+  const auto config = parsed("transfer: {max-records: 9}\n" + head + "catalogs: [{zone: c.}]");
   EXPECT_EQ(config->catalogs.at(0).policy->max_records, 9U);
 }
 
-TEST(Catalogs, MembersHaveTheirTemplateAndWherePossibleItsPrimaries) {
-  const auto config = parsed(head + "catalogs: [{zone: c., primaries: [p1], groups: {eu: europe, 'x y': default}}]");
+TEST(Catalogs, MembersHaveTheTemplateOfTheirGroup) {
+  const auto config = parsed(head + "catalogs: [{zone: c., primaries: [p2], groups: {eu: europe, 'x y': default}}]");
   const auto& catalog = config->catalogs.at(0);
   const std::vector<std::string> none, eu{"eu"}, unknown_first{"zz", "eu"}, spaced{"x y"}, unknown{"EU"};
-  EXPECT_EQ(catalog.member_policy(none)->template_name, "default");
-  EXPECT_EQ(catalog.member_policy(none)->primaries.at(0).name, "p1") << "those of the catalog";
-  EXPECT_EQ(catalog.member_policy(none)->on_expire.kind, OnExpire::serve);
+  EXPECT_EQ(catalog.member_policy(none), config->templates.at("default"));
   EXPECT_EQ(catalog.member_policy(eu), config->templates.at("europe"));
   EXPECT_EQ(catalog.member_policy(unknown_first), config->templates.at("europe"));
-  EXPECT_EQ(catalog.member_policy(spaced), catalog.member_policy(none)) << "one policy for each template";
-  EXPECT_EQ(catalog.member_policy(unknown), catalog.members);
+  EXPECT_EQ(catalog.member_policy(spaced), config->templates.at("default"));
+  EXPECT_EQ(catalog.member_policy(unknown), config->templates.at("default"));
 }
 
 TEST(Catalogs, PrimariesMayComeFromTheTemplate) {
   const auto config = parsed(head + "catalogs: [{zone: c., template: europe}]");
   EXPECT_EQ(config->catalogs.at(0).policy->primaries.at(0).name, "p2");
-  EXPECT_EQ(config->catalogs.at(0).members, config->templates.at("europe"));
-  EXPECT_EQ(mistakes(head + "catalogs: [{zone: c.}]"),
-            "c:7:12: catalog 'c.' has no primaries, expected them here or in template 'default'");
+  EXPECT_EQ(mistakes("catalogs: [{zone: c.}]"),
+            "c:1:12: catalog 'c.': its members need primaries, expected them in template 'default'");
+  EXPECT_EQ(mistakes(head + "  - {name: bare}\ncatalogs: [{zone: c., groups: {x: bare}}]"),
+            "c:8:12: catalog 'c.': its members need primaries, expected them in template 'bare'");
 }
 
 TEST(Catalogs, KeepTheOrderOfTheFile) {
-  const auto config = parsed("catalogs: [{zone: z., primaries: [192.0.2.1]}, {zone: a., primaries: [192.0.2.1]}]");
+  const auto config = parsed(head + "catalogs: [{zone: z.}, {zone: a.}]");
   EXPECT_EQ(config->catalogs.at(0).zone.text(), "z.");
   EXPECT_EQ(config->zones.at(0).name().text(), "a.");
 }
 
 TEST(Catalogs, TheBrakeCanBeSet) {
   const auto catalog =
-      parsed("catalogs: [{zone: c., primaries: [192.0.2.1], brake-percent: off, brake-count: 3, purge-after: 0s}]")
+      parsed(head +
+             "catalogs: [{zone: c., primaries: [192.0.2.1], brake-percent: off, brake-count: 3, purge-after: 0s}]")
           ->catalogs.at(0);
   EXPECT_EQ(catalog.brake_percent, 100U);
   EXPECT_EQ(catalog.brake_count, 3U);
