@@ -191,6 +191,27 @@ TEST_F(ServerTest, AnswersHttp) {
   EXPECT_TRUE(http_get(port, "/nothing").starts_with("HTTP/1.1 404 ")) << http_get(port, "/nothing");
 }
 
+TEST_F(ServerTest, ListingsAreFilteredAndCutHere) {
+  configure(
+      "{name: a.example., file: a.zone}, {name: b.example., primaries: [127.0.0.1@9]}, "
+      "{name: c.test., file: a.zone}");
+  start();
+  const auto names = [&](json request) {
+    request["command"] = "zone list";
+    std::string all;
+    for (const auto& line : command(request)) {
+      if (line.contains("row")) all += line["row"]["name"].get<std::string>() + " ";
+      if (line.contains("next")) all += "next " + line["next"].get<std::string>();
+    }
+    return all;
+  };
+  EXPECT_EQ(names({{"match", "*.example"}}), "a.example. b.example. ");
+  EXPECT_EQ(names({{"match", "*.example"}, {"state", "empty"}}), "b.example. ");
+  EXPECT_EQ(names({{"limit", 1}}), "a.example. next b.example.");
+  EXPECT_EQ(names({{"limit", 2}, {"from", "b.example."}}), "b.example. c.test. ");
+  EXPECT_EQ(names({{"limit", 1}, {"match", "*.test"}}), "c.test. ");
+}
+
 TEST_F(ServerTest, ReloadNamesWhatChangesAndWhatNeedsARestart) {
   configure("{name: a.example., file: a.zone}");
   start();
