@@ -48,7 +48,9 @@ bool read_plain_query(ByteView query, PlainQuery& out) {
     const std::uint8_t* opt = message + at;
     if (query.size() - at < opt_header || opt[0] != 0 || load_u16(opt + 1) != number(RRType::OPT)) return false;
     if (opt[6] != 0 || query.size() - at - opt_header != load_u16(opt + 9)) return false;
-    if (!are_whole_options({opt + opt_header, load_u16(opt + 9)})) return false;
+    const ByteView options(opt + opt_header, load_u16(opt + 9));
+    if (!are_whole_options(options)) return false;
+    if (out.type == RRType::SOA && find_edns_option(options, edns_expire)) return false;  // RFC 7314
     out.udp_size = load_u16(opt + 3);
     out.dnssec_ok = (opt[7] & 0x80) != 0;
     at = query.size();

@@ -20,7 +20,8 @@ struct PlainQuery {
   std::uint16_t question_end = 0;  // offset behind the question
 };
 
-/// True if `query` has the common shape, an ordinary type (no meta type, not RRSIG) and EDNS version 0 if any.
+/// True if `query` has the common shape, an ordinary type (no meta type, not RRSIG) and EDNS version 0 if any, without
+/// an option that changes the answer (EXPIRE with a question for an SOA).
 bool read_plain_query(ByteView query, PlainQuery& out);
 
 }  // namespace understudy

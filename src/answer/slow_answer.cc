@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t most_links = 16;  // CNAMEs and DNAMEs followed for one question
 constexpr std::size_t opt_size = 11;
+constexpr std::size_t expire_size = 8;  // of the option
 
 Endpoint endpoint_of(const sockaddr* peer) {
   const socklen_t size = peer != nullptr && peer->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
@@ -29,10 +30,30 @@ Rcode meta_type_rcode(RRType type) {
   return type == RRType::OPT || type == RRType::TSIG || number(type) == 0 ? Rcode::FORMERR : Rcode::NOTIMP;
 }
 
+// The serial that the sender of a NOTIFY or an IXFR query puts into an SOA of the zone in question.
+std::optional<Serial> soa_serial(const MessageView& message, Section section) {
+  std::optional<Serial> serial;
+  message.for_each_record([&](const RecordView& record) {
+    if (record.section != section || record.type != RRType::SOA || record.owner() != message.question()->name) {
+      return true;
+    }
+    if (const auto rdata = record.rdata()) serial = Serial{soa_view(*rdata).serial};
+    return false;
+  });
+  return serial;
+}
+
 }  // namespace
 
 struct SlowAnswer::Context {
-  Context(const MessageView& m, MutableBytes response, std::size_t limit) : message(m), writer(response, limit) {}
+  Context(const MessageView& m, MutableBytes response, std::size_t limit)
+      : message(m), writer(response, limit, compression(m)) {}
+
+  // Transfers keep the case of names (RFC 5936 section 3.4).
+  static MessageWriter::Compression compression(const MessageView& m) {
+    const bool is_transfer = m.question() && m.question()->type == RRType::IXFR;
+    return is_transfer ? MessageWriter::Compression::keeps_case : MessageWriter::Compression::without_case;
+  }
 
   const MessageView& message;
   MessageWriter writer;
@@ -162,14 +183,37 @@ void SlowAnswer::answer_notify(Context& c) {
     return refuse(c, Rcode::REFUSED);
   }
   if (question.type != RRType::SOA) return refuse(c, Rcode::FORMERR);
-  std::optional<Serial> serial;
-  c.message.for_each_record([&](const RecordView& record) {
-    if (record.section != Section::answer || record.type != RRType::SOA || record.owner() != question.name) return true;
-    if (const auto rdata = record.rdata()) serial = Serial{soa_view(*rdata).serial};
-    return false;
-  });
-  environment_.notify(slot->name(), c.peer.address, serial);
+  environment_.notify(slot->name(), c.peer.address, soa_serial(c.message, Section::answer));
   c.flags |= Header::aa;
+}
+
+// RFC 7314 section 3: a secondary answers the time that is left, a primary the SOA's EXPIRE.
+void SlowAnswer::put_expire(Context& c, const ZoneSlot& slot, const Zone& zone) {
+  if (!c.message.edns() || !c.message.edns()->option(edns_expire)) return;
+  std::int64_t left = zone.soa().expire;
+  if (const WallSeconds at = slot.expires_at(); at != 0) {
+    left = std::clamp<std::int64_t>(at - environment_.clock().wall_seconds(), 0, 0xffff'ffff);
+  }
+  std::uint8_t content[4];
+  store_u32(content, static_cast<std::uint32_t>(left));
+  append_edns_option(c.options, edns_expire, content);
+  c.writer.reserve(opt_size + expire_size + (c.tsig ? tsig_size(*c.tsig) : 0));
+}
+
+bool SlowAnswer::may_transfer(Context& c, const ZoneSlot& slot) {
+  std::optional<NameView> key;
+  if (c.tsig) key = c.tsig->key->name;
+  const auto allowed = [&](const AccessRule& rule) { return rule.matches(c.peer.address, key); };
+  if (std::ranges::any_of(slot.access().transfer, allowed)) return true;
+  AnswerCounters::add(c.counters->transfers_refused);
+  std::uint64_t left_out = 0;
+  if (transfer_log_.allow(environment_.clock().mono_ns(), left_out)) {
+    const Question& question = *c.message.question();
+    log_warning("zone {}: refused {} to {}: no rule of allow-transfer matches {} ({} similar lines left out)",
+                question.name.text(), type_text(question.type), c.peer.text(),
+                key ? fmt::format("this address with key {}", key->text()) : "this address without a key", left_out);
+  }
+  return false;
 }
 
 void SlowAnswer::answer_transfer(Context& c) {
@@ -177,49 +221,65 @@ void SlowAnswer::answer_transfer(Context& c) {
   const HashedName name(question.name);
   ZoneSlot* slot = c.table == nullptr ? nullptr : c.table->find_exact(name);
   if (slot == nullptr) return refuse(c, Rcode::NOTAUTH);
-  std::optional<NameView> key;
-  if (c.tsig) key = c.tsig->key->name;
-  const auto allowed = [&](const AccessRule& rule) { return rule.matches(c.peer.address, key); };
-  if (!std::ranges::any_of(slot->access().transfer, allowed)) {
-    AnswerCounters::add(c.counters->transfers_refused);
-    std::uint64_t left_out = 0;
-    if (transfer_log_.allow(environment_.clock().mono_ns(), left_out)) {
-      log_warning("zone {}: refused {} to {}: no rule of allow-transfer matches {} ({} similar lines left out)",
-                  question.name.text(), type_text(question.type), c.peer.text(),
-                  key ? fmt::format("this address with key {}", key->text()) : "this address without a key", left_out);
-    }
-    return refuse(c, Rcode::REFUSED);
-  }
+  if (!may_transfer(c, *slot)) return refuse(c, Rcode::REFUSED);
   const Zone* zone = zone_for(c, name, question.type, true);
   if (zone == nullptr) return;
-  if (c.transport == Transport::udp && question.type == RRType::AXFR) return refuse(c, Rcode::FORMERR);
-  bool is_current = false;
-  if (question.type == RRType::IXFR) {
-    std::optional<Serial> theirs;
-    c.message.for_each_record([&](const RecordView& record) {
-      if (record.section != Section::authority || record.type != RRType::SOA) return true;
-      if (const auto rdata = record.rdata()) theirs = Serial{soa_view(*rdata).serial};
-      return false;
-    });
-    if (!theirs) return refuse(c, Rcode::FORMERR);
-    is_current = *theirs == zone->serial() || theirs->is_newer_than(zone->serial());
+  if (question.type == RRType::AXFR) {
+    if (c.transport == Transport::udp) return refuse(c, Rcode::FORMERR);
+    put_expire(c, *slot, *zone);
+    return hand_over(c, *zone, {});
   }
-  if (is_current || c.transport == Transport::udp) {
-    // RFC 1995 section 2: one SOA says "you are current", or over UDP "ask by TCP".
-    c.flags |= Header::aa;
-    if (const auto soa = zone->rrset(zone->apex_node(), RRType::SOA))
-      put_rrset(c, Section::answer, question.name, *soa);
-    return;
+  const std::optional<Serial> theirs = soa_serial(c.message, Section::authority);
+  if (!theirs) return refuse(c, Rcode::FORMERR);
+  put_expire(c, *slot, *zone);
+  const bool is_current = *theirs == zone->serial() || theirs->is_newer_than(zone->serial());
+  Differences differences;
+  if (!is_current) {
+    differences = choose_differences(*zone, slot->history(), *theirs);
+  }
+  if (!is_current && c.transport == Transport::tcp) return hand_over(c, *zone, std::move(differences));
+  c.flags |= Header::aa;
+  if (!differences.empty() && put_differences(c, std::move(differences))) return;
+  // RFC 1995 section 2: one SOA says "you are current", or over UDP "ask by TCP".
+  if (const auto soa = zone->rrset(zone->apex_node(), RRType::SOA)) put_rrset(c, Section::answer, question.name, *soa);
+}
+
+// RFC 1995 section 2: by UDP only if the entire response fits.
+bool SlowAnswer::put_differences(Context& c, Differences differences) {
+  const MessageWriter::Mark before = c.writer.mark();
+  const auto records = difference_records(std::move(differences));
+  DeltaRecord record;
+  while (records->next(record)) {
+    if (c.writer.add_record(Section::answer, record.owner, record.type, RRClass::IN, record.ttl, record.rdata)) {
+      continue;
+    }
+    c.writer.rewind(before);
+    return false;
   }
   AnswerCounters::add(c.counters->transfers);
+  return true;
+}
+
+// A transfer of many messages, which the connection takes as it can.
+void SlowAnswer::hand_over(Context& c, const Zone& zone, Differences differences) {
+  const Question& question = *c.message.question();
+  AnswerCounters::add(c.counters->transfers);
   c.counters->count_rcode(number(Rcode::NOERROR));
-  std::optional<std::uint16_t> udp_size;
-  if (c.message.edns()) udp_size = c.settings->udp_max_size;
-  *c.rest = std::make_unique<AxfrWriter>(zone->shared_from_this(), c.message.header(), question, udp_size,
-                                         std::move(c.tsig), environment_.clock());
+  TransferReply reply{.request = c.message.header(), .question = question, .edns = {}, .tsig = std::move(c.tsig)};
+  if (c.message.edns()) reply.edns = {.udp_size = c.settings->udp_max_size, .options = std::move(c.options)};
   c.handed_over = true;
-  log_info("zone {}: {} of serial {} to {} begins, {} records", question.name.text(), type_text(question.type),
-           zone->serial().value, c.peer.text(), zone->record_count());
+  if (differences.empty()) {
+    log_info("zone {}: {} of serial {} to {} begins, {} records", question.name.text(), type_text(question.type),
+             zone.serial().value, c.peer.text(), zone.record_count());
+    *c.rest = std::make_unique<AxfrWriter>(zone.shared_from_this(), std::move(reply), environment_.clock());
+  } else {
+    std::uint64_t records = 2;  // the opening and the closing SOA
+    for (const auto& delta : differences) records += delta->removed_count() + delta->added_count();
+    log_info("zone {}: IXFR from serial {} to {} for {} begins, {} records in {} {}", question.name.text(),
+             differences.front()->from().value, zone.serial().value, c.peer.text(), records, differences.size(),
+             differences.size() == 1 ? "difference" : "differences");
+    *c.rest = std::make_unique<IxfrWriter>(std::move(differences), std::move(reply), environment_.clock());
+  }
 }
 
 const Zone* SlowAnswer::zone_for(Context& c, const HashedName& name, RRType type, bool first) {
@@ -262,6 +322,9 @@ void SlowAnswer::follow(Context& c) {
     if (zone == nullptr) return;
     const Lookup found = look_up(*zone, name, type);
     if (found.found != Found::referral && links == 0) c.flags |= Header::aa;
+    if (type == RRType::SOA && links == 0 && current.view().equals(zone->apex())) {
+      if (const ZoneSlot* slot = c.table->find_exact(name)) put_expire(c, *slot, *zone);
+    }
     Name next;
     switch (found.found) {
       case Found::answer:

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "dns/message.h"
 #include "dns/tsig.h"
+#include "xfr/ixfr_writer.h"
 
 namespace understudy {
 
@@ -29,6 +30,10 @@ class SlowAnswer {
   void dispatch(Context& c);
   void answer_notify(Context& c);
   void answer_transfer(Context& c);
+  bool may_transfer(Context& c, const ZoneSlot& slot);
+  void hand_over(Context& c, const Zone& zone, Differences differences);
+  bool put_differences(Context& c, Differences differences);
+  void put_expire(Context& c, const ZoneSlot& slot, const Zone& zone);
   void refuse(Context& c, Rcode rcode);
   /// The zone to answer `name` from, or null with the response code set (REFUSED, or SERVFAIL with an EDE).
   const Zone* zone_for(Context& c, const HashedName& name, RRType type, bool first);

@@ -2,6 +2,16 @@
 
 namespace understudy {
 
+std::optional<ByteView> find_edns_option(ByteView options, std::uint16_t code) {
+  ByteReader reader(options);
+  while (!reader.at_end()) {
+    const std::uint16_t found = reader.u16();
+    const ByteView content = reader.bytes(reader.u16());
+    if (found == code) return content;
+  }
+  return std::nullopt;
+}
+
 void append_edns_option(Bytes& options, std::uint16_t code, ByteView content) {
   append_u16(options, code);
   append_u16(options, static_cast<std::uint16_t>(content.size()));

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -35,6 +36,9 @@ inline bool are_whole_options(ByteView options) {
   }
   return true;
 }
+
+/// The content of the first option with this code in `options`, which are whole.
+std::optional<ByteView> find_edns_option(ByteView options, std::uint16_t code);
 
 /// Appends one option: code, length, content.
 void append_edns_option(Bytes& options, std::uint16_t code, ByteView content);

@@ -82,13 +82,7 @@ Result<Bytes> RecordView::rdata() const {
 }
 
 std::optional<ByteView> Edns::option(std::uint16_t code) const {
-  ByteReader reader(options);
-  while (!reader.at_end()) {
-    const std::uint16_t found = reader.u16();
-    const ByteView content = reader.bytes(reader.u16());
-    if (found == code) return content;
-  }
-  return std::nullopt;
+  return find_edns_option(options, code);
 }
 
 Result<MessageView> MessageView::parse(ByteView message) {

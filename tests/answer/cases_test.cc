@@ -95,10 +95,12 @@ class CaseFile {
       if (word.empty() || word[0][0] == '#') continue;
       if (word[0] == "zone") {
         read_zone(server, word);
+      } else if (word[0] == "history") {
+        read_history(server, word.at(1));
       } else if (word[0] == "ask" || word[0] == "raw") {
         read_ask(line, word);
       } else {
-        throw std::runtime_error("line " + std::to_string(line_) + ": neither zone, ask nor raw");
+        throw std::runtime_error("line " + std::to_string(line_) + ": neither zone, history, ask nor raw");
       }
     }
   }
@@ -110,16 +112,19 @@ class CaseFile {
     return static_cast<bool>(std::getline(in_, line));
   }
 
-  // zone NAME [not-loaded|expired] [transfer RULE] [notify RULE]
+  // zone NAME [not-loaded|expired] [expires-in SECONDS] [transfer RULE] [notify RULE]
   void read_zone(TestServer& server, const std::vector<std::string>& word) {
     ZoneAccess access;
     std::string state;
+    std::optional<std::int64_t> expires_in;
     for (std::size_t i = 2; i < word.size(); ++i) {
       if (word[i] == "transfer" || word[i] == "notify") {
         auto& rules = word[i] == "transfer" ? access.transfer : access.notify;
         std::string text = word.at(++i);
         if (text == "key") text += " " + word.at(++i);
         rules.push_back(AccessRule::parse(text).value());
+      } else if (word[i] == "expires-in") {
+        expires_in = std::stoll(word.at(++i));
       } else {
         state = word[i];
       }
@@ -131,7 +136,26 @@ class CaseFile {
     }
     std::string text;
     for (std::string line; next(line) && line != "end";) text += line + "\n";
-    server.environment.add_zone(word.at(1), "$TTL 3600\n" + text, std::move(access));
+    ZoneSlot& slot = server.environment.add_zone(word.at(1), "$TTL 3600\n" + text, std::move(access));
+    if (expires_in) slot.set_expires_at(server.environment.clock().wall_seconds() + *expires_in);
+  }
+
+  // history NAME, then "- RECORD" and "+ RECORD" of one difference after the other, each beginning with "- @ ... SOA".
+  void read_history(TestServer& server, const std::string& zone) {
+    std::vector<std::shared_ptr<const ZoneDelta>> deltas;
+    ZoneDeltaBuilder builder(name(zone));
+    for (std::string line; next(line) && line != "end";) {
+      const Record r = zone_fixture::record("$TTL 3600\n" + line.substr(2), zone);
+      if (line[0] == '-' && r.type == RRType::SOA && builder.count() != 0) deltas.push_back(builder.finish().value());
+      if (line[0] == '-') {
+        builder.remove(r.owner, r.type, r.ttl, r.rdata);
+      } else {
+        builder.add(r.owner, r.type, r.ttl, r.rdata);
+      }
+    }
+    deltas.push_back(builder.finish().value());
+    ZoneSlot* slot = server.environment.table()->find_exact(HashedName(name(zone)));
+    slot->publish(slot->current(), std::make_shared<const ZoneHistory>(std::move(deltas)));
   }
 
   void read_ask(const std::string& first, const std::vector<std::string>& word) {
@@ -164,7 +188,7 @@ class CaseFile {
   }
   // What an expectation need not say: the question as asked, and a plain OPT for an OPT.
   static void complete(Ask& ask) {
-    if (!ask.raw.empty() || ask.expected[0] == "none" || ask.expected[0] == "transfer") return;
+    if (!ask.raw.empty() || ask.expected[0] == "none" || ask.expected[0].starts_with("transfer")) return;
     const Query& q = ask.query;
     if (!q.qname.empty() && !has(ask, "question:") && !has(ask, "no question")) {
       ask.expected.push_back("question: " + q.qname + " " + class_text(q.klass) + " " + type_text(q.type));
@@ -202,12 +226,29 @@ Bytes message_of(const Ask& ask, const TestServer& server) {
   return message;
 }
 
+// What kind of transfer begins: differences have a second SOA at once (RFC 1995 section 4).
+std::vector<std::string> transfer_lines(ResponseSource& source) {
+  Bytes first;
+  if (source.next(first) != ResponseSource::Step::message) return {"no message"};
+  const auto message = MessageView::parse(first);
+  if (!message) return {"unreadable: " + message.error().text()};
+  std::vector<RRType> types;
+  message->for_each_record([&](const RecordView& record) {
+    types.push_back(record.type);
+    return types.size() < 2;
+  });
+  const bool differences = types == std::vector{RRType::SOA, RRType::SOA};
+  std::vector<std::string> lines = {differences ? "transfer of differences" : "transfer"};
+  if (message->edns() && !message->edns()->options.empty()) lines.push_back(edns_text(*message->edns()));
+  return lines;
+}
+
 std::vector<std::string> outcome(TestServer& server, ByteView message, Transport transport) {
   server.environment.notified.clear();
   const Bytes response = server.ask(message, transport);
   std::vector<std::string> lines;
   if (transport == Transport::tcp && server.rest != nullptr) {
-    lines.emplace_back("transfer");
+    lines = transfer_lines(*server.rest);
   } else if (response.empty()) {
     lines.emplace_back("none");
   } else {

@@ -91,6 +91,18 @@ TEST(QueryTest, LeavesEverythingElseToOthers) {
   }
 }
 
+TEST(QueryTest, LeavesQuestionsForExpireToOthers) {
+  Query query{.qname = "a.", .type = RRType::SOA, .edns = true};
+  PlainQuery out;
+  EXPECT_TRUE(read_plain_query(query.bytes(), out));
+  append_edns_option(query.options, edns_cookie, Bytes(8));
+  EXPECT_TRUE(read_plain_query(query.bytes(), out));
+  append_edns_option(query.options, edns_expire, {});
+  EXPECT_FALSE(read_plain_query(query.bytes(), out));
+  query.type = RRType::A;
+  EXPECT_TRUE(read_plain_query(query.bytes(), out)) << "nothing to do with zone maintenance";
+}
+
 TEST(QueryTest, IgnoresFlagsThatMeanNothingInAQuery) {
   PlainQuery query;
   EXPECT_TRUE(read_plain_query(

@@ -22,6 +22,8 @@ TEST(EdnsOptions, AppendAndFind) {
   EXPECT_TRUE(edns.option(edns_expire)->empty());
   EXPECT_FALSE(edns.option(edns_cookie));
   EXPECT_FALSE(Edns().option(edns_nsid));
+  EXPECT_EQ(find_edns_option(options, edns_nsid)->data(), edns.option(edns_nsid)->data()) << "the first";
+  EXPECT_FALSE(find_edns_option({}, edns_nsid));
 }
 
 TEST(EdnsOptions, ExtendedError) {

@@ -52,12 +52,22 @@ const std::vector<std::string> small_zone = {
     "*.example. 60 IN TXT \"wild\" \"card\"",
 };
 
+TransferReply reply_to_axfr(std::string_view zone) {
+  return {.request = Header{.id = test_id},
+          .question = Question{name(zone), RRType::AXFR, RRClass::IN},
+          .edns = {},
+          .tsig = {}};
+}
+
 /// All messages of a transfer, without TSIG.
 std::vector<Bytes> write(const std::shared_ptr<const Zone>& zone, std::optional<std::uint16_t> edns = std::nullopt,
                          std::optional<TsigSession> tsig = std::nullopt, std::uint16_t flags = 0) {
   const ManualClock clock;
-  AxfrWriter writer(zone, Header{.id = test_id, .flags = flags}, Question{name("EXAMPLE."), RRType::AXFR, RRClass::IN},
-                    edns, std::move(tsig), clock);
+  TransferReply reply = reply_to_axfr("EXAMPLE.");
+  reply.request.flags = flags;
+  if (edns) reply.edns = {.udp_size = *edns, .options = {}};
+  reply.tsig = std::move(tsig);
+  AxfrWriter writer(zone, std::move(reply), clock);
   std::vector<Bytes> messages;
   Bytes out;
   while (true) {
@@ -240,8 +250,7 @@ TEST(AxfrWriter, RecordThatFitsIntoNoMessageEndsTheTransfer) {
   records.push_back(
       {.owner = name("big.example."), .type = static_cast<RRType>(65280), .ttl = 1, .rdata = Bytes(65535, 1)});
   const ManualClock clock;
-  AxfrWriter writer(zone_of(records), Header{.id = test_id}, Question{name("example."), RRType::AXFR, RRClass::IN},
-                    std::nullopt, std::nullopt, clock);
+  AxfrWriter writer(zone_of(records), reply_to_axfr("example."), clock);
   Bytes out;
   Step step = Step::message;
   int messages = 0;
@@ -253,8 +262,7 @@ TEST(AxfrWriter, RecordThatFitsIntoNoMessageEndsTheTransfer) {
 TEST(AxfrWriter, KeepsItsVersionAlive) {
   auto zone = zone_of(hosts_zone(2000));
   const ManualClock clock;
-  AxfrWriter writer(std::move(zone), Header{.id = test_id}, Question{name("example."), RRType::AXFR, RRClass::IN},
-                    std::nullopt, std::nullopt, clock);
+  AxfrWriter writer(std::move(zone), reply_to_axfr("example."), clock);
   std::vector<Bytes> messages;
   Bytes out;
   while (writer.next(out) == Step::message) messages.push_back(out);

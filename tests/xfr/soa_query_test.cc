@@ -48,6 +48,89 @@ TEST(SoaQuery, LongestNameFits) {
   EXPECT_EQ(soa_query(name(text), 1).size(), header_size + 255 + 4);
 }
 
+// RFC 1995 section 3: our SOA in the authority section.
+TEST(SoaQuery, IxfrHasOurSerial) {
+  for (const char* zone : {".", "Example."}) {
+    const Bytes bytes = ixfr_query(name(zone), 7, Serial{0xffff'fffe});
+    const MessageView view = MessageView::parse(bytes).value();
+    EXPECT_EQ(view.header().id, 7);
+    EXPECT_EQ(view.header().flags, 0);
+    EXPECT_EQ(view.question()->type, RRType::IXFR);
+    EXPECT_EQ(view.header().ancount, 0);
+    ASSERT_EQ(view.header().nscount, 1);
+    EXPECT_EQ(view.header().arcount, 0);
+    view.for_each_record([&](const RecordView& r) {
+      EXPECT_EQ(r.section, Section::authority);
+      EXPECT_TRUE(r.owner().view().identical(name(zone)));
+      EXPECT_EQ(r.type, RRType::SOA);
+      EXPECT_EQ(r.klass, RRClass::IN);
+      EXPECT_EQ(soa_view(r.rdata().value()).serial, 0xffff'fffeU);
+      return true;
+    });
+  }
+}
+
+// RFC 7314 section 2: an option of no length.
+TEST(SoaQuery, AsksForExpire) {
+  const auto zone = name("example.");
+  for (const Bytes& bytes : {soa_query(zone, 1, WithEdns::expire), axfr_query(zone, 1, WithEdns::expire),
+                             ixfr_query(zone, 1, Serial{1}, WithEdns::expire)}) {
+    const MessageView view = MessageView::parse(bytes).value();
+    ASSERT_TRUE(view.edns());
+    EXPECT_EQ(view.edns()->version, 0);
+    EXPECT_EQ(view.edns()->udp_size, 1232);
+    EXPECT_FALSE(view.edns()->dnssec_ok);
+    ASSERT_TRUE(view.edns()->option(edns_expire));
+    EXPECT_TRUE(view.edns()->option(edns_expire)->empty());
+  }
+  std::string longest;
+  for (int i = 0; i < 127; ++i) longest += "a.";
+  EXPECT_TRUE(MessageView::parse(ixfr_query(name(longest), 1, Serial{1}, WithEdns::expire)).value().edns());
+}
+
+TEST(SoaAnswer, Expire) {
+  const auto with = [](const Bytes& content) {
+    Bytes bytes = soa_answer().bytes();
+    Bytes options;
+    append_edns_option(options, edns_expire, content);
+    append(bytes, Bytes{0, 0, 41, 4, 208, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(options.size())});
+    append(bytes, options);
+    store_u16(&bytes[10], 1);
+    return read_soa_answer(bytes, name("example."), test_id, Via::datagram, nullptr, now, WithEdns::expire);
+  };
+  EXPECT_EQ(with({0, 1, 0, 2})->expire, 65538U);
+  EXPECT_EQ(with({0, 0, 0, 0})->expire, 0U);
+  EXPECT_EQ(with({})->expire, std::nullopt);
+  EXPECT_EQ(with({0, 1, 0})->expire, std::nullopt) << "four octets, or it does not count";
+  EXPECT_EQ(with({0, 1, 0, 2, 0})->expire, std::nullopt);
+  EXPECT_EQ(read(soa_answer())->expire, std::nullopt);
+}
+
+TEST(SoaAnswer, ServersThatDoNotKnowEdns) {
+  const auto ask = [](const TestMessage& message, WithEdns edns, TsigStream* tsig = nullptr) {
+    return read_soa_answer(message.bytes(), name("example."), test_id, Via::datagram, tsig, now, edns).error().code;
+  };
+  TestMessage message;
+  message.has_question = false;
+  for (const Rcode rcode : {Rcode::FORMERR, Rcode::NOTIMP}) {
+    message.flags = static_cast<std::uint16_t>(Header::qr | number(rcode));
+    EXPECT_EQ(ask(message, WithEdns::expire), Errc::edns_refused);
+    EXPECT_EQ(ask(message, WithEdns::no), Errc::rcode) << "then it is about something else";
+    TsigStream tsig(std::make_shared<const TsigKey>(name("key."), TsigAlgorithm::hmac_sha256, Bytes(32)), Bytes(32));
+    EXPECT_EQ(ask(message, WithEdns::expire, &tsig), Errc::edns_refused) << "also unsigned: the next is to be signed";
+    EXPECT_EQ(ask(message, WithEdns::no, &tsig), Errc::tsig_missing);
+  }
+  message.flags = Header::qr;
+  message.opt = true;
+  message.extended_rcode = 1;
+  EXPECT_EQ(ask(message, WithEdns::expire), Errc::edns_refused) << "BADVERS";
+  message.opt = false;
+  for (const Rcode rcode : {Rcode::SERVFAIL, Rcode::NXDOMAIN, Rcode::REFUSED, Rcode::NOTAUTH}) {
+    message.flags = static_cast<std::uint16_t>(Header::qr | number(rcode));
+    EXPECT_EQ(ask(message, WithEdns::expire), Errc::rcode);
+  }
+}
+
 TEST(SoaAnswer, Serial) {
   const auto answer = read(soa_answer());
   ASSERT_TRUE(answer) << answer.error().text();

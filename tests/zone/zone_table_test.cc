@@ -135,6 +135,30 @@ TEST(ZoneSlotTest, AVersionGoesAfterAGracePeriod) {
   EXPECT_TRUE(watch.expired());
 }
 
+TEST(ZoneSlotTest, AHistoryComesAndGoesWithItsVersion) {
+  const auto at = slot("example.");
+  EXPECT_EQ(at->history(), nullptr);
+  auto history = std::make_shared<const ZoneHistory>();
+  const std::weak_ptr<const ZoneHistory> watch = history;
+  at->publish(build(apex_text()), history);
+  EXPECT_EQ(at->history(), history.get());
+  EXPECT_EQ(at->current_history(), history);
+  history.reset();
+  qsbr_drain();
+  EXPECT_FALSE(watch.expired());
+  at->publish(build(apex_text()));
+  EXPECT_EQ(at->history(), nullptr) << "it does not lead to this version";
+  qsbr_drain();
+  EXPECT_TRUE(watch.expired());
+}
+
+TEST(ZoneSlotTest, WhenItExpires) {
+  const auto at = slot("example.");
+  EXPECT_EQ(at->expires_at(), 0);
+  at->set_expires_at(1'700'000'000);
+  EXPECT_EQ(at->expires_at(), 1'700'000'000);
+}
+
 TEST(ZoneSlotTest, AccessCanChange) {
   const auto at = slot("example.");
   EXPECT_TRUE(at->access().transfer.empty());
