@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t most_links = 16;  // CNAMEs and DNAMEs followed for one question
 constexpr std::size_t opt_size = 11;
 constexpr std::size_t expire_size = 8;  // of the option
+// Differences that may be made one while a worker waits, by Transport.
+constexpr std::uint64_t condense_octets[] = {std::uint64_t{16} << 10, std::uint64_t{256} << 10};
 
 Endpoint endpoint_of(const sockaddr* peer) {
   const socklen_t size = peer != nullptr && peer->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
@@ -235,7 +237,8 @@ void SlowAnswer::answer_transfer(Context& c) {
   const bool is_current = *theirs == zone->serial() || theirs->is_newer_than(zone->serial());
   Differences differences;
   if (!is_current) {
-    differences = choose_differences(*zone, slot->history(), *theirs);
+    differences =
+        choose_differences(*zone, slot->history(), *theirs, condense_octets[static_cast<std::size_t>(c.transport)]);
   }
   if (!is_current && c.transport == Transport::tcp) return hand_over(c, *zone, std::move(differences));
   c.flags |= Header::aa;

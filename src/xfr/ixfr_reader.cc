@@ -135,19 +135,11 @@ Result<void> IxfrReader::check_room() const {
               "differences that take over " + std::to_string(limits().max_octets) + " octets of memory");
 }
 
-/// A datagram is the whole answer or none (RFC 1995 section 2).
+/// A datagram is the whole answer or none (RFC 1995 section 2): the SOA alone, or a part, says that there is more.
 Result<void> IxfrReader::message_ends() {
   if (request().via != Via::datagram || state_ == State::done) return {};
-  switch (state_) {
-    case State::start:
-      return fail(Errc::empty_message, "a datagram without answer to IXFR");
-    case State::opened:
-      answer_ = Answer::ask_over_tcp;
-      state_ = State::done;
-      return {};
-    default:
-      return fail(Errc::bad_transfer_end, "the datagram ends after " + what_came() + ", before the closing SOA");
-  }
+  if (state_ == State::start) return fail(Errc::empty_message, "a datagram without answer to IXFR");
+  return take_truncated();
 }
 
 Result<void> IxfrReader::take_truncated() {

@@ -1,15 +1,15 @@
 // Interprets the response to an IXFR query (RFC 1995 section 4): bytes in, deltas or events out. No I/O, no clock.
 //
 //   START --SOA, not newer than ours--> DONE (current)
-//   START --newer SOA, the only record--> by UDP: DONE (ask_over_tcp); by TCP: SINGLE
-//   START, SINGLE --SOA of our serial--> REMOVING --newer SOA--> ADDING --the same SOA again--> REMOVING
-//                                                                ADDING --the opening SOA-----> DONE (differences)
-//   START, SINGLE --anything else--> WHOLE --the opening SOA--> DONE (whole)
+//   START --newer SOA--> OPENED --SOA of our serial--> REMOVING --newer SOA--> ADDING --the same SOA again--> REMOVING
+//                                                                              ADDING --the opening SOA--> DONE
+//                        OPENED --anything else--> WHOLE --the opening SOA--> DONE
 //
 // Checked: the first difference begins at our serial, each of the others where the one before ended, every one
 // advances (RFC 1982) and none beyond the end, the last one ends with the opening SOA: Errc::bad_delta otherwise.
-// Whether what a difference removes is there is for who applies it (zone/apply.h). Over UDP one datagram must hold
-// everything. What is accepted besides, and what is checked of messages: transfer_reader.h. Not thread-safe.
+// Whether what a difference removes is there is for who applies it (zone/apply.h). By UDP one datagram must hold
+// everything; if it does not (NSD sends a part without TC), the same is to be asked by TCP. What is accepted besides,
+// and what is checked of messages: transfer_reader.h. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ class IxfrReader final : public TransferReader {
   enum class Answer : std::uint8_t {
     undecided,     // nothing came yet
     current,       // we have what the primary has; or, if serial() is not ours, the primary is behind
-    ask_over_tcp,  // by UDP: there is something newer, but not here
+    ask_over_tcp,  // by UDP: there is something newer, but not here; what the sink may have got is worth nothing
     single_soa,   // by TCP: a newer SOA and nothing else so far; if nothing follows soon, this is not an IXFR: ask AXFR
     differences,  // take_deltas()
     whole,        // a whole zone, given to the sink

@@ -3,6 +3,8 @@
 #include <span>
 #include <utility>
 
+#include "zone/apply.h"
+
 namespace understudy {
 namespace {
 
@@ -59,12 +61,19 @@ std::uint64_t octets_of(std::span<const std::shared_ptr<const ZoneDelta>> differ
 
 }  // namespace
 
-Differences choose_differences(const Zone& zone, const ZoneHistory* history, Serial theirs) {
+Differences choose_differences(const Zone& zone, const ZoneHistory* history, Serial theirs,
+                               std::uint64_t condense_octets) {
   if (history == nullptr) return {};
   const auto known = history->between(theirs, zone.serial());
   if (!known || known->empty()) return {};
   Differences chosen(known->begin(), known->end());
-  const std::uint64_t octets = octets_of(chosen);
+  std::uint64_t octets = octets_of(chosen);
+  if (chosen.size() > 1 && octets <= condense_octets) {
+    if (auto condensed = condense(zone.apex(), chosen); condensed && (*condensed)->size() < octets) {
+      octets = (*condensed)->size();
+      chosen = {*std::move(condensed)};
+    }
+  }
   // In both forms a record takes about as much.
   if (octets > zone.memory_size()) return {};
   return chosen;

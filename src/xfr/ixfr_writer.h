@@ -21,8 +21,10 @@ namespace understudy {
 using Differences = std::vector<std::shared_ptr<const ZoneDelta>>;
 
 /// The differences that lead from `theirs` to `zone`; none if they are not known (`history` may be null, or of another
-/// version) or take more room than the zone, which is then to be sent whole.
-Differences choose_differences(const Zone& zone, const ZoneHistory* history, Serial theirs);
+/// version) or take more room than the zone, which is then to be sent whole. Several are made one where that is
+/// shorter (RFC 1995 section 6) and they have no more than `condense_octets` together, as it takes time.
+Differences choose_differences(const Zone& zone, const ZoneHistory* history, Serial theirs,
+                               std::uint64_t condense_octets);
 
 /// The records of an answer by differences, of which there must be one at least.
 std::unique_ptr<RecordSource> difference_records(Differences differences);

@@ -306,22 +306,34 @@ using Steps = std::vector<std::uint32_t>;
 TEST(ChooseDifferences, FromAKnownSerialToTheVersionAtHand) {
   const ZoneHistory history(three);
   const auto zone = zone_of(5, 100);
-  EXPECT_EQ(steps(choose_differences(*zone, &history, Serial{1})), (Steps{1, 2, 3, 5}));
-  EXPECT_EQ(steps(choose_differences(*zone, &history, Serial{3})), (Steps{3, 5}));
-  EXPECT_EQ(steps(choose_differences(*zone, &history, Serial{4})), (Steps{})) << "a serial that never was";
-  EXPECT_EQ(steps(choose_differences(*zone, &history, Serial{0})), (Steps{})) << "too old";
-  EXPECT_EQ(steps(choose_differences(*zone, nullptr, Serial{1})), (Steps{}));
+  EXPECT_EQ(steps(choose_differences(*zone, &history, Serial{1}, 0)), (Steps{1, 2, 3, 5}));
+  EXPECT_EQ(steps(choose_differences(*zone, &history, Serial{3}, 0)), (Steps{3, 5}));
+  EXPECT_EQ(steps(choose_differences(*zone, &history, Serial{4}, 0)), (Steps{})) << "a serial that never was";
+  EXPECT_EQ(steps(choose_differences(*zone, &history, Serial{0}, 0)), (Steps{})) << "too old";
+  EXPECT_EQ(steps(choose_differences(*zone, nullptr, Serial{1}, 0)), (Steps{}));
   // The history may be that of the next version already, or still that of the one before.
-  EXPECT_EQ(steps(choose_differences(*zone_of(3, 100), &history, Serial{1})), (Steps{1, 2, 3}));
-  EXPECT_EQ(steps(choose_differences(*zone_of(6, 100), &history, Serial{1})), (Steps{}));
+  EXPECT_EQ(steps(choose_differences(*zone_of(3, 100), &history, Serial{1}, 0)), (Steps{1, 2, 3}));
+  EXPECT_EQ(steps(choose_differences(*zone_of(6, 100), &history, Serial{1}, 0)), (Steps{}));
 }
 
 TEST(ChooseDifferences, NoneThatTakeMoreThanTheZone) {
   std::vector<Record> many = records_of({soa(2)});
   for (int i = 0; i < 200; ++i) many.push_back(record("h" + std::to_string(i) + ".example. 60 IN A 192.0.2.1"));
   const ZoneHistory history({delta_of(records_of({soa(1)}), many)});
-  EXPECT_TRUE(choose_differences(*zone_of(2, 20), &history, Serial{1}).empty());
-  EXPECT_EQ(choose_differences(*zone_of(2, 400), &history, Serial{1}).size(), 1U);
+  EXPECT_TRUE(choose_differences(*zone_of(2, 20), &history, Serial{1}, 0).empty());
+  EXPECT_EQ(choose_differences(*zone_of(2, 400), &history, Serial{1}, 0).size(), 1U);
+}
+
+TEST(ChooseDifferences, SeveralAreMadeOneWhereThatIsShorter) {
+  const ZoneHistory history(three);
+  const auto zone = zone_of(5, 100);
+  std::uint64_t octets = 0;
+  for (const DeltaPtr& delta : three) octets += delta->size();
+  const Differences one = choose_differences(*zone, &history, Serial{1}, octets);
+  EXPECT_EQ(steps(one), (Steps{1, 5}));
+  EXPECT_EQ(one.at(0)->removed_count(), 2U);
+  EXPECT_EQ(one.at(0)->added_count(), 2U) << "what came and went is gone";
+  EXPECT_EQ(choose_differences(*zone, &history, Serial{1}, octets - 1).size(), 3U) << "not worth the time";
 }
 
 }  // namespace
