@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "zone/zone_fixture.h"
+#include <cctype>
+
+#include "zone/random_history.h"
 
 namespace understudy {
 namespace {
@@ -127,6 +129,66 @@ TEST(LookupRootTest, TheRootIsAZoneLikeOthers) {
   EXPECT_EQ(look(zone, "b."), "name_error 1");
   EXPECT_EQ(look(zone, "x.w."), "answer *.w. wildcard 1 chunk");
   EXPECT_EQ(look(zone, "x.y.com."), "referral com. 2 chunk");
+}
+
+// A version that came about by changes says what one that was built from the same records says.
+TEST(LookupHistoryTest, TheWayToAVersionDoesNotMatter) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const Name apex = name("example.");
+    zone_fixture::RandomHistory history(seed, apex, 40);
+    auto zone = zone_fixture::build_shared(history.records(), apex);
+    for (int i = 0; i < 20; ++i) {
+      const DeltaPtr step = history.step(1 + history.random().below(8));
+      const auto next = apply_deltas(zone, {&step, 1});
+      ASSERT_TRUE(next) << next.error().text();
+      zone = *next;
+      const auto expected = zone_fixture::build(history.records());
+      for (int k = 0; k < 60; ++k) {
+        const std::string asked = history.random().name_below(apex, 5).lowered().text();
+        const RRType type = k % 10 == 0 ? RRType::DS : history.random().type();
+        const auto lower = [](std::string text) {
+          std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+          return text;
+        };
+        ASSERT_EQ(lower(look(zone, asked, type)), lower(look(expected, asked, type)))
+            << asked << " " << type_text(type) << " seed " << seed << " step " << i;
+      }
+    }
+  }
+}
+
+TEST(LookupOcclusionTest, WhatLiesAboveDecides) {
+  const auto zone = zone_fixture::build(apex_text() +
+                                        "cut 60 NS ns.cut\nns.cut 60 A 192.0.2.1\na.b.cut 60 A 192.0.2.1\n"
+                                        "d.e 60 DNAME ns\nx.d.e 60 A 192.0.2.1\nplain 60 A 192.0.2.1\n");
+  ASSERT_NE(zone, nullptr);
+  const auto below = [&](std::string_view owner) {
+    const Name asked = name(owner);
+    const HashedName hashed(asked);
+    return std::pair(is_below_cut(*zone, hashed), is_below_dname(*zone, hashed));
+  };
+  EXPECT_EQ(below("ns.cut.example."), std::pair(true, false));
+  EXPECT_EQ(below("a.b.cut.example."), std::pair(true, false));
+  EXPECT_EQ(below("not.there.cut.example."), std::pair(true, false));
+  EXPECT_EQ(below("cut.example."), std::pair(false, false));
+  EXPECT_EQ(below("x.d.e.example."), std::pair(false, true));
+  EXPECT_EQ(below("d.e.example."), std::pair(false, false));
+  EXPECT_EQ(below("x.plain.example."), std::pair(false, false));
+  EXPECT_EQ(below("example."), std::pair(false, false));
+}
+
+TEST(LookupDepthTest, CutsOfEveryDepth) {
+  for (const int labels : {1, 61, 62, 63, 64, 90}) {
+    std::string deep;
+    for (int i = 0; i < labels; ++i) deep += "a.";
+    const auto zone = zone_fixture::build(apex_text() + deep + "example. NS ns\n");
+    ASSERT_NE(zone, nullptr);
+    EXPECT_EQ(look(zone, deep + "example."), "referral " + deep + "example. 0 chunk");
+    EXPECT_EQ(look(zone, "x." + deep + "example."), "referral " + deep + "example. 1 chunk");
+    EXPECT_EQ(look(zone, "y.x." + deep + "example."), "referral " + deep + "example. 2 chunk");
+    EXPECT_EQ(look(zone, "a." + deep + "example."), "referral " + deep + "example. 1 chunk");
+    if (labels > 1) EXPECT_EQ(look(zone, deep.substr(2) + "example."), "nodata " + deep.substr(2) + "example. 0");
+  }
 }
 
 TEST(LookupDepthTest, NamesOfEveryDepth) {

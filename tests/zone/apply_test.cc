@@ -3,9 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <thread>
 
+#include "base/qsbr.h"
 #include "zone/random_history.h"
+#include "zone/zone_table.h"
 
 namespace understudy {
 namespace {
@@ -49,14 +54,14 @@ std::shared_ptr<const Zone> shared_zone(const std::string& text) {
 
 // What other tests show for one way of making versions, here both ways go through: shared memory, and memory anew.
 TEST(ApplyTest, RandomHistoriesLeadWhereBuildingLeads) {
-  for (std::uint64_t seed = 1; seed <= 120; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
     SCOPED_TRACE(seed);
     const Name at = name(seed % 7 == 0 ? "." : "example.");
-    RandomHistory history(seed, at, seed % 10 == 0 ? 300 : 30);
+    RandomHistory history(seed, at, seed % 100 == 0 ? 300 : 10);
     auto shared = build_shared(history.records(), at);
     auto own = build(history.records(), at.text());
-    for (int i = 0; i < 15; ++i) {
-      const DeltaPtr step = history.step(1 + history.random().below(i % 5 == 0 ? 40 : 4));
+    for (int i = 0; i < 5; ++i) {
+      const DeltaPtr step = history.step(1 + history.random().below(i % 5 == 4 ? 20 : 4));
       const auto expected = build(history.records(), at.text());
       shared = applied(shared, step);
       own = applied(own, step);
@@ -67,14 +72,14 @@ TEST(ApplyTest, RandomHistoriesLeadWhereBuildingLeads) {
       if (testing::Test::HasFailure()) return;
     }
     EXPECT_NE(shared->shared(), nullptr);
-    if (seed % 10 != 0) EXPECT_EQ(own->shared(), nullptr) << "a small zone has its memory for itself";
+    if (seed % 100 != 0) EXPECT_EQ(own->shared(), nullptr) << "a small zone has its memory for itself";
   }
 }
 
 TEST(ApplyTest, SeveralDeltasAtOnceBackAndCondensed) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
-    RandomHistory history(seed, apex(), 40);
+    RandomHistory history(seed, apex(), 20);
     const auto first = build_shared(history.records(), apex());
     std::vector<DeltaPtr> steps;
     auto last = first;
@@ -126,7 +131,10 @@ TEST(ApplyTest, OldVersionsStayAsTheyWere) {
       while (!kept.empty() && history.random().below(5) < 2) {
         kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(history.random().below(kept.size())));
       }
-      for (const Kept& one : kept) ASSERT_EQ(plain_content(one.zone), one.content);
+      for (int k = 0; k < 3 && !kept.empty(); ++k) {
+        const Kept& one = kept[history.random().below(kept.size())];
+        ASSERT_EQ(plain_content(one.zone), one.content);
+      }
     }
   }
 }
@@ -338,6 +346,46 @@ TEST(ApplyTest, OdditiesOfNamesThatChanged) {
     EXPECT_EQ(report.oddities, std::vector<std::string>{"b.example.: more than one CNAME"}) << "a was odd before";
     EXPECT_EQ(report.oddity_count, 1U);
   }
+}
+
+// The two addresses change together: a reader sees both as they were or both as they are.
+TEST(ApplyTest, ReadersLookUpWhileVersionsCome) {
+  std::string text = "a 60 A 10.0.0.0\nb 60 A 10.0.0.0\n";
+  for (int i = 0; i < 300; ++i) text += "h" + std::to_string(i) + " 60 A 192.0.2.1\n";
+  ZoneSlot slot(apex(), std::make_shared<ZoneAccess>());
+  slot.publish(shared_zone(text));
+  std::atomic<bool> stop{false};
+  std::atomic<unsigned> seen{0};
+  const auto read = [&] {
+    const QsbrReader reader;
+    const std::array owners = {name("a.example."), name("b.example.")};
+    while (!stop) {
+      const Zone* zone = slot.zone();
+      std::array<Bytes, 2> found;
+      for (std::size_t i = 0; i < 2; ++i) {
+        const auto rrset = zone->rrset(zone->find(HashedName(owners[i])), RRType::A);
+        rrset->for_each_rdata([&](ByteView rdata) { found[i].assign(rdata.begin(), rdata.end()); });
+      }
+      EXPECT_EQ(found[0], found[1]);
+      EXPECT_EQ(load_u32(found[0].data()) - 0x0a00'0000, zone->serial().value - 1);
+      ++seen;
+      QsbrReader::quiescent();
+    }
+  };
+  std::thread first(read), second(read);
+  for (unsigned i = 0; i < 3000; ++i) {
+    const auto addresses = [](unsigned value) {
+      const std::string address = "10.0." + std::to_string(value / 256) + "." + std::to_string(value % 256) + "\n";
+      return "a 60 A " + address + "b 60 A " + address;
+    };
+    slot.publish(applied(slot.current(), delta(i + 1, addresses(i), addresses(i + 1))));
+  }
+  while (seen < 10) std::this_thread::yield();
+  stop = true;
+  first.join();
+  second.join();
+  qsbr_drain();
+  EXPECT_LT(slot.current()->memory_size(), std::size_t{1} << 20);
 }
 
 TEST(DifferenceTest, NothingButTheSerial) {
