@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "dns/rdata.h"
+#include "server/difference_text.h"
 #include "server/zone_text.h"
 #include "store/transfer_log.h"
 #include "zone/apply.h"
@@ -15,30 +15,6 @@ namespace {
 
 constexpr std::size_t transfers_looked_at = 20'000;  // for one page, of those that a filter passes over
 constexpr std::size_t transfers_at_once = 500;
-
-std::string record_line(const DeltaRecord& record) {
-  return fmt::format("{}\t{}\tIN\t{}\t{}", record.owner.text(), record.ttl, type_text(record.type),
-                     rdata_text(record.type, record.rdata));
-}
-
-class DeltaLines final : public DifferenceSource {
- public:
-  explicit DeltaLines(DeltaPtr delta)
-      : delta_(std::move(delta)), removed_(delta_->removed()), added_(delta_->added()) {}
-  bool next(std::vector<DifferenceLine>& piece) override {
-    constexpr std::size_t lines = 500;
-    for (std::size_t i = 0; i < lines; ++i) {
-      const bool removed = removed_.next();
-      if (!removed && !added_.next()) return false;
-      piece.push_back({!removed, record_line(removed ? removed_.current() : added_.current())});
-    }
-    return true;
-  }
-
- private:
-  DeltaPtr delta_;
-  ZoneDelta::Cursor removed_, added_;
-};
 
 /// From one kept version to another, older or newer.
 Result<DeltaPtr> delta_between(NameView zone, const ZoneHistory& history, Serial from, Serial to) {
@@ -131,17 +107,7 @@ void HistoryCommands::history(NameView zone, Given<std::vector<HistoryRow>> give
   engine_.run_job([this, name = Name(zone), give = std::move(given)] {
     const auto kept = held(name);
     if (!kept) return give(std::unexpected(kept.error()));
-    std::vector<HistoryRow> rows;
-    const auto deltas = kept->history->deltas();
-    for (std::size_t i = deltas.size(); i-- > 0;) {
-      rows.push_back({.serial = deltas[i]->to().value,
-                      .from = deltas[i]->from().value,
-                      .removed = deltas[i]->removed_count(),
-                      .added = deltas[i]->added_count(),
-                      .size = deltas[i]->size()});
-    }
-    rows.push_back({.serial = deltas.empty() ? kept->version->serial().value : deltas.front()->from().value});
-    rows.front().current = rows.front().serial == kept->version->serial().value;
+    std::vector<HistoryRow> rows = history_rows(*kept->history, kept->version->serial(), 0);
     add_times(store_.transfers(), name, rows);
     give(std::move(rows));
   });
@@ -154,7 +120,7 @@ void HistoryCommands::difference(NameView zone, std::uint32_t from, std::uint32_
     if (!kept) return give(std::unexpected(kept.error()));
     const auto delta = delta_between(name, *kept->history, Serial{from}, Serial{to});
     if (!delta) return give(std::unexpected(delta.error()));
-    give(std::make_unique<DeltaLines>(*delta));
+    give(std::make_unique<DifferenceText>(*delta));
   });
 }
 
