@@ -102,7 +102,9 @@ bool is_below_dname(const Zone& zone, const HashedName& name) {
 
 // RFC 1034 section 4.3.2 walks down from the apex: a zone cut or DNAME above the name decides before the name itself.
 Lookup look_up(const Zone& zone, const HashedName& name, RRType type) {
-  if (Lookup above; find_occluder(zone, name, above)) return above;
+  if ((zone.cut_depths() | zone.dname_depths()) != 0) {
+    if (Lookup above; find_occluder(zone, name, above)) return above;
+  }
   const Node* node = find_name(zone, name, 0);
   if (node == nullptr) return missing_name(zone, name, type);
   // DS belongs to the parent's side of the cut (RFC 4035 section 3.1.4.1).

@@ -83,6 +83,7 @@ void report_oddities(const WorkingSet& set, const Zone& version, ZoneBuilder::Re
 Result<std::shared_ptr<const Zone>> apply_deltas(const std::shared_ptr<const Zone>& base,
                                                  std::span<const DeltaPtr> deltas, std::uint64_t max_octets,
                                                  ZoneBuilder::Report* report) {
+  if (deltas.empty()) return base;
   try {
     WorkingSet set(*base);
     US_TRY(take(set, base->serial(), deltas));

@@ -345,32 +345,33 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   zone->first_block_ = static_cast<std::uint32_t>(first_block / 8);
   zone->end_of_blocks_ = end_ref();
   end = behind;
-  US_ASSIGN(const std::size_t pages_at, append_table());
+  US_ASSIGN(const std::size_t list_at, append_table());
   zone->bucket_count_ = index.bucket_count();
   index = NodeIndex(0);
   const std::uint8_t* base = hand_over(*zone);
   zone->base_ = base;
-  zone->pages_ = reinterpret_cast<const std::uint32_t*>(base + pages_at);
+  zone->pages_ = reinterpret_cast<const std::uint32_t*>(base + list_at);
   zone->apex_ = NameView::trusted({base, apex.size()});
   zone->apex_node_ = zone->node_at(apex_ref);
   zone->negative_soa_ = reinterpret_cast<const Chunk*>(base + negative_at);
   return zone;
 }
 
-// The table behind everything else, and the list of its pages behind it; returns where that is.
+// The list of the table's pages behind everything else, and the pages behind it; returns where the list is.
 Result<std::size_t> ZoneBuilder::State::append_table() {
-  const std::size_t table_at = (end + sizeof(NodeBucket) - 1) / sizeof(NodeBucket) * sizeof(NodeBucket);
-  const std::size_t pages_at = table_at + index.memory_size();
   const std::uint32_t pages = table_pages(index.bucket_count());
-  US_TRY(make_room(round_up8(pages_at + pages * sizeof(std::uint32_t)) - end));
-  std::memset(blocks.data() + end, 0, table_at - end);
-  std::memcpy(blocks.data() + table_at, index.data(), index.memory_size());
-  auto* list = reinterpret_cast<std::uint32_t*>(blocks.data() + pages_at);
+  const std::size_t list_at = end;
+  const std::size_t behind_list = list_at + round_up8(pages * sizeof(std::uint32_t));
+  const std::size_t table_at = (behind_list + sizeof(NodeBucket) - 1) / sizeof(NodeBucket) * sizeof(NodeBucket);
+  US_TRY(make_room(table_at + index.memory_size() - end));
+  std::memset(blocks.data() + list_at, 0, table_at - list_at);
+  auto* list = reinterpret_cast<std::uint32_t*>(blocks.data() + list_at);
   for (std::uint32_t i = 0; i < pages; ++i) {
     list[i] = static_cast<std::uint32_t>(table_at / 8 + i * (buckets_in_page * sizeof(NodeBucket) / 8));
   }
-  end = round_up8(pages_at + pages * sizeof(std::uint32_t));
-  return pages_at;
+  std::memcpy(blocks.data() + table_at, index.data(), index.memory_size());
+  end = table_at + index.memory_size();
+  return list_at;
 }
 
 // Gives the memory to the version: for itself if it is small, else to share with those that come. Returns where it is.

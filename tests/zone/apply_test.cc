@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/qsbr.h"
+#include "zone/delta_fixture.h"
 #include "zone/random_history.h"
 #include "zone/zone_table.h"
 
@@ -17,23 +18,6 @@ namespace {
 
 using namespace zone_fixture;
 using testing::HasSubstr;
-
-const Name& apex() {
-  static const Name made = name("example.");
-  return made;
-}
-
-std::string soa(unsigned serial) {
-  return "@ 3600 IN SOA ns.example. admin.example. " + std::to_string(serial) + " 7200 3600 1209600 300\n";
-}
-
-// From serial `from` to the next one; the SOAs are added.
-DeltaPtr delta(unsigned from, const std::string& removed, const std::string& added) {
-  ZoneDeltaBuilder out(apex());
-  for (const Record& r : records(soa(from) + removed)) out.remove(r.owner, r.type, r.ttl, r.rdata);
-  for (const Record& r : records(soa(from + 1) + added)) out.add(r.owner, r.type, r.ttl, r.rdata);
-  return out.finish().value();
-}
 
 std::shared_ptr<const Zone> applied(const std::shared_ptr<const Zone>& base, const DeltaPtr& by) {
   auto made = apply_deltas(base, {&by, 1});
@@ -48,11 +32,7 @@ std::string error_of(const std::shared_ptr<const Zone>& base, const DeltaPtr& by
   return made.error().detail;
 }
 
-std::shared_ptr<const Zone> shared_zone(const std::string& text) {
-  return build_shared(records(soa(1) + "@ 3600 NS ns.example.\n" + text), apex());
-}
-
-// What other tests show for one way of making versions, here both ways go through: shared memory, and memory anew.
+// Both ways of making versions: in shared memory, and in memory of their own.
 TEST(ApplyTest, RandomHistoriesLeadWhereBuildingLeads) {
   for (std::uint64_t seed = 1; seed <= 400; ++seed) {
     SCOPED_TRACE(seed);
@@ -191,6 +171,13 @@ TEST(ApplyTest, AFailedUpdateLeavesNothingBehind) {
   EXPECT_EQ(base->shared()->arena().free(), free);
   EXPECT_EQ(content(base), content_before);
   EXPECT_TRUE(base->shared()->is_newest());
+}
+
+TEST(ApplyTest, WithoutDeltasNothingChanges) {
+  const auto base = shared_zone("a 60 A 192.0.2.1\n");
+  const auto same = apply_deltas(base, {});
+  ASSERT_TRUE(same);
+  EXPECT_EQ(*same, base);
 }
 
 TEST(ApplyTest, AVersionThatIsThrownAwayGivesItsMemoryBack) {
@@ -386,49 +373,6 @@ TEST(ApplyTest, ReadersLookUpWhileVersionsCome) {
   second.join();
   qsbr_drain();
   EXPECT_LT(slot.current()->memory_size(), std::size_t{1} << 20);
-}
-
-TEST(DifferenceTest, NothingButTheSerial) {
-  const auto one = build(soa(1) + "@ 3600 NS ns.example.\na 60 A 192.0.2.1\nA 60 A 192.0.2.2\n");
-  const auto other = build(soa(7) + "@ 3600 NS ns.example.\nA 60 A 192.0.2.2\na 60 A 192.0.2.1\n");
-  const auto found = difference(one, other);
-  ASSERT_TRUE(found);
-  EXPECT_EQ((*found)->removed_count(), 1U) << "order and the owner's case are no differences";
-  EXPECT_EQ((*found)->added_count(), 1U);
-  EXPECT_EQ((*found)->to(), Serial{7});
-}
-
-TEST(DifferenceTest, IsBounded) {
-  std::string text;
-  for (int i = 0; i < 1000; ++i) text += "h" + std::to_string(i) + " 60 A 192.0.2.1\n";
-  const auto one = build(apex_text());
-  const auto other = build(apex_text() + text);
-  const auto found = difference(one, other, 2000);
-  ASSERT_FALSE(found);
-  EXPECT_EQ(found.error().code, Errc::byte_limit);
-  EXPECT_TRUE(difference(one, other, 100'000));
-}
-
-TEST(CondenseTest, WhatComesAndGoesIsGone) {
-  const std::vector<DeltaPtr> deltas = {delta(1, "a 60 A 192.0.2.1\n", "b 60 A 192.0.2.2\nc 60 A 192.0.2.3\n"),
-                                        delta(2, "b 60 A 192.0.2.2\n", "A 60 A 192.0.2.1\n")};
-  const auto condensed = condense(apex(), deltas);
-  ASSERT_TRUE(condensed) << condensed.error().text();
-  EXPECT_EQ((*condensed)->removed_count(), 1U);
-  EXPECT_EQ((*condensed)->added_count(), 2U);
-  EXPECT_EQ((*condensed)->from(), Serial{1});
-  EXPECT_EQ((*condensed)->to(), Serial{3});
-}
-
-TEST(CondenseTest, RefusesWhatDoesNotFollow) {
-  const DeltaPtr first = delta(1, "a 60 A 192.0.2.1\n", "");
-  for (const DeltaPtr& second : {delta(3, "", ""), delta(2, "a 60 A 192.0.2.1\n", "")}) {
-    const std::vector<DeltaPtr> both = {first, second};
-    const auto condensed = condense(apex(), both);
-    ASSERT_FALSE(condensed);
-    EXPECT_EQ(condensed.error().code, Errc::bad_delta);
-  }
-  EXPECT_FALSE(condense(apex(), {}));
 }
 
 }  // namespace

@@ -60,5 +60,19 @@ TEST(DuplicatesTest, ManyEqualRecords) {
   EXPECT_EQ(drop_duplicates(records), 1U);
 }
 
+TEST(DuplicatesTest, HashesFollowTheSameRule) {
+  const Bytes lower = {1, 'a', 0}, upper = {1, 'A', 0}, other = {1, 'b', 0};
+  const auto same = [](RRType type, const Bytes& a, const Bytes& b) { return same_rdata({type, 0, a}, {type, 9, b}); };
+  EXPECT_TRUE(same(RRType::NS, lower, upper)) << "names compare without case";
+  EXPECT_EQ(rdata_hash(RRType::NS, lower), rdata_hash(RRType::NS, upper));
+  EXPECT_FALSE(same(RRType::NS, lower, other));
+  EXPECT_NE(rdata_hash(RRType::NS, lower), rdata_hash(RRType::NS, other));
+  const auto opaque = static_cast<RRType>(65280);
+  EXPECT_FALSE(same(opaque, lower, upper));
+  EXPECT_NE(rdata_hash(opaque, lower), rdata_hash(opaque, upper));
+  EXPECT_NE(rdata_hash(opaque, lower), rdata_hash(static_cast<RRType>(65281), lower));
+  EXPECT_NE(rdata_hash(opaque, {}), rdata_hash(opaque, Bytes{0})) << "zeros count";
+}
+
 }  // namespace
 }  // namespace understudy

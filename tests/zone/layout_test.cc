@@ -167,5 +167,37 @@ TEST(LayoutTest, ExpandsPointersIntoOwnerAndChunk) {
   EXPECT_EQ(after, 12U);
 }
 
+TEST(ZoneMemoryTest, MappedMemoryMayKeepRoomBehindIt) {
+  constexpr std::size_t mib = std::size_t{1} << 20;
+  ZoneMemory memory = ZoneMemory::allocate(4 * mib);
+  ASSERT_TRUE(memory.is_mapped());
+  std::uint8_t* const data = memory.data();
+  std::memset(data, 0x55, 4 * mib);
+  memory.shrink(mib + 1, 8 * mib);
+  EXPECT_EQ(memory.data(), data);
+  EXPECT_EQ(memory.room(), 8 * mib);
+  EXPECT_EQ(memory.capacity(), mib + 4096);
+  EXPECT_EQ(data[mib], 0x55);
+  EXPECT_EQ(data[2 * mib], 0) << "what lay behind went back to the system";
+  data[8 * mib - 1] = 1;
+  memory.give_back(4096 + 1, 3 * 4096 - 1);
+  EXPECT_EQ(data[2 * 4096 - 1], 0x55) << "no whole page lies in between";
+  memory.give_back(4096, 3 * 4096);
+  EXPECT_EQ(data[4096 - 1], 0x55);
+  EXPECT_EQ(data[4096], 0);
+  EXPECT_FALSE(ZoneMemory::allocate(1000).is_mapped());
+  EXPECT_EQ(ZoneMemory::allocate(1000).room(), 1024U);
+}
+
+TEST(TablePagesTest, TheLastPageIsShorter) {
+  EXPECT_EQ(table_pages(1), 1U);
+  EXPECT_EQ(table_page_size(1, 0), 64U);
+  EXPECT_EQ(table_pages(64), 1U);
+  EXPECT_EQ(table_page_size(64, 0), 4096U);
+  EXPECT_EQ(table_pages(65), 2U);
+  EXPECT_EQ(table_page_size(65, 0), 4096U);
+  EXPECT_EQ(table_page_size(65, 1), 64U);
+}
+
 }  // namespace
 }  // namespace understudy
