@@ -17,8 +17,7 @@ namespace {
 
 constexpr std::size_t most_links = 16;  // CNAMEs and DNAMEs followed for one question
 constexpr std::size_t opt_size = 11;
-constexpr std::size_t expire_size = 8;  // of the option
-// Differences that may be made one while a worker waits, by Transport.
+// Differences that may be made one while a worker waits, by Transport: the larger take about a millisecond.
 constexpr std::uint64_t condense_octets[] = {std::uint64_t{16} << 10, std::uint64_t{256} << 10};
 
 Endpoint endpoint_of(const sockaddr* peer) {
@@ -55,6 +54,11 @@ struct SlowAnswer::Context {
   static MessageWriter::Compression compression(const MessageView& m) {
     const bool is_transfer = m.question() && m.question()->type == RRType::IXFR;
     return is_transfer ? MessageWriter::Compression::keeps_case : MessageWriter::Compression::without_case;
+  }
+
+  // What is to be kept free for OPT without its options, and TSIG.
+  [[nodiscard]] std::size_t closing_octets() const {
+    return (message.edns() ? opt_size : 0) + (tsig ? tsig_size(*tsig) : 0);
   }
 
   const MessageView& message;
@@ -137,8 +141,8 @@ void SlowAnswer::dispatch(Context& c) {
       verify_request(c.message, *c.settings->keys, static_cast<std::uint64_t>(environment_.clock().wall_seconds()));
   if (!session) return refuse(c, Rcode::FORMERR);
   c.tsig = std::move(*session);
+  c.writer.reserve(c.closing_octets());
   if (c.tsig) {
-    c.writer.reserve((c.message.edns() ? opt_size : 0) + tsig_size(*c.tsig));
     if (c.tsig->error != Rcode::NOERROR) {
       std::uint64_t left_out = 0;
       if (transfer_log_.allow(environment_.clock().mono_ns(), left_out)) {
@@ -150,8 +154,6 @@ void SlowAnswer::dispatch(Context& c) {
       }
       return refuse(c, Rcode::NOTAUTH);
     }
-  } else {
-    c.writer.reserve(c.message.edns() ? opt_size : 0);
   }
   if (header.opcode() != Opcode::QUERY && header.opcode() != Opcode::NOTIFY) return refuse(c, Rcode::NOTIMP);
   if (!c.message.question()) return refuse(c, Rcode::FORMERR);
@@ -199,7 +201,6 @@ void SlowAnswer::put_expire(Context& c, const ZoneSlot& slot, const Zone& zone) 
   std::uint8_t content[4];
   store_u32(content, static_cast<std::uint32_t>(left));
   append_edns_option(c.options, edns_expire, content);
-  c.writer.reserve(opt_size + expire_size + (c.tsig ? tsig_size(*c.tsig) : 0));
 }
 
 bool SlowAnswer::may_transfer(Context& c, const ZoneSlot& slot) {
@@ -250,6 +251,7 @@ void SlowAnswer::answer_transfer(Context& c) {
 // RFC 1995 section 2: by UDP only if the entire response fits.
 bool SlowAnswer::put_differences(Context& c, Differences differences) {
   const MessageWriter::Mark before = c.writer.mark();
+  c.writer.reserve(c.closing_octets() + c.options.size());
   const auto records = difference_records(std::move(differences));
   DeltaRecord record;
   while (records->next(record)) {
@@ -257,6 +259,7 @@ bool SlowAnswer::put_differences(Context& c, Differences differences) {
       continue;
     }
     c.writer.rewind(before);
+    c.writer.reserve(c.closing_octets());
     return false;
   }
   AnswerCounters::add(c.counters->transfers);

@@ -140,5 +140,29 @@ TEST_F(TransferAnswerTest, DifferencesOutliveTheirVersion) {
   expect_delta(in);
 }
 
+// The option goes where there is room for it; it never makes an answer truncated that would not be.
+TEST(ExpireTest, TheOptionMakesNoAnswerTruncated) {
+  const std::string label(60, 'm');
+  bool some_with = false, some_without = false;
+  for (std::size_t size = 1; size < 60; ++size) {
+    TestServer server;
+    const std::string soa = "@ SOA " + label + "." + label + "." + label + "." + std::string(20, 'n') + ". " + label +
+                            "." + label + "." + label + "." + std::string(size, 'r') +
+                            ".x. 1 7200 3600 1209600 300\n@ NS ns\n";
+    server.environment.add_zone("example.", "$TTL 60\n" + soa);
+    Query query{.qname = "example.", .type = RRType::SOA, .edns = true, .udp_size = 512};
+    const Bytes plain = server.udp(query.bytes());
+    append_edns_option(query.options, edns_expire, {});
+    const Bytes asked = server.udp(query.bytes());
+    EXPECT_LE(asked.size(), 512U);
+    EXPECT_EQ(load_u16(&asked[2]), load_u16(&plain[2])) << size;
+    if ((load_u16(&plain[2]) & Header::tc) != 0) continue;
+    const auto view = MessageView::parse(asked);
+    ASSERT_TRUE(view);
+    (expire_option(*view) ? some_with : some_without) = true;
+  }
+  EXPECT_TRUE(some_with && some_without);
+}
+
 }  // namespace
 }  // namespace understudy
