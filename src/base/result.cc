@@ -68,6 +68,8 @@ std::string_view errc_text(Errc code) {
       return "a transfer message has no record";
     case Errc::bad_delta:
       return "the difference does not fit";
+    case Errc::bad_catalog:
+      return "the zone is no valid catalog";
     case Errc::connect_failed:
       return "cannot connect";
     case Errc::connection_closed:

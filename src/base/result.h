@@ -49,6 +49,7 @@ enum class Errc {
   serial_backwards,    // the transferred serial is older than the probed or the served one
   empty_message,       // a transfer message without a record
   bad_delta,           // a difference that does not fit: order, serials, a record that is or is not there
+  bad_catalog,         // a catalog zone that breaks RFC 9432
   // Connections
   connect_failed,
   connection_closed,  // closed by the peer before the exchange was complete

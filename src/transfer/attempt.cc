@@ -151,6 +151,7 @@ std::string_view advice_text(Errc code) {
       return "check that the primary is configured for the zone and has loaded it";
     case Errc::no_apex_soa:
     case Errc::no_apex_ns:
+    case Errc::bad_catalog:
       return "repair the zone at its primary";
     case Errc::record_limit:
       return "if it has more records than max-records, raise that; the size of a name's data and of a zone and the "
