@@ -63,10 +63,13 @@ void ClockWatch::notice_jump() {
 
 void ClockWatch::rewrite_some() {
   if (!rewriting_) return;
-  const auto& agents = rewriting_->agents();
-  const std::size_t end = std::min(rewritten_ + rewrite_batch, agents.size());
-  while (rewritten_ < end) agents[rewritten_++]->save_timers_again();
-  if (rewritten_ == agents.size()) rewriting_.reset();
+  for (std::size_t left = rewrite_batch; left > 0 && rewritten_ < rewriting_->size();) {
+    const auto agents = rewriting_->slice(rewritten_, left);
+    for (const auto& agent : agents) agent->save_timers_again();
+    rewritten_ += agents.size();
+    left -= agents.size();
+  }
+  if (rewritten_ == rewriting_->size()) rewriting_.reset();
 }
 
 void ClockWatch::wait() {

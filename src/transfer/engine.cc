@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
@@ -27,17 +28,20 @@ using AgentPtr = std::shared_ptr<ZoneAgent>;
 struct TransferEngine::State {
   State(ZoneStore& store, const Clock& clock, const EngineSettings& settings);
 
-  // What set_zones() makes of the old and the new zones.
+  // What set_zones() and change_zones() make of the old and the new zones. Canonical order.
   struct Change {
-    std::vector<AgentPtr> all;
     std::vector<AgentPtr> added;
     std::vector<AgentPtr> removed;
     std::vector<std::pair<AgentPtr, ZoneSettings>> kept;
   };
 
   [[nodiscard]] std::shared_ptr<const Directory> zones() const US_EXCLUDES(mutex);
+  [[nodiscard]] AgentPtr make_agent(ZoneSettings settings);
   [[nodiscard]] Change compare(std::vector<ZoneSettings> wanted);
+  [[nodiscard]] Change look_up(std::vector<ZoneSettings> wanted, std::vector<Name> removed);
   void publish(const Change& change);
+  void retire(std::vector<AgentPtr> agents, bool forget);
+  void wait_until_gone(std::span<const AgentPtr> successors);
   void apply(Change change, bool forget_removed, std::function<void()> loaded);
   void one_left(const Name& name);
   void command(NameView zone, bool whole, CommandDone done);
@@ -57,8 +61,8 @@ struct TransferEngine::State {
 
   std::mutex leaving_mutex;
   std::condition_variable left;
-  std::size_t leaving = 0;  // guarded by leaving_mutex: removed zones with work or writes under way
-  bool stopped = false;     // guarded by set_zones_mutex
+  std::unordered_map<Name, unsigned, NameHash, NameEqual> leaving;  // guarded by leaving_mutex: not gone yet
+  bool stopped = false;                                             // guarded by set_zones_mutex
 
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> keep_running;
   std::thread thread;  // the transfer thread
@@ -81,65 +85,119 @@ std::shared_ptr<const Directory> TransferEngine::State::zones() const {
 
 // The set of zones.
 
+namespace {
+
+void sort_settings(std::vector<ZoneSettings>& zones) {
+  std::ranges::sort(zones, [](const ZoneSettings& a, const ZoneSettings& b) { return a.name < b.name; });
+  const auto same = std::ranges::unique(zones, [](const auto& a, const auto& b) { return a.name == b.name; });
+  zones.erase(same.begin(), same.end());
+}
+
+}  // namespace
+
+AgentPtr TransferEngine::State::make_agent(ZoneSettings settings) {
+  auto slot = std::make_shared<ZoneSlot>(settings.name, settings.policy->access);
+  return std::make_shared<ZoneAgent>(core, std::move(settings), std::move(slot));
+}
+
 TransferEngine::State::Change TransferEngine::State::compare(std::vector<ZoneSettings> wanted) {
-  std::ranges::sort(wanted, [](const ZoneSettings& a, const ZoneSettings& b) { return a.name < b.name; });
-  const auto same = std::ranges::unique(wanted, [](const auto& a, const auto& b) { return a.name == b.name; });
-  wanted.erase(same.begin(), same.end());
+  sort_settings(wanted);
   const std::shared_ptr<const Directory> before = zones();
   Change change;
-  change.all.reserve(wanted.size());
-  auto old = before->agents().begin();
-  const auto old_end = before->agents().end();
-  for (ZoneSettings& settings : wanted) {
-    while (old != old_end && (*old)->name() < settings.name) change.removed.push_back(*old++);
-    if (old != old_end && (*old)->name() == settings.name) {
-      change.all.push_back(*old);
-      change.kept.emplace_back(*old++, std::move(settings));
-      continue;
+  auto next = wanted.begin();
+  const auto add_up_to = [&](const AgentPtr* agent) {
+    for (; next != wanted.end() && (agent == nullptr || next->name < (*agent)->name()); ++next) {
+      change.added.push_back(make_agent(std::move(*next)));
     }
-    auto slot = std::make_shared<ZoneSlot>(settings.name, settings.policy->access);
-    change.added.push_back(std::make_shared<ZoneAgent>(core, std::move(settings), std::move(slot)));
-    change.all.push_back(change.added.back());
+  };
+  before->for_each([&](const AgentPtr& agent) {
+    add_up_to(&agent);
+    if (next != wanted.end() && next->name == agent->name()) {
+      change.kept.emplace_back(agent, std::move(*next++));
+    } else {
+      change.removed.push_back(agent);
+    }
+  });
+  add_up_to(nullptr);
+  return change;
+}
+
+TransferEngine::State::Change TransferEngine::State::look_up(std::vector<ZoneSettings> wanted,
+                                                             std::vector<Name> removed) {
+  sort_settings(wanted);
+  std::ranges::sort(removed);
+  const auto same = std::ranges::unique(removed);
+  removed.erase(same.begin(), same.end());
+  const std::shared_ptr<const Directory> before = zones();
+  Change change;
+  for (const Name& name : removed) {
+    if (AgentPtr agent = before->find(name)) change.removed.push_back(std::move(agent));
   }
-  change.removed.insert(change.removed.end(), old, old_end);
+  for (ZoneSettings& settings : wanted) {
+    AgentPtr agent = std::ranges::binary_search(removed, settings.name) ? nullptr : before->find(settings.name);
+    if (agent) {
+      change.kept.emplace_back(std::move(agent), std::move(settings));
+    } else {
+      change.added.push_back(make_agent(std::move(settings)));
+    }
+  }
   return change;
 }
 
 void TransferEngine::State::publish(const Change& change) {
-  std::vector<std::shared_ptr<ZoneSlot>> slots;
-  slots.reserve(change.all.size());
-  for (const AgentPtr& agent : change.all) slots.push_back(agent->slot());
-  const ZoneTable* before = table.exchange(new ZoneTable(slots), std::memory_order_acq_rel);
+  std::vector<std::shared_ptr<ZoneSlot>> added, removed;
+  for (const AgentPtr& agent : change.added) added.push_back(agent->slot());
+  for (const AgentPtr& agent : change.removed) removed.push_back(agent->slot());
+  const ZoneTable* before = table.load(std::memory_order_relaxed);
+  table.store(before->with(added, removed).release(), std::memory_order_release);
   qsbr_retire([before] { delete before; });
-  auto after = std::make_shared<const Directory>(change.all);
+  auto after = zones()->with(change.added, change.removed);
   Lock lock(mutex);
   directory = std::move(after);
 }
 
-void TransferEngine::State::apply(Change change, bool forget_removed, std::function<void()> loaded) {
+void TransferEngine::State::retire(std::vector<AgentPtr> agents, bool forget) {
+  if (agents.empty()) return;
   {
     std::lock_guard lock(leaving_mutex);
-    leaving += change.removed.size();
+    for (const AgentPtr& agent : agents) ++leaving[agent->name()];
   }
+  asio::post(core.io, [this, moved = std::move(agents), forget] {
+    for (const AgentPtr& agent : moved) {
+      agent->retire(forget, [this, name = agent->name()] { one_left(name); });
+    }
+  });
+}
+
+/// A zone that comes back must find its earlier self gone from the store.
+void TransferEngine::State::wait_until_gone(std::span<const AgentPtr> successors) {
+  std::unique_lock lock(leaving_mutex);
+  left.wait(lock, [&] {
+    return leaving.empty() ||
+           std::ranges::none_of(successors, [&](const AgentPtr& agent) { return leaving.contains(agent->name()); });
+  });
+}
+
+void TransferEngine::State::apply(Change change, bool forget_removed, std::function<void()> loaded) {
   ++loads_under_way;
-  asio::post(core.io,
-             [this, moved = std::make_shared<Change>(std::move(change)), forget_removed, then = std::move(loaded)] {
-               for (const AgentPtr& agent : moved->removed) {
-                 agent->retire(forget_removed, [this, name = agent->name()] { one_left(name); });
-               }
-               for (auto& [agent, settings] : moved->kept) agent->change_settings(std::move(settings));
-               load_zones(core, std::move(moved->added), [this, then] {
-                 --loads_under_way;
-                 if (then) then();
-               });
-             });
+  publish(change);
+  retire(std::move(change.removed), forget_removed);
+  wait_until_gone(change.added);
+  asio::post(core.io, [this, moved = std::make_shared<Change>(std::move(change)), then = std::move(loaded)] {
+    for (auto& [agent, settings] : moved->kept) agent->change_settings(std::move(settings));
+    load_zones(core, std::move(moved->added), [this, then] {
+      --loads_under_way;
+      if (then) then();
+    });
+  });
 }
 
 void TransferEngine::State::one_left(const Name& name) {
   log_info("zone {}: removed", name.text());
   {
     std::lock_guard lock(leaving_mutex);
-    --leaving;
+    const auto found = leaving.find(name);
+    if (--found->second == 0) leaving.erase(found);
   }
   left.notify_all();
 }
@@ -166,7 +224,7 @@ void TransferEngine::State::stop_work() {
   watch.stop();
   core.notifier.stop();
   core.connections.stop();
-  for (const AgentPtr& agent : zones()->agents()) agent->cancel();
+  zones()->for_each([](const AgentPtr& agent) { agent->cancel(); });
 }
 
 bool TransferEngine::State::is_quiet() const {
@@ -188,14 +246,14 @@ TransferEngine::~TransferEngine() {
 void TransferEngine::set_zones(std::vector<ZoneSettings> zones, bool forget_removed, std::function<void()> loaded) {
   std::lock_guard one_at_a_time(state_->set_zones_mutex);
   if (state_->stopped) return;
-  {
-    // A zone that comes back must find its earlier self gone from the store.
-    std::unique_lock lock(state_->leaving_mutex);
-    state_->left.wait(lock, [this] { return state_->leaving == 0; });
-  }
-  State::Change change = state_->compare(std::move(zones));
-  state_->publish(change);
-  state_->apply(std::move(change), forget_removed, std::move(loaded));
+  state_->apply(state_->compare(std::move(zones)), forget_removed, std::move(loaded));
+}
+
+void TransferEngine::change_zones(std::vector<ZoneSettings> set, std::vector<Name> removed, bool forget_removed,
+                                  std::function<void()> loaded) {
+  std::lock_guard one_at_a_time(state_->set_zones_mutex);
+  if (state_->stopped) return;
+  state_->apply(state_->look_up(std::move(set), std::move(removed)), forget_removed, std::move(loaded));
 }
 
 void TransferEngine::set_settings(EngineSettings settings) {
@@ -231,14 +289,13 @@ std::optional<ZoneStatus> TransferEngine::status(NameView zone) const {
 std::vector<ZoneStatus> TransferEngine::list(const std::optional<Name>& from, std::size_t limit) const {
   constexpr std::size_t slice = 256;  // what is copied under one lock, so that a long list holds up nobody
   const std::shared_ptr<const Directory> directory = state_->zones();
-  const std::span<const AgentPtr> agents(directory->agents());
   std::size_t at = from ? directory->lower_bound(*from) : 0;
   std::vector<ZoneStatus> out;
-  out.reserve(std::min(limit, agents.size() - at));
-  while (at < agents.size() && out.size() < limit) {
-    const std::size_t count = std::min({slice, agents.size() - at, limit - out.size()});
-    ZoneAgent::append_status(state_->core, agents.subspan(at, count), out);
-    at += count;
+  out.reserve(std::min(limit, directory->size() - at));
+  while (at < directory->size() && out.size() < limit) {
+    const auto agents = directory->slice(at, std::min(slice, limit - out.size()));
+    ZoneAgent::append_status(state_->core, agents, out);
+    at += agents.size();
   }
   return out;
 }

@@ -30,9 +30,16 @@ class TransferEngine {
   /// Replaces the set of zones, all at once as seen by table(): new ones are loaded from the store (or their file) and
   /// scheduled, removed ones are let go (their stored data only if `forget_removed`), changed ones keep their version;
   /// zone files that were written since they were read are read again. Called at start and at every reload. Blocks
-  /// until the new ZoneTable is published, not until zones are loaded. `loaded` runs once every zone that has stored
-  /// data is answered or is known to be unreadable; not at all if the engine stops before.
+  /// until the new ZoneTable is published (and while a new zone's earlier self leaves), not until zones are loaded.
+  /// `loaded` runs once every zone that has stored data is answered or is known to be unreadable; not at all if the
+  /// engine stops before.
   void set_zones(std::vector<ZoneSettings> zones, bool forget_removed, std::function<void()> loaded);
+  /// The same for a part of the zones: adds those of `set` that are new and changes the others, takes away those that
+  /// `removed` names; nothing else is looked at. A name that is in both is taken away first, and comes back without its
+  /// stored data if `forget_removed`. Blocks while one of the new ones is still on its way out. `loaded` runs once they
+  /// are read.
+  void change_zones(std::vector<ZoneSettings> set, std::vector<Name> removed, bool forget_removed,
+                    std::function<void()> loaded);
   void set_settings(EngineSettings settings);
 
   /// The table that is published now; for readers between two quiescent states.

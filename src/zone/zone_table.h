@@ -1,7 +1,8 @@
 // Which zones this server has: qname -> the closest zone at or above it.
 //
 // A ZoneSlot is the place where versions of one zone are published; it lives as long as the zone is configured. The
-// ZoneTable over all slots is immutable and replaced as a whole when zones come or go. Readers hold raw pointers
+// ZoneTable over all slots is immutable; when zones come or go another takes its place, which shares the pages that did
+// not change. Readers hold raw pointers
 // between two quiescent states (base/qsbr.h); one thread at a time writes a slot.
 #pragma once
 
@@ -80,7 +81,13 @@ class ZoneSlot {
 
 class ZoneTable {
  public:
+  /// Slots of different names, here and in with().
   explicit ZoneTable(std::span<const std::shared_ptr<ZoneSlot>> slots);
+
+  /// This table with some slots more, in place of those of the same names, and without the zones that `removed` names.
+  /// Costs what changes: the pages that none of them is in are shared.
+  [[nodiscard]] std::unique_ptr<const ZoneTable> with(std::span<const std::shared_ptr<ZoneSlot>> added,
+                                                      std::span<const std::shared_ptr<ZoneSlot>> removed) const;
 
   /// The slot of the longest zone name at or above `name`; null if there is none. `label` gets the index of the zone's
   /// first label in `name`.
@@ -90,18 +97,51 @@ class ZoneTable {
   /// The same, starting at an ancestor: for DS at a zone cut, which the parent answers (RFC 4035 section 3.1.4.1).
   [[nodiscard]] ZoneSlot* find_closest_from(const HashedName& name, std::size_t first_label, std::size_t* label) const;
   void prefetch(const HashedName& name) const;
-  [[nodiscard]] std::size_t size() const { return slots_.size(); }
-  [[nodiscard]] std::span<const std::shared_ptr<ZoneSlot>> slots() const { return slots_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
+  // Extendible hashing: a directory of 2^n places, each of which leads to a page of slots. A page holds the names whose
+  // hashes end (in their high half) in its `suffix` of `depth` bits; if that is less than n, several places lead to it.
   struct Entry {
-    std::uint32_t tag;   // high half of the hash
-    std::uint32_t slot;  // index + 1; 0 = free
+    ZoneSlot* slot;  // null: free
+    std::uint32_t tag;
   };
+  struct Page {
+    std::vector<std::shared_ptr<ZoneSlot>> slots;
+    std::vector<Entry> entries;  // open addressing, a power of two, at most half full
+    std::uint32_t depth = 0, suffix = 0;
+  };
+  struct Place {
+    const Entry* entries;
+    std::uint32_t mask;
+    std::uint32_t page;  // index
+  };
+  struct Item {
+    std::uint64_t hash;
+    std::shared_ptr<ZoneSlot> slot;
+  };
+  struct Change {
+    std::uint32_t page;
+    bool removes;
+    Item item;
+  };
+  ZoneTable(std::size_t size, std::span<const std::uint32_t> zones_with_labels);  // without pages yet
+  [[nodiscard]] const Place& place_of(std::uint64_t hash) const {
+    return directory_[hash >> 32 & (directory_.size() - 1)];
+  }
   [[nodiscard]] ZoneSlot* find_suffix(const HashedName& name, std::size_t label) const;
+  [[nodiscard]] bool has_label_count(std::size_t count) const {
+    return (label_counts_[count / 64] >> (count % 64) & 1) != 0;
+  }
+  void add_pages(std::span<Item> items, std::uint32_t depth, std::uint32_t suffix);
+  void change_page(const Page& page, std::span<Change> changes);
+  void count(NameView zone, bool comes);
+  void finish();
 
-  std::vector<std::shared_ptr<ZoneSlot>> slots_;
-  std::vector<Entry> entries_;              // open addressing, a power of two, at most half full
+  std::vector<Place> directory_;
+  std::vector<std::shared_ptr<const Page>> pages_;
+  std::size_t size_ = 0;
+  std::uint32_t zones_with_labels_[max_labels + 1] = {};
   std::uint64_t label_counts_[2] = {0, 0};  // bit n: some zone's name has n labels
 };
 

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <random>
+
 #include "transfer/fixture.h"
 
 namespace understudy {
@@ -30,6 +34,52 @@ TEST_F(DirectoryTest, FindsByNameWithoutCaseAndListsInCanonicalOrder) {
   EXPECT_FALSE(engine_->status(*Name::parse("y.example.")));
   EXPECT_EQ(engine_->list(*Name::parse("b.example."), 100).front().name.text(), "z.example.");
   EXPECT_TRUE(engine_->list(*Name::parse("zz."), 100).empty());
+}
+
+TEST_F(DirectoryTest, PiecesAreSharedAndStayInOrder) {
+  start();
+  EngineCore core(*store_, system_clock_, settings_);
+  const auto agent = [&](const std::string& name) {
+    ZoneSettings settings = zone(name, {});
+    auto slot = std::make_shared<ZoneSlot>(settings.name, settings.policy->access);
+    return std::make_shared<ZoneAgent>(core, std::move(settings), std::move(slot));
+  };
+  const auto by_name = [](const auto& a, const auto& b) { return a->name() < b->name(); };
+  std::map<Name, Directory::AgentPtr> model;
+  auto directory = std::make_shared<const Directory>();
+  std::mt19937 random(3);
+  for (int round = 0; round < 40; ++round) {
+    std::vector<Directory::AgentPtr> added, removed;
+    const unsigned changes = round % 8 == 0 ? 1500 : random() % 10;
+    const bool shrinks = round % 16 == 8;
+    for (unsigned i = 0; i < changes; ++i) {
+      const std::string name = "z" + std::to_string(random() % 5000) + (random() % 2 == 0 ? ".a." : ".b.");
+      const auto found = model.lower_bound(*Name::parse(name));
+      if (shrinks && found != model.end()) {
+        removed.push_back(found->second);
+        model.erase(found);
+      } else if (!shrinks && (found == model.end() || found->first != *Name::parse(name))) {
+        added.push_back(agent(name));
+        model.emplace(added.back()->name(), added.back());
+      }
+    }
+    std::ranges::sort(added, by_name);
+    std::ranges::sort(removed, by_name);
+    directory = directory->with(added, removed);
+    ASSERT_EQ(directory->size(), model.size());
+    auto expected = model.begin();
+    directory->for_each([&](const Directory::AgentPtr& each) { ASSERT_EQ(each, (expected++)->second); });
+    for (int i = 0; i < 200; ++i) {
+      const Name wanted = *Name::parse("z" + std::to_string(random() % 5000) + ".a.");
+      const auto at = model.lower_bound(wanted);
+      ASSERT_EQ(directory->lower_bound(wanted), static_cast<std::size_t>(std::distance(model.begin(), at)));
+      ASSERT_EQ(directory->find(wanted), at != model.end() && at->first == wanted ? at->second : nullptr);
+    }
+    std::size_t at = 0;
+    for (auto part = directory->slice(0, 100); !part.empty(); part = directory->slice(at, 100)) at += part.size();
+    ASSERT_EQ(at, model.size());
+  }
+  EXPECT_GT(model.size(), 1000U);
 }
 
 }  // namespace

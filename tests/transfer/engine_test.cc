@@ -108,6 +108,36 @@ TEST_F(EngineTest, RemovedZonesAreForgottenIfToldSo) {
   EXPECT_TRUE(stored && stored->empty());
 }
 
+TEST_F(EngineTest, APartOfTheZonesChanges) {
+  ScriptedPrimary primary, second;
+  for (const char* name : {"a.", "b.", "c.", "d."}) primary.serve({.name = name, .serial = 1});
+  second.serve({.name = "b.", .serial = 9});
+  start();
+  set_zones({zone("a.", {peer(primary)}), zone("b.", {peer(primary)}), zone("c.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(1, "a.") && waits_for(1, "b.") && waits_for(1, "c."));
+  const auto change = [&](std::vector<ZoneSettings> set, std::vector<Name> removed, bool forget = false) {
+    std::promise<void> loaded;
+    engine_->change_zones(std::move(set), std::move(removed), forget, [&] { loaded.set_value(); });
+    ASSERT_EQ(loaded.get_future().wait_for(20s), std::future_status::ready);
+  };
+  change({zone("d.", {peer(primary)}), zone("b.", {peer(second, "second")})}, {*Name::parse("C."), *Name::parse("x.")});
+  EXPECT_TRUE(waits_for(1, "d."));
+  EXPECT_TRUE(waits_for(9, "b."));
+  EXPECT_EQ(served("a."), 1U);
+  EXPECT_EQ(served("c."), std::nullopt);
+  EXPECT_EQ(engine_->list(std::nullopt, 10).size(), 3U);
+
+  primary.stop();
+  change({zone("c.", {peer(primary)})}, {});
+  EXPECT_EQ(served("c."), 1U) << "its data were kept";
+  change({zone("c.", {peer(primary)})}, {*Name::parse("c.")}, true);
+  EXPECT_EQ(served("c."), std::nullopt) << "taken away and back: without its data";
+  EXPECT_TRUE(status("c."));
+  change({}, {*Name::parse("a.")}, true);
+  change({zone("a.", {peer(primary)})}, {});
+  EXPECT_EQ(served("a."), std::nullopt);
+}
+
 TEST_F(EngineTest, ReloadsInQuickSuccessionEndWithTheLast) {
   ScriptedPrimary primary, second;
   std::vector<ZoneSettings> before, after;

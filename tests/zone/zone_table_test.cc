@@ -98,6 +98,88 @@ TEST(ZoneTableTest, ManyZonesOfEveryDepth) {
   }
 }
 
+// Tables made of tables, by small and large steps, find what a map of the same slots finds; pages split and empty.
+TEST(ZoneTableTest, ZonesComeAndGo) {
+  RandomRecords random(11);
+  std::map<Name, std::shared_ptr<ZoneSlot>> model;
+  auto table = std::make_unique<const ZoneTable>(std::span<const std::shared_ptr<ZoneSlot>>{});
+  std::size_t largest = 0;
+  for (int round = 0; round < 60; ++round) {
+    std::vector<std::shared_ptr<ZoneSlot>> added, removed;
+    const std::size_t changes = round % 10 == 0 ? 2000 : random.below(20);
+    const bool shrinks = round % 20 == 10;
+    std::map<Name, bool> touched;
+    for (std::size_t i = 0; i < changes; ++i) {
+      if (!model.empty() && (shrinks || random.once_in(3))) {
+        const auto at = std::next(model.begin(), static_cast<long>(random.below(model.size())));
+        if (!touched.emplace(at->first, true).second) continue;
+        if (random.once_in(4)) {  // another slot of the same name takes its place
+          at->second = std::make_shared<ZoneSlot>(random.other_case(at->first), std::make_shared<const ZoneAccess>());
+          added.push_back(at->second);
+        } else {
+          removed.push_back(at->second);
+          model.erase(at);
+        }
+        continue;
+      }
+      const Name apex = Name::prepend(random.octets(1 + random.below(6)), random.name_below(name("."), 3)).value();
+      if (!touched.emplace(apex, true).second || model.contains(apex)) continue;
+      added.push_back(std::make_shared<ZoneSlot>(apex, std::make_shared<const ZoneAccess>()));
+      model.emplace(apex, added.back());
+    }
+    removed.push_back(
+        std::make_shared<ZoneSlot>(name("never.was.there.example."), std::make_shared<const ZoneAccess>()));
+    table = table->with(added, removed);
+    ASSERT_EQ(table->size(), model.size());
+    largest = std::max(largest, model.size());
+    for (const auto& [apex, zone] : model) ASSERT_EQ(table->find_exact(HashedName(apex)), zone.get()) << apex.text();
+    for (const auto& zone : removed) ASSERT_EQ(table->find_exact(HashedName(zone->name())), nullptr);
+    for (const auto& zone : added) {
+      const Name below = random.name_below(zone->name(), 1);
+      std::size_t label = 0;
+      ASSERT_NE(table->find_closest(HashedName(below), &label), nullptr);
+    }
+  }
+  EXPECT_GT(largest, 1500U);
+}
+
+TEST(ZoneTableTest, ATableKeepsItsSlotsAndAnotherLeavesItAlone) {
+  auto first = slot("example.");
+  const std::weak_ptr<ZoneSlot> watch = first;
+  auto table = std::make_unique<const ZoneTable>(std::span(&first, 1));
+  const std::vector gone = {std::move(first)};
+  auto next = table->with({}, gone);
+  EXPECT_EQ(closest(*table, "www.example."), "example.");
+  EXPECT_EQ(closest(*next, "www.example."), "-");
+  const_cast<std::vector<std::shared_ptr<ZoneSlot>>&>(gone).clear();
+  EXPECT_FALSE(watch.expired());
+  table.reset();
+  EXPECT_TRUE(watch.expired());
+}
+
+TEST(ZoneTableTest, OneMoreOfAMillion) {
+  constexpr std::size_t count = 1'000'000;
+  const auto access = std::make_shared<const ZoneAccess>();
+  std::vector<std::shared_ptr<ZoneSlot>> slots;
+  slots.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    slots.push_back(std::make_shared<ZoneSlot>(name("zone" + std::to_string(i) + ".example."), access));
+  }
+  auto table = std::make_unique<const ZoneTable>(slots);
+  double slowest = 0;
+  for (int i = 0; i < 50; ++i) {
+    const std::vector added = {slot("added" + std::to_string(i) + ".example.")};
+    const auto begin = std::chrono::steady_clock::now();
+    auto next = table->with(added, std::span(slots).subspan(static_cast<std::size_t>(i), 1));
+    slowest =
+        std::max(slowest, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    table = std::move(next);
+  }
+  EXPECT_EQ(table->size(), count);
+  EXPECT_LT(slowest, 20) << "milliseconds";
+  RecordProperty("slowest_microseconds", static_cast<int>(slowest * 1000));
+}
+
 TEST(ZoneTableTest, ANameOf127Labels) {
   std::string deep;
   for (int i = 0; i < 127; ++i) deep += "a.";
