@@ -21,7 +21,7 @@ std::string member_fact_key(ByteView name) {
   return key;
 }
 
-KeptFact member_fact(NameView catalog, const CatalogMember& member, WallSeconds removed_at) {
+Fact member_fact(NameView catalog, const CatalogMember& member, WallSeconds removed_at) {
   Bytes value;
   append_u8(value, format_version);
   append(value, catalog.wire());

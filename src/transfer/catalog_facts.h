@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "store/zone_store.h"
 #include "transfer/catalog.h"
-#include "transfer/fact_store.h"
 
 namespace understudy {
 
@@ -29,7 +29,7 @@ struct StoredMember {
 
 /// The key of the member whose name's octets in lower case are `name`.
 std::string member_fact_key(ByteView name);
-KeptFact member_fact(NameView catalog, const CatalogMember& member, WallSeconds removed_at = 0);
+Fact member_fact(NameView catalog, const CatalogMember& member, WallSeconds removed_at = 0);
 /// Errc::corrupt.
 Result<StoredMember> read_member_fact(std::string_view key, ByteView value);
 

@@ -45,7 +45,7 @@ std::uint64_t CatalogPlan::count(MemberChange kind) const {
   return static_cast<std::uint64_t>(std::ranges::count(changes, kind, &Change::kind));
 }
 
-void CatalogPlan::for_each_fact(const std::function<void(KeptFact)>& f) const {
+void CatalogPlan::for_each_fact(const std::function<void(Fact)>& f) const {
   for (const auto& [kind, member] : changes) {
     switch (kind) {
       case MemberChange::released:
@@ -138,8 +138,8 @@ std::vector<CatalogConflict> CatalogRegistry::some_conflicts(const Catalog& cata
   return out;
 }
 
-std::vector<CatalogView> CatalogRegistry::catalogs() const {
-  std::vector<CatalogView> out;
+std::vector<CatalogStatus> CatalogRegistry::catalogs() const {
+  std::vector<CatalogStatus> out;
   out.reserve(catalogs_.size());
   for (const Catalog& catalog : catalogs_) {
     out.push_back({.catalog = catalog.rule.catalog,

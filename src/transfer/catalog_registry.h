@@ -96,12 +96,12 @@ struct CatalogPlan {
   WallSeconds at = 0;
 
   [[nodiscard]] std::uint64_t count(MemberChange kind) const;
-  /// Calls f(KeptFact) with every fact that changes.
-  void for_each_fact(const std::function<void(KeptFact)>& f) const;
+  /// Calls f(Fact) with every fact that changes.
+  void for_each_fact(const std::function<void(Fact)>& f) const;
 };
 
 /// What is known of a catalog.
-struct CatalogView {
+struct CatalogStatus {
   Name catalog;
   bool configured = true;
   std::optional<Serial> serial;                 // of the list that is in force
@@ -138,7 +138,7 @@ class CatalogRegistry {
   /// Takes out of the trash what was there long enough: names whose data are to be forgotten and facts deleted.
   std::vector<Name> purge(WallSeconds now);
 
-  [[nodiscard]] std::vector<CatalogView> catalogs() const;
+  [[nodiscard]] std::vector<CatalogStatus> catalogs() const;
   [[nodiscard]] std::uint64_t member_count() const;
   /// Every member that a catalog provides, grouped by catalog.
   void for_each_member(const std::function<void(const MemberRef&)>& f) const;

@@ -104,8 +104,8 @@ keys:
 // The words that commands know are those of the engine.
 TEST(Settings, StatesHaveOneWordEach) {
   std::size_t i = 0;
-  for (const auto state :
-       {ZoneState::loading, ZoneState::empty, ZoneState::ok, ZoneState::failing, ZoneState::expired, ZoneState::stale}) {
+  for (const auto state : {ZoneState::loading, ZoneState::empty, ZoneState::ok, ZoneState::failing, ZoneState::expired,
+                           ZoneState::stale}) {
     EXPECT_EQ(zone_states[i++], zone_state_text(state));
   }
   EXPECT_EQ(i, std::size(zone_states));

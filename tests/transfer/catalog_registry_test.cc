@@ -76,7 +76,7 @@ class CatalogRegistryTest : public ::testing::Test {
   }
   CatalogPlan store(CatalogPlan plan) {
     last_facts_ = 0;
-    plan.for_each_fact([&](KeptFact fact) {
+    plan.for_each_fact([&](Fact fact) {
       ++last_facts_;
       if (fact.value) {
         facts_[fact.key] = *fact.value;
@@ -99,8 +99,8 @@ class CatalogRegistryTest : public ::testing::Test {
     registry_->restored();
     set(catalogs);
   }
-  CatalogView view(std::string_view catalog) {
-    for (CatalogView& each : registry_->catalogs()) {
+  CatalogStatus view(std::string_view catalog) {
+    for (CatalogStatus& each : registry_->catalogs()) {
       if (each.catalog == name(catalog)) return each;
     }
     ADD_FAILURE() << "no catalog " << catalog;
@@ -341,7 +341,7 @@ TEST_F(CatalogRegistryTest, FactsBringEverythingBack) {
 
 TEST_F(CatalogRegistryTest, DamagedFactsAreRefused) {
   const auto a = list("a.", "x. 1 >b. gold");
-  const KeptFact good = member_fact(name("a."), a->member(0), 77);
+  const Fact good = member_fact(name("a."), a->member(0), 77);
   const auto read = read_member_fact(good.key, *good.value);
   ASSERT_TRUE(read) << read.error().text();
   EXPECT_EQ(*read, (StoredMember{name("x."), name("a."), {'1'}, name("b."), {"gold"}, 77}));

@@ -1,0 +1,60 @@
+// Joins the catalogs with the engine: which zones there are, from the configuration, from commands and from catalogs.
+//
+// A new version of a catalog is read and compared on the manager's own thread; what changes goes to the engine by
+// change_zones() and to the store as one fact per member. What is stored brings members and zones added at run time
+// back at the next start, before any catalog is confirmed. What is held, broken or in conflict is said once in the log
+// and stands in status(). Once started, only the manager sets the engine's zones.
+// Thread-safe. Functions that take a CommandDone return at once and call it on the manager's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/clock.h"
+#include "store/zone_store.h"
+#include "transfer/catalog_settings.h"
+#include "transfer/engine.h"
+
+namespace understudy {
+
+class CatalogManager {
+ public:
+  /// All outlive the manager, which must be stopped before the engine.
+  CatalogManager(TransferEngine& engine, ZoneStore& store, const Clock& clock);
+  ~CatalogManager();  // stop()
+
+  /// What TransferEngine::set_zones() is for configured zones alone: at start and at every reload. Reads what is stored
+  /// the first time; Errc::storage. A catalog that is no longer there keeps its members until accept(). Blocks until
+  /// the zones are published; waits for catalog work under way.
+  Result<void> set_zones(ZoneSources sources, bool forget_removed, std::function<void()> loaded);
+
+  /// To be called for every version that is published of any zone, or of those for which is_catalog(); from any thread.
+  /// Of several versions of one catalog the last one counts.
+  void published(const std::shared_ptr<const Zone>& version);
+  /// The zone has expired: its members stay as they are.
+  void expired(NameView zone);
+  [[nodiscard]] bool is_catalog(NameView zone) const;
+
+  /// Applies what is held.
+  void accept(NameView catalog, CommandDone done);
+  /// Adds zones, or changes their templates; all or none. Errc::refused for a configured one, not_found for a template.
+  void add_zones(std::vector<RunTimeZone> zones, CommandDone done);
+  /// Errc::not_found unless all were added at run time; then none is removed.
+  void remove_zones(std::vector<Name> zones, bool forget, CommandDone done);
+
+  [[nodiscard]] std::vector<CatalogStatus> status() const;
+  /// The catalog that provides the zone, if one does.
+  [[nodiscard]] std::optional<Name> catalog_of(NameView zone) const;
+  /// Looks for what is due to be purged now instead of within a minute.
+  void clock_changed();
+
+  /// Ends its thread; what was begun is finished, commands that wait end with Errc::cancelled. Idempotent.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace understudy

@@ -1,0 +1,349 @@
+#include "transfer/catalog_manager.h"
+
+#include <gmock/gmock.h>
+
+#include "base/log.h"
+#include "transfer/fixture.h"
+#include "zone/zone_fixture.h"
+
+namespace understudy {
+namespace {
+
+using ::testing::HasSubstr;
+using zone_fixture::name;
+
+class CatalogManagerTest : public EngineTest {
+ protected:
+  void start_all(ZoneSources sources) {
+    start();
+    manager_ = std::make_unique<CatalogManager>(*engine_, *store_, wall_);
+    set(std::move(sources));
+  }
+  void set(ZoneSources sources) {
+    std::promise<void> loaded;
+    const auto set = manager_->set_zones(std::move(sources), false, [&] { loaded.set_value(); });
+    ASSERT_TRUE(set) << set.error().text();
+    ASSERT_EQ(loaded.get_future().wait_for(60s), std::future_status::ready);
+  }
+  void stop_all() {
+    manager_.reset();
+    stop();
+  }
+  ~CatalogManagerTest() override { stop_all(); }
+
+  /// Templates "one" and "two", with one primary each.
+  ZoneSources sources(std::vector<std::string> zones = {}, std::vector<std::string> catalogs = {"a."}) {
+    ZoneSources out;
+    for (const std::string& each : zones) out.zones.push_back(zone(each, {peer(first_)}));
+    for (const std::string& each : catalogs) {
+      out.zones.push_back(zone(each, {}));
+      out.catalogs.push_back({.rule = {.catalog = name(each)},
+                              .limits = {.max_members = 150'000},
+                              .templates = {"one", {{"gold", "two"}}}});
+    }
+    out.from_template = [this](NameView member, const std::string& wanted) -> std::optional<ZoneSettings> {
+      if (wanted == "one") return zone(member.text(), {peer(first_)});
+      if (wanted == "two") return zone(member.text(), {peer(second_, "second")});
+      if (wanted == "none") return zone(member.text(), {});
+      return std::nullopt;
+    };
+    return out;
+  }
+  static std::shared_ptr<const Zone> catalog(std::uint32_t serial, const std::string& members,
+                                             const std::string& apex = "a.", const std::string& version = "2") {
+    return zone_fixture::build("@ 0 IN SOA invalid. invalid. " + std::to_string(serial) +
+                                   " 3600 600 86400 0\n@ 0 IN NS invalid.\nversion 0 IN TXT \"" + version + "\"\n" +
+                                   members,
+                               apex);
+  }
+  static std::string member(const std::string& label, const std::string& zone, const std::string& group = "") {
+    std::string out = label + ".zones 0 IN PTR " + zone + "\n";
+    if (!group.empty()) out += "group." + label + ".zones 0 IN TXT \"" + group + "\"\n";
+    return out;
+  }
+  /// Until the manager has done what was asked of it before.
+  void settle() {
+    std::promise<void> done;
+    manager_->accept(name("no.such.catalog."), [&](const CommandOutcome&) { done.set_value(); });
+    done.get_future().wait();
+  }
+  void publish(const std::shared_ptr<const Zone>& version) {
+    manager_->published(version);
+    settle();
+  }
+  CommandOutcome wait_for(const std::function<void(CommandDone)>& command) {
+    std::promise<CommandOutcome> outcome;
+    command([&](CommandOutcome got) { outcome.set_value(std::move(got)); });
+    return outcome.get_future().get();
+  }
+  CommandOutcome accept(const std::string& catalog) {
+    return wait_for([&](CommandDone done) { manager_->accept(name(catalog), std::move(done)); });
+  }
+  CommandOutcome add(const std::string& zone, const std::string& wanted) {
+    return wait_for([&](CommandDone done) { manager_->add_zones({{name(zone), wanted}}, std::move(done)); });
+  }
+  CommandOutcome remove(const std::string& zone, bool forget = false) {
+    return wait_for([&](CommandDone done) { manager_->remove_zones({name(zone)}, forget, std::move(done)); });
+  }
+  std::optional<CatalogStatus> catalog_status(const std::string& catalog = "a.") {
+    for (const CatalogStatus& each : manager_->status()) {
+      if (each.catalog == name(catalog)) return each;
+    }
+    return std::nullopt;
+  }
+  bool is_stored(const std::string& zone) { return store_->load(name(zone)).has_value(); }
+
+  ScriptedPrimary first_, second_;
+  ManualClock wall_;
+  std::unique_ptr<CatalogManager> manager_;
+};
+
+TEST_F(CatalogManagerTest, MembersAreServedAndComeBackWithoutAnyPrimary) {
+  for (const char* each : {"x.", "y.", "z."}) {
+    first_.serve({.name = each, .serial = 1});
+    second_.serve({.name = each, .serial = 9});
+  }
+  start_all(sources());
+  publish(catalog(1, member("1", "x.") + member("2", "y.", "gold") + member("3", "z.", "unknown")));
+  EXPECT_TRUE(waits_for(1, "x."));
+  EXPECT_TRUE(waits_for(9, "y.")) << "its group chooses another template";
+  EXPECT_TRUE(waits_for(1, "z."));
+  EXPECT_EQ(catalog_status()->members, 3U);
+  EXPECT_EQ(catalog_status()->serial, Serial{1});
+  EXPECT_EQ(manager_->catalog_of(name("X.")), name("a."));
+
+  publish(catalog(2, member("1", "x.", "gold") + member("2", "y.", "gold")));
+  EXPECT_TRUE(waits_for(9, "x.")) << "another group, another primary";
+  EXPECT_EQ(served("z."), std::nullopt);
+  EXPECT_FALSE(status("z."));
+  EXPECT_TRUE(is_stored("z."));
+
+  stop_all();
+  first_.stop();
+  second_.stop();
+  start_all(sources());
+  EXPECT_EQ(served("x."), 9U) << "before any catalog is there";
+  EXPECT_EQ(served("y."), 9U);
+  EXPECT_FALSE(status("z."));
+  EXPECT_EQ(catalog_status()->trash, 1U);
+  publish(catalog(3, member("1", "x.", "gold") + member("2", "y.", "gold") + member("3", "z.")));
+  EXPECT_TRUE(waits_for(1, "z.")) << "back with its data";
+}
+
+TEST_F(CatalogManagerTest, AResetForgetsTheData) {
+  first_.serve({.name = "x.", .serial = 5});
+  start_all(sources());
+  publish(catalog(1, member("1", "x.")));
+  ASSERT_TRUE(waits_for(5, "x."));
+  first_.serve({.name = "x.", .serial = 2});
+  publish(catalog(2, member("other", "x.")));
+  EXPECT_TRUE(waits_for(2, "x.")) << "taken anew, whatever the serial";
+  // Out of the trash with another label, while the primary is gone: nothing to answer from.
+  publish(catalog(3, ""));
+  EXPECT_TRUE(is_stored("x."));
+  first_.stop();
+  publish(catalog(4, member("third", "x.")));
+  EXPECT_TRUE(status("x."));
+  EXPECT_EQ(served("x."), std::nullopt);
+  EXPECT_FALSE(is_stored("x."));
+}
+
+TEST_F(CatalogManagerTest, TheBrakeHoldsUntilItIsAccepted) {
+  std::string many;
+  for (int i = 0; i < 20; ++i) {
+    const std::string zone = "m" + std::to_string(i) + ".";
+    first_.serve({.name = zone, .serial = 1});
+    many += member("l" + std::to_string(i), zone);
+  }
+  start_all(sources());
+  publish(catalog(1, many));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(waits_for(1, "m" + std::to_string(i) + "."));
+  publish(catalog(2, ""));
+  ASSERT_TRUE(catalog_status()->hold);
+  EXPECT_EQ(catalog_status()->hold->reason, HoldReason::brake);
+  EXPECT_EQ(catalog_status()->hold->removed, 20U);
+  EXPECT_EQ(served("m0."), 1U);
+  stop_all();
+  first_.stop();
+  start_all(sources());
+  EXPECT_EQ(served("m0."), 1U) << "a restart accepts nothing";
+  publish(catalog(2, ""));
+  EXPECT_TRUE(catalog_status()->hold);
+  const CommandOutcome outcome = accept("a.");
+  ASSERT_TRUE(outcome.result) << outcome.result.error().text();
+  EXPECT_EQ(outcome.text, "20 removed");
+  EXPECT_EQ(served("m0."), std::nullopt);
+  EXPECT_FALSE(catalog_status()->hold);
+  EXPECT_EQ(catalog_status()->trash, 20U);
+  EXPECT_EQ(accept("a.").result.error().code, Errc::not_found);
+
+  wall_.jump_wall_seconds(7 * 86400 - 10);
+  manager_->clock_changed();
+  settle();
+  EXPECT_TRUE(is_stored("m0."));
+  publish(catalog(3, member("l0", "m0.")));
+  EXPECT_TRUE(waits_for(1, "m0.")) << "back at once, without a primary";
+  wall_.jump_wall_seconds(10);
+  manager_->clock_changed();
+  settle();
+  EXPECT_TRUE(is_stored("m0."));
+  EXPECT_FALSE(is_stored("m1.")) << "purged";
+  EXPECT_EQ(catalog_status()->trash, 0U);
+}
+
+TEST_F(CatalogManagerTest, BrokenTooLargeAndExpiredOnesKeepTheirMembers) {
+  first_.serve({.name = "x.", .serial = 1});
+  start_all(sources());
+  publish(catalog(1, member("1", "x.")));
+  ASSERT_TRUE(waits_for(1, "x."));
+  publish(catalog(2, member("1", "y."), "a.", "1"));
+  EXPECT_EQ(catalog_status()->hold->reason, HoldReason::broken);
+  EXPECT_THAT(catalog_status()->hold->detail, HasSubstr("not \"2\""));
+  EXPECT_EQ(accept("a.").result.error().code, Errc::refused);
+  EXPECT_EQ(served("x."), 1U);
+  publish(catalog(3, member("1", "x.") + member("2", "X.")));
+  EXPECT_THAT(catalog_status()->hold->detail, HasSubstr("more than once"));
+  publish(catalog(4, member("1", "x.")));
+  EXPECT_FALSE(catalog_status()->hold);
+  manager_->expired(name("a."));
+  settle();
+  EXPECT_EQ(catalog_status()->hold->reason, HoldReason::expired);
+  EXPECT_EQ(served("x."), 1U);
+}
+
+TEST_F(CatalogManagerTest, ACatalogThatIsNoLongerConfiguredKeepsItsMembersUntilAccepted) {
+  first_.serve({.name = "x.", .serial = 1});
+  start_all(sources());
+  publish(catalog(1, member("1", "x.")));
+  ASSERT_TRUE(waits_for(1, "x."));
+  set(sources({}, {}));
+  EXPECT_EQ(served("x."), 1U);
+  EXPECT_EQ(catalog_status()->hold->reason, HoldReason::vanished);
+  stop_all();
+  start_all(sources({}, {}));
+  EXPECT_EQ(served("x."), 1U) << "its template is remembered";
+  publish(catalog(2, ""));
+  EXPECT_EQ(served("x."), 1U) << "it is no catalog any more";
+  EXPECT_TRUE(accept("a.").result);
+  EXPECT_FALSE(status("x."));
+  EXPECT_TRUE(manager_->status().empty());
+  stop_all();
+  start_all(sources({}, {}));
+  EXPECT_FALSE(status("x."));
+}
+
+TEST_F(CatalogManagerTest, ConfiguredZonesGoFirstThenThoseAddedThenMembers) {
+  first_.serve({.name = "x.", .serial = 1});
+  second_.serve({.name = "x.", .serial = 9});
+  start_all(sources({"x."}));
+  ASSERT_TRUE(waits_for(1, "x."));
+  publish(catalog(1, member("1", "x.", "gold") + member("2", "a.")));
+  EXPECT_EQ(catalog_status()->members, 0U);
+  EXPECT_EQ(catalog_status()->conflicts, 2U) << "the catalog itself is none of its members";
+  EXPECT_EQ(add("x.", "two").result.error().code, Errc::refused);
+  EXPECT_EQ(remove("x.").result.error().code, Errc::not_found);
+
+  set(sources());
+  EXPECT_TRUE(waits_for(9, "x.")) << "the configuration let go of it: the member takes its place";
+  EXPECT_EQ(manager_->catalog_of(name("x.")), name("a."));
+  first_.serve({.name = "x.", .serial = 20});
+  EXPECT_TRUE(add("x.", "one").result);
+  EXPECT_TRUE(waits_for(20, "x."));
+  EXPECT_EQ(manager_->catalog_of(name("x.")), std::nullopt);
+  publish(catalog(2, ""));
+  EXPECT_EQ(served("x."), 20U) << "not the catalog's to remove";
+  publish(catalog(3, member("1", "x.", "gold")));
+  second_.serve({.name = "x.", .serial = 30});
+  EXPECT_TRUE(remove("x.").result);
+  EXPECT_TRUE(waits_for(30, "x."));
+}
+
+TEST_F(CatalogManagerTest, ZonesAddedAtRunTimeStay) {
+  first_.serve({.name = "x.", .serial = 1});
+  start_all(sources());
+  EXPECT_EQ(add("x.", "no such").result.error().code, Errc::not_found);
+  EXPECT_FALSE(status("x."));
+  ASSERT_TRUE(add("x.", "one").result);
+  ASSERT_TRUE(waits_for(1, "x."));
+  stop_all();
+  first_.stop();
+  start_all(sources());
+  EXPECT_EQ(served("x."), 1U);
+  set(sources());
+  EXPECT_EQ(served("x."), 1U) << "a reload keeps it";
+  ASSERT_TRUE(remove("X.", true).result);
+  EXPECT_FALSE(status("x."));
+  EXPECT_TRUE(eventually([&] { return !is_stored("x."); }));
+  EXPECT_EQ(remove("x.").result.error().code, Errc::not_found);
+  stop_all();
+  start_all(sources());
+  EXPECT_FALSE(status("x."));
+}
+
+TEST_F(CatalogManagerTest, AMemberWithoutATemplateIsNotServed) {
+  first_.serve({.name = "x.", .serial = 1});
+  start_all(sources());
+  publish(catalog(1, member("1", "x.")));
+  ASSERT_TRUE(waits_for(1, "x."));
+  ZoneSources changed = sources();
+  changed.catalogs[0].templates = {"", {{"gold", "two"}}};
+  set(std::move(changed));
+  EXPECT_FALSE(status("x."));
+  EXPECT_EQ(catalog_status()->members, 1U);
+  set(sources());
+  EXPECT_EQ(served("x."), 1U);
+}
+
+TEST_F(CatalogManagerTest, CommandsEndWhenItStops) {
+  start_all(sources());
+  manager_->stop();
+  EXPECT_EQ(add("x.", "one").result.error().code, Errc::cancelled);
+  EXPECT_EQ(accept("a.").result.error().code, Errc::cancelled);
+}
+
+TEST_F(CatalogManagerTest, AHundredThousandMembers) {
+  constexpr int count = 100'000;
+  set_log_level(LogLevel::error);
+  const auto content = [](std::uint32_t serial, int first) {
+    std::string members;
+    for (int i = first; i < first + count; ++i) {
+      members += member("l" + std::to_string(i), "zone" + std::to_string(i) + ".example.");
+    }
+    return catalog(serial, members);
+  };
+  const auto with_templates = [&] {
+    ZoneSources out = sources();
+    out.catalogs[0].templates = {"none", {}};
+    return out;
+  };
+  start_all(with_templates());
+  publish(content(1, 0));
+  EXPECT_EQ(catalog_status()->members, static_cast<std::uint64_t>(count));
+  EXPECT_EQ(engine_->list(std::nullopt, 200'000).size(), count + 1U);
+
+  const auto next = content(2, 1);
+  const auto begin = std::chrono::steady_clock::now();
+  publish(next);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  RecordProperty("milliseconds_for_one_of_100000", static_cast<int>(1000 * took.count()));
+  EXPECT_FALSE(status("zone0.example."));
+  EXPECT_TRUE(status("zone100000.example."));
+  EXPECT_LT(took.count(), 5.0);
+
+  publish(content(3, count + 1));
+  EXPECT_EQ(catalog_status()->hold->removed, static_cast<std::uint64_t>(count));
+  stop_all();
+  start_all(with_templates());
+  EXPECT_EQ(catalog_status()->members, static_cast<std::uint64_t>(count));
+  EXPECT_TRUE(status("zone100000.example."));
+  EXPECT_EQ(engine_->list(std::nullopt, 200'000).size(), count + 1U);
+
+  std::string too_many;
+  for (int i = 0; i <= 150'000; ++i) too_many += member("t" + std::to_string(i), "t" + std::to_string(i) + ".");
+  publish(catalog(4, too_many));
+  EXPECT_THAT(catalog_status()->hold->detail, HasSubstr("over 150000 members"));
+  set_log_level(LogLevel::info);
+}
+
+}  // namespace
+}  // namespace understudy

@@ -1,0 +1,66 @@
+#include "transfer/zone_inventory.h"
+
+#include <gmock/gmock.h>
+
+#include "transfer/catalog_settings.h"
+#include "zone/zone_fixture.h"
+
+namespace understudy {
+namespace {
+
+using ::testing::UnorderedElementsAre;
+using zone_fixture::name;
+
+TEST(ZoneInventory, ConfiguredGoesBeforeRunTime) {
+  ZoneInventory inventory;
+  EXPECT_EQ(inventory.origin(name("a.")), ZoneOrigin::none);
+  inventory.add({name("A."), "default"});
+  inventory.add({name("b."), "default"});
+  EXPECT_EQ(inventory.origin(name("a.")), ZoneOrigin::run_time);
+  EXPECT_THAT(inventory.set_configured(std::vector{name("a."), name("c."), name("C.")}),
+              UnorderedElementsAre(name("c.")))
+      << "a. was reserved before";
+  EXPECT_EQ(inventory.origin(name("a.")), ZoneOrigin::configured);
+  std::vector<std::string> run_time;
+  inventory.for_each_run_time([&](const RunTimeZone& zone) { run_time.push_back(zone.name.text()); });
+  EXPECT_THAT(run_time, UnorderedElementsAre("b."));
+  EXPECT_THAT(inventory.set_configured(std::vector{name("d.")}), UnorderedElementsAre(name("c."), name("d.")));
+  EXPECT_EQ(inventory.origin(name("a.")), ZoneOrigin::run_time) << "it is still there";
+  inventory.remove(name("A."));
+  EXPECT_FALSE(inventory.is_reserved(name("a.")));
+  EXPECT_FALSE(inventory.was_added(name("a.")));
+  EXPECT_TRUE(inventory.was_added(name("B.")));
+}
+
+TEST(ZoneInventory, Facts) {
+  const RunTimeZone zone{name("example."), "gold"};
+  const Fact fact = run_time_fact(zone);
+  EXPECT_EQ(read_run_time_fact(fact.key, *fact.value).value(), zone);
+  EXPECT_EQ(no_run_time_fact(name("EXAMPLE.")).key, fact.key);
+  EXPECT_EQ(read_run_time_fact(fact.key + "x", *fact.value).error().code, Errc::corrupt);
+  EXPECT_FALSE(read_run_time_fact(fact.key, Bytes{}));
+  EXPECT_FALSE(read_run_time_fact(fact.key, Bytes{9, 'x'}));
+  EXPECT_FALSE(read_run_time_fact("zone/", *fact.value));
+}
+
+TEST(CatalogSettings, TemplatesByGroup) {
+  const TemplateChoice choice{"plain", {{"gold", "fast"}, {"silver", "slow"}}};
+  EXPECT_EQ(choice.template_for({}), "plain");
+  EXPECT_EQ(choice.template_for(std::vector<std::string>{"unknown"}), "plain");
+  EXPECT_EQ(choice.template_for(std::vector<std::string>{"bronze", "gold", "silver"}), "fast");
+  const Fact fact = template_choice_fact(name("Catalog."), choice);
+  const auto read = read_template_choice_fact(fact.key, *fact.value);
+  ASSERT_TRUE(read) << read.error().text();
+  EXPECT_EQ(read->first, name("catalog."));
+  EXPECT_EQ(read->second, choice);
+  EXPECT_EQ(no_template_choice_fact(name("catalog.")).key, fact.key);
+  for (std::size_t size = 0; size < fact.value->size(); ++size) {
+    const auto part = read_template_choice_fact(fact.key, ByteView(*fact.value).first(size));
+    EXPECT_TRUE(!part || part->second.group_templates.size() < 2) << size;
+  }
+  EXPECT_FALSE(read_template_choice_fact("catalog", *fact.value));
+  EXPECT_FALSE(read_template_choice_fact(fact.key + "x", *fact.value));
+}
+
+}  // namespace
+}  // namespace understudy
