@@ -88,7 +88,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto not_reserved = [](NameView) { return false; };
   CatalogRegistry registry(not_reserved);
   const std::array rules = {CatalogRule{.catalog = Name::parse("c.").value()}};
-  registry.set_catalogs(rules);
+  registry.set_catalogs(rules, 1000);
   std::map<std::string, Bytes> facts;
   for (const ByteView part : {input.first(middle), input.subspan(middle)}) {
     const auto content = read_catalog(zone_of(part));

@@ -86,6 +86,21 @@ Result<std::vector<StoredZone>> ZoneStore::list(const std::function<void(const s
   return listed;
 }
 
+Result<std::optional<StoredZone>> ZoneStore::find(NameView zone) const {
+  return state_->with_database([&]() -> Result<std::optional<StoredZone>> {
+    if (const auto lost = state_->lost_zone(zone)) return fail(Errc::corrupt, zone.text() + ": " + lost->reason);
+    US_ASSIGN(auto head, state_->head_of(zone));
+    if (!head) return std::nullopt;
+    StoredZone out{head->name, Serial{head->serial}, head->timers, head->records, head->nodes, std::move(head->source)};
+    const std::string key = timers_key(zone);
+    rocksdb::PinnableSlice value;
+    if (state_->database->get(key, value).ok()) {
+      if (const auto timers = decode_timers(key, text_of(value))) out.timers = *timers;
+    }
+    return out;
+  });
+}
+
 Result<LoadedZone> ZoneStore::load(NameView zone) const {
   return state_->with_database([&]() -> Result<LoadedZone> {
     if (const auto lost = state_->lost_zone(zone)) return fail(Errc::corrupt, zone.text() + ": " + lost->reason);

@@ -83,6 +83,8 @@ class ZoneStore {
   /// than the one acknowledged are left out and reported through `damaged`, one sentence each, until they are committed
   /// again or removed.
   Result<std::vector<StoredZone>> list(const std::function<void(const std::string&)>& damaged) const;
+  /// The same for one zone; nullopt if it has no committed version. Errc::corrupt (it is damaged or lost), storage.
+  Result<std::optional<StoredZone>> find(NameView zone) const;
   /// Reads the newest version and its history: Errc::not_found, corrupt (a block or a delta of the chain fails its
   /// checks or is missing: take the zone again), storage. Record content, count and serial are verified against the
   /// head. Damage to a delta that is only history costs the history up to there.

@@ -231,7 +231,7 @@ std::optional<ZoneSettings> CatalogManager::State::settings_of(const MemberRef& 
   const auto choice = choices.find(member.catalog());
   if (choice != choices.end()) {
     if (const std::string& wanted = choice->second.template_for(what.groups); !wanted.empty()) {
-      if (auto settings = sources.from_template(what.name, wanted)) return settings;
+      if (auto settings = sources.from_template(what.name, wanted, &member.catalog())) return settings;
     }
   }
   ++unserved_count;
@@ -318,7 +318,7 @@ void CatalogManager::State::publish_status() {
 }
 
 void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::string detail) {
-  registry.hold(catalog, reason, std::move(detail));
+  registry.hold(catalog, reason, std::move(detail), clock.wall_seconds());
   publish_status();
   Lock lock(status_mutex);
   for (const CatalogStatus& each : statuses) {
@@ -406,7 +406,7 @@ void CatalogManager::State::look_at_catalogs() {
 
 void CatalogManager::State::reconsider(std::span<const Name> names, CatalogPlan& plan) {
   plan = registry.reconsider(names, clock.wall_seconds());
-  for (const CatalogConflict& conflict : plan.conflicts) {
+  for (const MemberConflict& conflict : plan.conflicts) {
     log_warning("zone {} takes the place of a catalog's member; take it out of the catalog", conflict.member.text());
   }
   if (plan.conflict_count > plan.conflicts.size()) {
@@ -429,7 +429,7 @@ void CatalogManager::State::set_sources(ZoneSources next) {
     choices.insert_or_assign(name, catalog.templates);
     facts.push_back(template_choice_fact(name, catalog.templates));
   }
-  registry.set_catalogs(rules);
+  registry.set_catalogs(rules, clock.wall_seconds());
   for (const CatalogStatus& each : registry.catalogs()) configured.insert(each.catalog);
   std::erase_if(choices, [&](const auto& choice) {
     if (configured.contains(choice.first)) return false;
@@ -446,7 +446,7 @@ std::vector<ZoneSettings> CatalogManager::State::all_zones() {
   std::vector<ZoneSettings> all = std::exchange(sources.zones, {});
   all.reserve(all.size() + inventory.run_time_count() + registry.member_count());
   inventory.for_each_run_time([&](const RunTimeZone& zone) {
-    if (auto settings = sources.from_template(zone.name, zone.template_name)) {
+    if (auto settings = sources.from_template(zone.name, zone.template_name, nullptr)) {
       all.push_back(*std::move(settings));
     } else {
       log_error("zone {}, which was added at run time, is not served, because there is no template {}",
@@ -460,7 +460,7 @@ std::vector<ZoneSettings> CatalogManager::State::all_zones() {
 }
 
 CatalogManager::CatalogManager(TransferEngine& engine, ZoneStore& store, const Clock& clock)
-    : state_(std::make_unique<State>(engine, store, clock)) {}
+    : state_(std::make_shared<State>(engine, store, clock)) {}
 
 CatalogManager::~CatalogManager() {
   stop();
@@ -482,8 +482,11 @@ Result<void> CatalogManager::set_zones(ZoneSources sources, bool forget_removed,
   CatalogPlan plan;
   state.reconsider(changed, plan);
   state.save(plan);
-  state.engine.set_zones(state.all_zones(), forget_removed, [&state, then = std::move(loaded)] {
-    state.post({.run = [&state] { state.look_at_catalogs(); }, .cancel = nullptr});
+  state.engine.set_zones(state.all_zones(), forget_removed, [weak = std::weak_ptr(state_), then = std::move(loaded)] {
+    // Once stop() has ended the thread, post() drops the task.
+    if (const auto alive = weak.lock()) {
+      alive->post({.run = [raw = alive.get()] { raw->look_at_catalogs(); }, .cancel = nullptr});
+    }
     if (then) then();
   });
   state.report_unserved();
@@ -539,7 +542,8 @@ CommandOutcome CatalogManager::State::add_zones(const std::vector<RunTimeZone>& 
     if (inventory.origin(zone.name) == ZoneOrigin::configured) {
       return {fail(Errc::refused, fmt::format("zone {} is configured", zone.name.text())), ""};
     }
-    auto settings = sources.from_template ? sources.from_template(zone.name, zone.template_name) : std::nullopt;
+    auto settings =
+        sources.from_template ? sources.from_template(zone.name, zone.template_name, nullptr) : std::nullopt;
     if (!settings || zone.template_name.size() > 255) {
       return {fail(Errc::not_found, fmt::format("template {}", zone.template_name)), ""};
     }

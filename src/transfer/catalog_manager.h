@@ -54,7 +54,7 @@ class CatalogManager {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // shared with what waits in the engine
 };
 
 }  // namespace understudy

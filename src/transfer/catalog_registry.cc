@@ -126,8 +126,8 @@ std::optional<MemberRef> CatalogRegistry::find(NameView name) const {
   return ref(place);
 }
 
-std::vector<CatalogConflict> CatalogRegistry::some_conflicts(const Catalog& catalog) const {
-  std::vector<CatalogConflict> out;
+std::vector<MemberConflict> CatalogRegistry::some_conflicts(const Catalog& catalog) const {
+  std::vector<MemberConflict> out;
   const std::uint64_t wanted = std::min<std::uint64_t>(some, catalog.content->size() - catalog.owned_count);
   for (std::uint32_t i = 0; out.size() < wanted; ++i) {
     if (catalog.owned[i]) continue;
@@ -187,7 +187,7 @@ void CatalogRegistry::restored() {
   }
 }
 
-void CatalogRegistry::set_catalogs(std::span<const CatalogRule> rules) {
+void CatalogRegistry::set_catalogs(std::span<const CatalogRule> rules, WallSeconds now) {
   std::vector<Catalog> before = std::exchange(catalogs_, {});
   for (const CatalogRule& rule : rules) {
     if (find_catalog(rule.catalog) != nullptr) continue;
@@ -209,9 +209,14 @@ void CatalogRegistry::set_catalogs(std::span<const CatalogRule> rules) {
   for (Catalog& gone : before) {
     if (gone.owned_count == 0) continue;
     gone.configured = false;
-    gone.hold = CatalogHold{.reason = HoldReason::vanished, .removed = gone.owned_count};
+    gone.set_hold({.reason = HoldReason::vanished, .removed = gone.owned_count}, now);
     catalogs_.push_back(std::move(gone));
   }
+}
+
+void CatalogRegistry::Catalog::set_hold(CatalogHold next, WallSeconds now) {
+  next.since = hold && hold->since != 0 && hold->reason == next.reason ? hold->since : now;
+  hold = std::move(next);
 }
 
 // Updates.
@@ -233,6 +238,7 @@ struct CatalogRegistry::Merge {
 CatalogRegistry::Loss CatalogRegistry::loss_of(const Catalog& catalog, const CatalogContent& next) {
   Loss loss;
   walk_both(*catalog.content, next, [&](auto old_index, auto index) {
+    if (!old_index) ++loss.added;
     if (!old_index || !catalog.owned[*old_index]) return;
     const CatalogMember before = catalog.content->member(*old_index);
     if (index) {
@@ -253,7 +259,13 @@ CatalogPlan CatalogRegistry::update(CatalogContent::Ptr content, WallSeconds now
   const Loss loss = loss_of(*catalog, *content);
   const std::uint64_t lost = loss.removed + loss.reset;
   if (lost != 0 && lost >= brake.at_least && lost * 100 > catalog->owned_count * brake.percent) {
-    catalog->hold = CatalogHold{HoldReason::brake, "", std::move(content), loss.removed, loss.reset};
+    catalog->set_hold({.reason = HoldReason::brake,
+                       .content = content,
+                       .serial = content->serial(),
+                       .added = loss.added,
+                       .removed = loss.removed,
+                       .reset = loss.reset},
+                      now);
     plan.held = true;
     return plan;
   }
@@ -262,11 +274,11 @@ CatalogPlan CatalogRegistry::update(CatalogContent::Ptr content, WallSeconds now
   return plan;
 }
 
-void CatalogRegistry::hold(NameView name, HoldReason reason, std::string detail) {
+void CatalogRegistry::hold(NameView name, HoldReason reason, std::string detail, WallSeconds now) {
   Catalog* catalog = find_catalog(name);
   if (catalog == nullptr) return;
   const std::uint64_t removed = reason == HoldReason::broken ? 0 : catalog->owned_count;
-  catalog->hold = CatalogHold{reason, std::move(detail), nullptr, removed, 0};
+  catalog->set_hold({.reason = reason, .detail = std::move(detail), .removed = removed}, now);
 }
 
 Result<CatalogPlan> CatalogRegistry::accept(NameView name, WallSeconds now) {

@@ -69,13 +69,16 @@ enum class HoldReason : std::uint8_t { brake, broken, expired, vanished };
 /// Why a catalog's present state is not applied.
 struct CatalogHold {
   HoldReason reason = HoldReason::brake;
-  std::string detail;           // in words, for broken and too large ones
-  CatalogContent::Ptr content;  // what accept() would apply; null: nothing, or no members at all
-  std::uint64_t removed = 0;    // members it would take away
-  std::uint64_t reset = 0;      // and those whose data it would discard
+  std::string detail;            // in words, for broken and too large ones
+  CatalogContent::Ptr content;   // what accept() would apply; null: nothing, or no members at all
+  std::optional<Serial> serial;  // of the content
+  WallSeconds since = 0;
+  std::uint64_t added = 0;    // members it would bring
+  std::uint64_t removed = 0;  // members it would take away
+  std::uint64_t reset = 0;    // and those whose data it would discard
 };
 
-struct CatalogConflict {
+struct MemberConflict {
   Name member;
   std::optional<Name> owner;  // the catalog that has it; none: a reserved zone
 };
@@ -90,7 +93,7 @@ struct CatalogPlan {
   /// Names whose facts are to be deleted without anything else: a reserved zone took them out of the trash.
   std::vector<Name> dropped;
   /// Conflicts that were not there before; at most 16 of `conflict_count`.
-  std::vector<CatalogConflict> conflicts;
+  std::vector<MemberConflict> conflicts;
   std::uint64_t conflict_count = 0;
   bool held = false;  // the catalog is held now, and nothing was changed
   WallSeconds at = 0;
@@ -104,10 +107,10 @@ struct CatalogPlan {
 struct CatalogStatus {
   Name catalog;
   bool configured = true;
-  std::optional<Serial> serial;                 // of the list that is in force
-  std::uint64_t members = 0;                    // that it provides
-  std::uint64_t conflicts = 0;                  // that it lists in vain
-  std::vector<CatalogConflict> some_conflicts;  // at most 16
+  std::optional<Serial> serial;                // of the list that is in force
+  std::uint64_t members = 0;                   // that it provides
+  std::uint64_t conflicts = 0;                 // that it lists in vain
+  std::vector<MemberConflict> some_conflicts;  // at most 16
   std::uint64_t trash = 0;
   std::optional<CatalogHold> hold;
 };
@@ -125,11 +128,11 @@ class CatalogRegistry {
   void restored();
 
   /// Replaces the set of catalogs, in order. One that is gone keeps its members, held as vanished, until accept().
-  void set_catalogs(std::span<const CatalogRule> rules);
+  void set_catalogs(std::span<const CatalogRule> rules, WallSeconds now);
   /// A new good list. Not for a catalog that is not configured: nothing happens then.
   CatalogPlan update(CatalogContent::Ptr content, WallSeconds now);
   /// The catalog cannot be read, or has expired: its last list stays in force.
-  void hold(NameView catalog, HoldReason reason, std::string detail);
+  void hold(NameView catalog, HoldReason reason, std::string detail, WallSeconds now);
   /// Applies what is held; a catalog that has expired or vanished loses all its members. Errc::not_found (unknown, or
   /// nothing is held), refused (it is broken: there is nothing to apply).
   Result<CatalogPlan> accept(NameView catalog, WallSeconds now);
@@ -153,6 +156,9 @@ class CatalogRegistry {
     std::uint64_t owned_count = 0;
     std::uint64_t trash = 0;
     std::optional<CatalogHold> hold;
+
+    /// A hold that goes on keeps its time.
+    void set_hold(CatalogHold next, WallSeconds now);
   };
   struct Trashed {
     Name catalog;
@@ -164,7 +170,7 @@ class CatalogRegistry {
     std::uint32_t index = 0;
   };
   struct Loss {
-    std::uint64_t removed = 0, reset = 0;
+    std::uint64_t added = 0, removed = 0, reset = 0;
   };
   struct Merge;
 
@@ -181,7 +187,7 @@ class CatalogRegistry {
   void add_conflict(Merge& merge, std::uint32_t index, std::optional<Name> owner, bool known);
   [[nodiscard]] bool is_reserved(NameView name);
   [[nodiscard]] MemberRef ref(Place place) const { return {place.catalog->content, place.index}; }
-  [[nodiscard]] std::vector<CatalogConflict> some_conflicts(const Catalog& catalog) const;
+  [[nodiscard]] std::vector<MemberConflict> some_conflicts(const Catalog& catalog) const;
   void discard_trash(std::map<std::string, Trashed, std::less<>>::iterator at);
 
   Reserved reserved_;

@@ -56,13 +56,12 @@ void log_changes(NameView catalog, const CatalogContent& content, const CatalogP
 }
 
 void log_hold(NameView catalog, const CatalogHold& hold, std::uint64_t members) {
-  const std::string serial =
-      hold.content && hold.content->serial() ? fmt::format("serial {} ", hold.content->serial()->value) : "";
+  const std::string serial = hold.serial ? fmt::format("serial {} ", hold.serial->value) : "";
   log_error("catalog {}: {}is held: {}", catalog.text(), serial, hold_text(catalog, hold, members));
 }
 
 void log_conflicts(NameView catalog, const CatalogPlan& plan) {
-  for (const CatalogConflict& conflict : plan.conflicts) {
+  for (const MemberConflict& conflict : plan.conflicts) {
     if (conflict.owner) {
       log_warning(
           "catalog {}: member {} is ignored, because catalog {} provides it; take it out of one of them, or let "

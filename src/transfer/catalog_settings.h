@@ -52,8 +52,10 @@ struct CatalogSettings {
 struct ZoneSources {
   std::vector<ZoneSettings> zones;  // configured ones, the catalogs' own zones among them
   std::vector<CatalogSettings> catalogs;
-  /// The settings of a zone made from a template: nullopt if there is no such template. Any thread.
-  std::function<std::optional<ZoneSettings>(NameView zone, const std::string& template_name)> from_template;
+  /// The settings of a zone made from a template: nullopt if there is no such template. `catalog`: whose member it is,
+  /// which may have primaries for those that their template gives none; null for a zone added at run time. Any thread.
+  std::function<std::optional<ZoneSettings>(NameView zone, const std::string& template_name, const Name* catalog)>
+      from_template;
 };
 
 }  // namespace understudy

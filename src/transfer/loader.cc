@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <exception>
 #include <map>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -15,6 +16,8 @@ namespace {
 
 // Enough to make the hand-over cheap, few enough that all cores end at about the same time.
 constexpr std::size_t batch_size = 32;
+// So many are looked up one by one; for more, all that is stored is listed once.
+constexpr std::size_t few = 1000;
 
 struct Loading {
   EngineCore& core;
@@ -53,17 +56,32 @@ void guarded(const char* what, F&& f) {
   }
 }
 
+bool are_few(const Loading& loading) {
+  return loading.agents.size() <= few;
+}
+
+std::optional<StoredZone> find_stored(const Loading& loading, const Name& name) {
+  if (!are_few(loading)) {
+    const auto found = loading.by_name.find(name.view());
+    return found == loading.by_name.end() ? std::nullopt : std::optional(*found->second);
+  }
+  auto found = loading.core.store.find(name);
+  if (found) return *std::move(found);
+  log_error("storage: zone {}; it is taken from its primaries again", found.error().text());
+  return std::nullopt;
+}
+
 void load_one(const Loading& loading, ZoneAgent& agent) {
   if (agent.is_from_file()) {
     agent.load_file();
     return;
   }
-  const auto found = loading.by_name.find(agent.name().view());
-  if (found == loading.by_name.end()) {
+  const auto stored = find_stored(loading, agent.name());
+  if (!stored) {
     agent.was_lost(loading.core.store.promised_serial(agent.name()));
     return;
   }
-  if (const Result<void> loaded = agent.load(*found->second); !loaded) {
+  if (const Result<void> loaded = agent.load(*stored); !loaded) {
     log_error("zone {}: the stored version cannot be served: {}; it is taken from its primaries again",
               agent.name().text(), loaded.error().text());
   }
@@ -101,7 +119,7 @@ void load_zones(EngineCore& core, std::vector<std::shared_ptr<ZoneAgent>> agents
   }
   core.loads.post(
       [loading] {
-        const bool any_stored = !std::ranges::all_of(loading->agents, &ZoneAgent::is_from_file);
+        const bool any_stored = !are_few(*loading) && !std::ranges::all_of(loading->agents, &ZoneAgent::is_from_file);
         if (any_stored) guarded("the stored zones could not be listed", [&] { read_heads(*loading); });
         start_batches(loading);
       },

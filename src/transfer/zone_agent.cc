@@ -195,7 +195,7 @@ void ZoneAgent::adopt() {
   }
   // A crash may have come between making the last version durable and announcing it.
   if (held && !slot_->expired()) core_.notifier.announce(policy_->notify, held, false);
-  if (late_settings_) change_settings(*std::exchange(late_settings_, std::nullopt));
+  if (late_settings_) change_settings(std::move(*std::exchange(late_settings_, nullptr)));
   after_work();
 }
 
@@ -373,7 +373,7 @@ void ZoneAgent::command(bool whole, CommandDone done) {
 void ZoneAgent::change_settings(ZoneSettings settings) {
   if (retired_) return;
   if (!adopted_) {
-    late_settings_ = std::move(settings);
+    late_settings_ = std::make_unique<ZoneSettings>(std::move(settings));
     return;
   }
   const std::shared_ptr<const ZonePolicySettings> before = std::exchange(policy_, std::move(settings.policy));

@@ -169,7 +169,7 @@ class ZoneAgent final : public TimerEntry,
   bool retired_ = false;
   bool forget_stored_ = false;
   std::function<void()> gone_;
-  std::optional<ZoneSettings> late_settings_;        // came before adopt(), while a job had the old ones
+  std::unique_ptr<ZoneSettings> late_settings_;      // came before adopt(), while a job had the old ones
   std::vector<std::pair<Endpoint, Serial>> behind_;  // primaries that were reported to be behind
   std::optional<double> behind_since_;               // no primary had our serial since then; monotonic seconds
   std::string origin_;                               // name (or address) of the primary that our version is from

@@ -71,7 +71,17 @@ TEST(ZoneStore, ZonesOfAllSizesComeBackRecordForRecord) {
       EXPECT_EQ(found->nodes, zone->node_count());
       EXPECT_EQ(found->source, "192.0.2.1@53");
       EXPECT_EQ(found->timers.expire_at, 77);
+      const auto alone = store->find(zone->apex());
+      ASSERT_TRUE(alone && *alone);
+      EXPECT_EQ((*alone)->serial, found->serial);
+      EXPECT_EQ((*alone)->records, found->records);
+      EXPECT_EQ((*alone)->source, found->source);
+      EXPECT_EQ((*alone)->timers, found->timers);
     }
+    EXPECT_FALSE(store->find(*Name::parse("absent.")).value());
+    ASSERT_TRUE(store->save_timers(zones[3]->apex(), {.expire_at = 78}, true));
+    EXPECT_EQ(store->find(zones[3]->apex()).value()->timers.expire_at, 78);
+    ASSERT_TRUE(store->save_timers(zones[3]->apex(), {.expire_at = 77}, true));
   }
 }
 

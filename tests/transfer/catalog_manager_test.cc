@@ -41,7 +41,7 @@ class CatalogManagerTest : public EngineTest {
                               .limits = {.max_members = 150'000},
                               .templates = {"one", {{"gold", "two"}}}});
     }
-    out.from_template = [this](NameView member, const std::string& wanted) -> std::optional<ZoneSettings> {
+    out.from_template = [this](NameView member, const std::string& wanted, const Name*) -> std::optional<ZoneSettings> {
       if (wanted == "one") return zone(member.text(), {peer(first_)});
       if (wanted == "two") return zone(member.text(), {peer(second_, "second")});
       if (wanted == "none") return zone(member.text(), {});

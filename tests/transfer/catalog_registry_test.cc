@@ -69,7 +69,7 @@ class CatalogRegistryTest : public ::testing::Test {
   void set(const std::vector<std::string>& catalogs, CatalogBrake brake = {}) {
     std::vector<CatalogRule> rules;
     for (const std::string& each : catalogs) rules.push_back({.catalog = name(each), .brake = brake});
-    registry_->set_catalogs(rules);
+    registry_->set_catalogs(rules, now_);
   }
   CatalogPlan update(std::string_view catalog, const std::string& text) {
     return store(registry_->update(list(catalog, text), now_));
@@ -264,6 +264,12 @@ TEST_F(CatalogRegistryTest, WhatIsHeldIsAppliedByAccept) {
   ASSERT_TRUE(view("a.").hold);
   EXPECT_EQ(view("a.").hold->reason, HoldReason::brake);
   EXPECT_EQ(view("a.").hold->removed, 50U);
+  EXPECT_EQ(view("a.").hold->added, 1U);
+  const WallSeconds since = now_;
+  now_ += 60;
+  EXPECT_TRUE(update("a.", "new. 1;other. 2").held);
+  EXPECT_EQ(view("a.").hold->since, since) << "held all the time";
+  EXPECT_TRUE(update("a.", "new. 1").held);
   EXPECT_EQ(owner("new."), "-") << "all or nothing";
   auto plan = registry_->accept(name("A."), now_);
   ASSERT_TRUE(plan) << plan.error().text();
@@ -296,14 +302,14 @@ TEST_F(CatalogRegistryTest, WhatMovesByCooIsNotTakenAway) {
 
 TEST_F(CatalogRegistryTest, BrokenExpiredAndVanishedOnesKeepTheirList) {
   update("a.", "x. 1");
-  registry_->hold(name("a."), HoldReason::broken, "why");
+  registry_->hold(name("a."), HoldReason::broken, "why", now_);
   EXPECT_EQ(owner("x."), "a.");
   EXPECT_THAT(registry_->accept(name("a."), now_).error().text(), HasSubstr("why"));
-  registry_->hold(name("a."), HoldReason::expired, "");
+  registry_->hold(name("a."), HoldReason::expired, "", now_);
   EXPECT_EQ(view("a.").hold->removed, 1U);
   update("a.", "x. 1");
   EXPECT_FALSE(view("a.").hold);
-  registry_->hold(name("a."), HoldReason::expired, "");
+  registry_->hold(name("a."), HoldReason::expired, "", now_);
   EXPECT_THAT(changes(store(registry_->accept(name("a."), now_).value())), ElementsAre("removed x. a."));
   EXPECT_THAT(changes(update("a.", "x. 1")), ElementsAre("restored x. a.")) << "it became fresh again";
 
