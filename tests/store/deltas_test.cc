@@ -311,5 +311,33 @@ TEST(StoreDeltas, AHeadOfTheFirstFormatTakesDeltas) {
   expect_loads(*store, commit.version, commit.deltas);
 }
 
+// doc/storage-format.md shows these octets.
+TEST(StoreDeltas, TheWorkedExampleIsAsDocumented) {
+  const auto soa = [](std::uint8_t serial) {
+    return Bytes{3, 1, 'a', 0, 0,      6, 0, 0, 0x0e, 0x10, 0, 31, 2, 'n', 's', 1, 'a', 0, 1, 'h', 1, 'a',
+                 0, 0, 0,   0, serial, 0, 0, 0, 2,    0,    0, 0,  3, 0,   0,   0, 4,   0, 0, 0,   5};
+  };
+  Bytes expected = {1, 0, 0, 0, 0, 114, 0, 0, 0, 0, 0, 0, 0, 63};
+  append(expected, soa(1));
+  append(expected, Bytes{7, 3, 'w', 'w', 'w', 1, 'a', 0, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 2});
+  append(expected, soa(2));
+  ZoneDeltaBuilder builder(name("a."));
+  const Record old_soa = zone_fixture::record("@ 3600 IN SOA ns.a. h.a. 1 2 3 4 5", "a.");
+  const Record new_soa = zone_fixture::record("@ 3600 IN SOA ns.a. h.a. 2 2 3 4 5", "a.");
+  const Record address = zone_fixture::record("www 60 IN A 192.0.2.2", "a.");
+  for (const Record* gone : {&old_soa, &address}) builder.remove(gone->owner, gone->type, gone->ttl, gone->rdata);
+  builder.add(new_soa.owner, new_soa.type, new_soa.ttl, new_soa.rdata);
+  VersionHead head{.name = name("a."), .history = 7};
+  const DeltaPtr delta = builder.finish().value();
+  append_deltas(head, {&delta, 1}, [&](const std::string& key, ByteView value) {
+    EXPECT_EQ(key, std::string("d\1a\0\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\0\0\0\0\0", 24));
+    const auto content = unseal(key, text_of(value));
+    ASSERT_TRUE(content);
+    EXPECT_EQ(Bytes(content->begin(), content->end()), expected);
+  });
+  EXPECT_EQ(head.end, 1U);
+  EXPECT_NE(head.link, 0U);
+}
+
 }  // namespace
 }  // namespace understudy
