@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "store/zone_store.h"
 #include "transfer/commit.h"
+#include "transfer/engine_events.h"
 #include "transfer/job_pool.h"
 #include "transfer/limits.h"
 #include "transfer/notifier.h"
@@ -33,6 +34,8 @@ struct EngineCore {
   ZoneStore& store;
   const Clock& clock;
   StatusBoard board;
+
+  EngineEvents events;  // constant once there are zones
 
   // The transfer thread.
   EngineSettings settings;

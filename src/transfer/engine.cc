@@ -243,9 +243,21 @@ TransferEngine::~TransferEngine() {
   qsbr_retire([last] { delete last; });
 }
 
+void TransferEngine::set_events(EngineEvents events) {
+  state_->core.events = std::move(events);
+}
+
+void TransferEngine::put_version(std::shared_ptr<const Zone> version, std::shared_ptr<const ZoneDelta> delta) {
+  AgentPtr agent = state_->zones()->find(version->apex());
+  if (!agent) return;
+  asio::post(state_->core.io,
+             [agent, made = std::move(version), change = std::move(delta)] { agent->put_version(made, change); });
+}
+
 void TransferEngine::set_zones(std::vector<ZoneSettings> zones, bool forget_removed, std::function<void()> loaded) {
   std::lock_guard one_at_a_time(state_->set_zones_mutex);
   if (state_->stopped) return;
+  if (state_->core.events.zones_changed) state_->core.events.zones_changed(zones, {}, true);
   state_->apply(state_->compare(std::move(zones)), forget_removed, std::move(loaded));
 }
 
@@ -253,6 +265,7 @@ void TransferEngine::change_zones(std::vector<ZoneSettings> set, std::vector<Nam
                                   std::function<void()> loaded) {
   std::lock_guard one_at_a_time(state_->set_zones_mutex);
   if (state_->stopped) return;
+  if (state_->core.events.zones_changed) state_->core.events.zones_changed(set, removed, false);
   state_->apply(state_->look_up(std::move(set), std::move(removed)), forget_removed, std::move(loaded));
 }
 

@@ -15,6 +15,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "store/zone_store.h"
+#include "transfer/engine_events.h"
 #include "transfer/settings.h"
 #include "transfer/status.h"
 #include "zone/zone_table.h"
@@ -26,6 +27,9 @@ class TransferEngine {
   /// `store`, `clock` outlive the engine. Starts its threads.
   TransferEngine(ZoneStore& store, const Clock& clock, EngineSettings settings);
   ~TransferEngine();  // stop()
+
+  /// Before the first zones are set.
+  void set_events(EngineEvents events);
 
   /// Replaces the set of zones, all at once as seen by table(): new ones are loaded from the store (or their file) and
   /// scheduled, removed ones are let go (their stored data only if `forget_removed`), changed ones keep their version;
@@ -48,6 +52,10 @@ class TransferEngine {
   /// A NOTIFY that access rules already allowed. Coalesces: one pending wake per zone, bounded memory.
   /// `serial`: the hint in its answer section, if any.
   void notify(NameView zone, const IpAddress& from, std::optional<Serial> serial);
+
+  /// A new version of a zone that this server makes itself; `delta`: what leads to it from the version before, if that
+  /// is there (may be null). Nothing happens if there is no such zone.
+  void put_version(std::shared_ptr<const Zone> version, std::shared_ptr<const ZoneDelta> delta);
 
   /// Checks with the primaries now (a file zone: reads its file again). Errc::not_found for an unknown zone.
   void refresh(NameView zone, CommandDone done);

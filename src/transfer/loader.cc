@@ -72,7 +72,7 @@ std::optional<StoredZone> find_stored(const Loading& loading, const Name& name) 
 }
 
 void load_one(const Loading& loading, ZoneAgent& agent) {
-  if (agent.is_from_file()) {
+  if (agent.is_local()) {
     agent.load_file();
     return;
   }
@@ -119,7 +119,7 @@ void load_zones(EngineCore& core, std::vector<std::shared_ptr<ZoneAgent>> agents
   }
   core.loads.post(
       [loading] {
-        const bool any_stored = !are_few(*loading) && !std::ranges::all_of(loading->agents, &ZoneAgent::is_from_file);
+        const bool any_stored = !are_few(*loading) && !std::ranges::all_of(loading->agents, &ZoneAgent::is_local);
         if (any_stored) guarded("the stored zones could not be listed", [&] { read_heads(*loading); });
         start_batches(loading);
       },

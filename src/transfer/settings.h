@@ -54,12 +54,14 @@ struct ZonePolicySettings {
   ExpiryPolicy on_expire = ExpiryPolicy::servfail;
   std::chrono::seconds serve_for{0};  // beyond its expiry
   HistoryLimits history;
+  std::optional<Name> catalog_produce;  // the catalog of ours that lists these zones
 };
 
 struct ZoneSettings {
   Name name;
   std::string file;  // path; empty for a secondary zone
   std::shared_ptr<const ZonePolicySettings> policy;
+  bool produced = false;  // made by this server (TransferEngine::put_version), neither read nor taken
 };
 
 struct EngineSettings {

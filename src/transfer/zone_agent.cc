@@ -23,9 +23,10 @@ ZoneAgent::ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<Zo
       slot_(std::move(slot)),
       policy_(std::move(settings.policy)),
       file_(shared_file(std::move(settings.file))),
+      produced_(settings.produced),
       schedule_(policy_->bounds) {
   Lock lock(core_.board.mutex);
-  facts_.from_file = is_from_file();
+  facts_.from_file = is_local();
   ++core_.board.counters.zones_by_state[static_cast<std::size_t>(facts_.state)];
 }
 
@@ -109,7 +110,7 @@ void ZoneAgent::set_activity(ZoneActivity activity) {
 }
 
 void ZoneAgent::publish_timers() {
-  if (is_from_file()) return;
+  if (is_local()) return;
   const ZoneTimers timers = schedule_.timers(core_.now());
   slot_->set_expires_at(timers.expire_at);
   Lock lock(core_.board.mutex);
@@ -147,6 +148,7 @@ Result<void> ZoneAgent::load(const StoredZone& stored) {
 }
 
 void ZoneAgent::load_file() {
+  if (produced_) return;  // who makes it brings it
   const FileReading reading = read_file_version(*file_, name(), policy_->limits, core_.clock);
   file_stamp_ = reading.stamp;
   if (reading.version) {
@@ -179,7 +181,7 @@ void ZoneAgent::adopt() {
   }
   const std::shared_ptr<const Zone> held = version();
   if (!held) set_state(ZoneState::empty);
-  if (!is_from_file()) {
+  if (!is_local()) {
     if (!held) schedule_.start_empty(core_.now());
     bool was_expired = false;
     {
@@ -208,7 +210,7 @@ void ZoneAgent::set_timer() {
   }
   std::optional<double> due;
   const auto at = [&due](double when) { due = due ? std::min(*due, when) : when; };
-  if (!is_from_file()) {
+  if (!is_local()) {
     if (!work_) at(schedule_.next_check());
     // While a version is being committed the slot is not ours; the end of it looks at the time again.
     const bool committing = work_ && work_->committing;
@@ -226,9 +228,9 @@ void ZoneAgent::set_timer() {
 
 void ZoneAgent::timer_due() {
   const Moment now = core_.now();
-  if (!is_from_file() && schedule_.check_expired(now) && !(work_ && work_->committing)) expire();
+  if (!is_local() && schedule_.check_expired(now) && !(work_ && work_->committing)) expire();
   const bool notify_due = notify_due_ && *notify_due_ <= now.mono;
-  if (!work_ && (notify_due || (!is_from_file() && schedule_.next_check() <= now.mono))) {
+  if (!work_ && (notify_due || (!is_local() && schedule_.next_check() <= now.mono))) {
     begin_work(notify_due ? Level::urgent : Level::normal);
   }
   set_timer();
@@ -265,6 +267,7 @@ void ZoneAgent::expire() {
   show_expired(held, state);
   set_state(state);
   publish_timers();
+  if (state == ZoneState::expired && core_.events.expired) core_.events.expired(name());
   log_error("zone {}: {}; {} until one does; see the lines about its checks", name().text(),
             was_stale ? "no primary has confirmed it, and the time for which an expired version is served is over"
                       : "expired: no primary has confirmed it within its expire time",
@@ -274,7 +277,7 @@ void ZoneAgent::expire() {
 }
 
 void ZoneAgent::primary_answers() {
-  if (retired_ || core_.stopping || work_ || is_from_file()) return;
+  if (retired_ || core_.stopping || work_ || is_local()) return;
   schedule_.check_by(core_.now().mono);
   set_timer();
 }
@@ -301,7 +304,7 @@ void ZoneAgent::save_timers(bool durable, std::function<void()> then) {
 }
 
 void ZoneAgent::save_timers_again() {
-  if (is_from_file() || !adopted_ || retired_ || !version()) return;
+  if (is_local() || !adopted_ || retired_ || !version()) return;
   publish_timers();
   save_timers(false, nullptr);
 }
@@ -378,13 +381,14 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
   }
   const std::shared_ptr<const ZonePolicySettings> before = std::exchange(policy_, std::move(settings.policy));
   if (policy_->access != before->access) slot_->set_access(policy_->access);
-  const bool was_from_file = is_from_file();
-  const bool other_file = was_from_file ? *file_ != settings.file : !settings.file.empty();
+  const bool was_from_file = is_local();
+  const bool other_file = file_ ? *file_ != settings.file : !settings.file.empty();
   file_ = shared_file(std::move(settings.file));
+  produced_ = settings.produced;
   if (other_file) file_stamp_ = {};
   const Moment now = core_.now();
   schedule_.set_bounds(policy_->bounds, now);
-  if (was_from_file && !is_from_file()) {
+  if (was_from_file && !is_local()) {
     // From now on its age counts; nothing has confirmed it at a primary yet.
     if (const auto held = version())
       schedule_.confirmed(held->soa(), now, core_.random_part());
@@ -393,15 +397,15 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
   }
   {
     Lock lock(core_.board.mutex);
-    facts_.from_file = is_from_file();
+    facts_.from_file = is_local();
   }
-  if (is_from_file()) {
+  if (is_local()) {
     refresh_wanted_ = true;  // reads it only if it was written
   } else if (was_from_file || policy_->primaries != before->primaries) {
     refresh_wanted_ = true;
     if (work_ && !work_->committing) stop_work();
   }
-  if (!is_from_file() && schedule_.expired() && !(work_ && work_->committing)) expire();
+  if (!is_local() && schedule_.expired() && !(work_ && work_->committing)) expire();
   if (!work_) after_work();
   set_timer();
 }

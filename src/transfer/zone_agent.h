@@ -62,7 +62,10 @@ class ZoneAgent final : public TimerEntry,
   // The transfer thread.
   /// Takes up the work. Without a version the zone is taken at once.
   void adopt();
-  [[nodiscard]] bool is_from_file() const { return file_ != nullptr; }
+  /// Not taken from primaries: read from a file, or made by this server.
+  [[nodiscard]] bool is_local() const { return file_ != nullptr || produced_; }
+  /// The next version of a zone that this server makes.
+  void put_version(std::shared_ptr<const Zone> version, DeltaPtr delta);
   void timer_due();
   void take_notify();
   void primary_answers() override;
@@ -126,6 +129,9 @@ class ZoneAgent final : public TimerEntry,
   void file_was_read(const WorkPtr& work, const FileReading& reading);
   void file_is_current(const WorkPtr& work);
   void file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task);
+  void commit_produced(const WorkPtr& work);
+  void produced_committed(const WorkPtr& work, CommitTask& task);
+  void local_version_is_served(const WorkPtr& work, CommitTask& task);
 
   void work_is_over(const WorkPtr& work);
 
@@ -158,6 +164,9 @@ class ZoneAgent final : public TimerEntry,
   std::shared_ptr<const ZonePolicySettings> policy_;
   std::shared_ptr<const std::string> file_;  // null: from primaries
   FileStamp file_stamp_;
+  bool produced_ = false;
+  std::shared_ptr<const Zone> put_version_;  // that waits to be committed
+  DeltaPtr put_delta_;
   RefreshSchedule schedule_;
   WorkPtr work_;  // null at rest
   bool adopted_ = false;

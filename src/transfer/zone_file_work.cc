@@ -1,9 +1,11 @@
-// Work of an agent whose zone comes from a file: reading takes the place of asking and transferring.
+// Work of an agent whose zone is local: reading its file, or taking what this server has made, takes the place of
+// asking and transferring.
 #include <fmt/format.h>
 
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "base/log.h"
 #include "transfer/zone_work.h"
 
 namespace understudy {
@@ -16,6 +18,10 @@ void ZoneAgent::read_file(const WorkPtr& work) {
     bool current = false;
   };
   work->started = true;
+  if (produced_) {
+    commit_produced(work);
+    return;
+  }
   set_activity(ZoneActivity::checking);
   auto outcome = std::make_shared<Outcome>();
   const bool only_if_written = work->only_if_written;
@@ -30,7 +36,7 @@ void ZoneAgent::read_file(const WorkPtr& work) {
         outcome->current = read && held && same_content(held, *read);
       },
       [this, self = shared_from_this(), outcome, work] {
-        if (work->cancelled || !is_from_file()) {
+        if (work->cancelled || !is_local()) {
           work->cancelled = true;
           finish_failed(work);
         } else if (outcome->current) {
@@ -86,11 +92,16 @@ void ZoneAgent::file_was_read(const WorkPtr& work, const FileReading& reading) {
 }
 
 void ZoneAgent::file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task) {
-  work->committing = false;
   file_stamp_ = reading.stamp;
+  log_file_read(name(), task.source, task.ours, reading);
+  local_version_is_served(work, task);
+}
+
+void ZoneAgent::local_version_is_served(const WorkPtr& work, CommitTask& task) {
+  work->committing = false;
   history_ = task.history;
   core_.notifier.announce(policy_->notify, task.version, true);
-  log_file_read(name(), task.source, task.ours, reading);
+  if (core_.events.published) core_.events.published(task.version);
   const WallSeconds now = core_.clock.wall_seconds();
   std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
   {
@@ -109,6 +120,59 @@ void ZoneAgent::file_committed(const WorkPtr& work, const FileReading& reading, 
   finish(work, {{},
                 fmt::format("serial {} -> {} from {}, {} records", before, task.version->serial().value, task.source,
                             task.version->record_count())});
+}
+
+// A zone that this server makes.
+
+void ZoneAgent::put_version(std::shared_ptr<const Zone> made, DeltaPtr delta) {
+  if (retired_ || core_.stopping || !produced_) return;
+  // Of several that wait only the last one counts, and then nothing is known of the way to it.
+  put_delta_ = put_version_ ? nullptr : std::move(delta);
+  put_version_ = std::move(made);
+  if (adopted_ && !work_) after_work();
+}
+
+void ZoneAgent::commit_produced(const WorkPtr& work) {
+  const std::shared_ptr<const Zone> held = version();
+  if (!put_version_) {
+    if (held) {
+      finish(work, {{}, fmt::format("serial {} is current: this server makes the zone", held->serial().value)});
+    } else {
+      work->error = Error{Errc::not_found, "this server makes the zone and has not done so yet"};
+      finish_failed(work);
+    }
+    return;
+  }
+  work->committing = true;
+  set_activity(ZoneActivity::committing);
+  CommitTask task{.base = held,
+                  .history = history_,
+                  .keep = policy_->history,
+                  .stored = false,
+                  .may_go_back = true,
+                  .ours = held ? std::optional(held->serial()) : std::nullopt,
+                  .source = "this server",
+                  .schedule = schedule_};
+  const DeltaPtr delta = std::exchange(put_delta_, nullptr);
+  task.version = std::exchange(put_version_, nullptr);
+  if (held && delta && delta->from() == held->serial()) task.deltas.push_back(delta);
+  task.done = [this, self = shared_from_this(), work](CommitTask&& finished) {
+    auto outcome = std::make_shared<CommitTask>(std::move(finished));
+    asio::post(core_.io, [this, self, work, outcome] { produced_committed(work, *outcome); });
+  };
+  core_.committer.submit(std::move(task));
+}
+
+void ZoneAgent::produced_committed(const WorkPtr& work, CommitTask& task) {
+  if (task.result) {
+    local_version_is_served(work, task);
+    return;
+  }
+  work->committing = false;
+  log_error("zone {}: the version that this server has made cannot be served: {}", name().text(),
+            task.result.error().text());
+  work->error = task.result.error();
+  finish_failed(work);
 }
 
 }  // namespace understudy

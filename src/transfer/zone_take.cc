@@ -319,6 +319,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   behind_.clear();
   behind_since_.reset();
   core_.notifier.announce(policy_->notify, task.version, true);
+  if (core_.events.published) core_.events.published(task.version);
   log_transferred(attempt);
   log_oddities(attempt, task.report);
   attempt.came = task.deltas.empty() ? "whole zone" : "differences";

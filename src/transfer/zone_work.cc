@@ -58,7 +58,7 @@ void ZoneAgent::after_work() {
     leave_if_retired();
     return;
   }
-  if (refresh_wanted_ || whole_wanted_ || wants_check_for_notify()) {
+  if (refresh_wanted_ || whole_wanted_ || put_version_ || wants_check_for_notify()) {
     begin_work(Level::urgent);
     return;
   }
@@ -84,7 +84,7 @@ void ZoneAgent::begin_work(Level level) {
     facts_.activity = ZoneActivity::queued;
   }
   set_timer();
-  if (is_from_file()) {
+  if (is_local()) {
     read_file(work);
   } else {
     order_primaries(*work);
@@ -389,6 +389,7 @@ void ZoneAgent::finish_current(const WorkPtr& work) {
   const bool lives = !schedule_.expired();
   if (was_expired && lives) {
     slot_->publish(held, history_);
+    if (core_.events.published) core_.events.published(held);
     log_info("zone {}: serial {} is confirmed by {}: answered again", name().text(), held->serial().value,
              attempt.peer.name);
   }
@@ -418,7 +419,7 @@ void ZoneAgent::finish_failed(const WorkPtr& work) {
     return;
   }
   if (work->notified_by) ++idle_checks_;
-  if (!is_from_file()) {
+  if (!is_local()) {
     schedule_.failed(core_.now(), core_.random_part());
     if (work->again) schedule_.check_by(*work->again);
     if (behind_since_ && policy_->serial_backwards == BackwardsPolicy::accept_after) {
