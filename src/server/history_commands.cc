@@ -146,8 +146,8 @@ void HistoryCommands::transfer(std::uint64_t id, Given<TransferDetail> given) co
     const auto found = store_.transfers().find(id);
     if (!found) return give(std::unexpected(found.error()));
     if (!*found) {
-      return give(fail(Errc::not_found,
-                       fmt::format("no transfer {} is kept (any more); see `understudy transfer list`", id)));
+      return give(
+          fail(Errc::not_found, fmt::format("no transfer {} is kept (any more); see `understudy transfer list`", id)));
     }
     give(TransferDetail{row_of(**found), (*found)->exchange});
   });

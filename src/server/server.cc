@@ -23,8 +23,11 @@
 #include "server/process.h"
 #include "server/settings.h"
 #include "server/workers.h"
-#include "server/zone_text.h"
+#include "server/zone_sources.h"
 #include "store/zone_store.h"
+#include "transfer/catalog_manager.h"
+#include "transfer/catalog_publisher.h"
+#include "transfer/catalog_report.h"
 #include "transfer/engine.h"
 
 namespace understudy {
@@ -39,8 +42,7 @@ ZoneRow row_of(const ZoneStatus& status) {
   row.records = status.records;
   row.memory = status.memory;
   row.primary = status.primary;
-  row.type = status.from_file ? "file" : "secondary";
-  row.origin = "configuration";
+  row.type = status.produced ? "catalog" : status.from_file ? "file" : "secondary";
   row.last_check = status.last_check;
   row.last_confirmed = status.last_confirmed;
   row.next_check = status.next_check;
@@ -49,6 +51,28 @@ ZoneRow row_of(const ZoneStatus& status) {
   row.checks = status.checks;
   row.transfers = status.transfers;
   row.failures = status.failures;
+  return row;
+}
+
+CatalogRow row_of(const CatalogStatus& status) {
+  CatalogRow row;
+  row.name = status.catalog;
+  row.state = status.serial ? "ok" : "waiting";
+  if (status.serial) row.serial = status.serial->value;
+  row.members = status.members;
+  row.kept = status.trash;
+  row.conflict_count = status.conflicts;
+  for (const MemberConflict& conflict : status.some_conflicts) {
+    row.conflicts.push_back({conflict.member, conflict.owner ? conflict.owner->text() : "configuration"});
+  }
+  if (!status.hold) return row;
+  const CatalogHold& hold = *status.hold;
+  row.state = hold.reason == HoldReason::broken ? "broken" : "held";
+  row.reason = hold_text(status.catalog, hold, status.members);
+  row.held_since = hold.since;
+  if (hold.serial) row.held_serial = hold.serial->value;
+  row.held_added = hold.added;
+  row.held_removed = hold.removed;
   return row;
 }
 
@@ -61,10 +85,6 @@ std::shared_ptr<const Config> options_of(const Config& config) {
   options->http = config.http;
   options->transfer = config.transfer;
   return options;
-}
-
-std::unexpected<Error> unsupported(std::string_view what) {
-  return fail(Errc::unsupported, fmt::format("{} is not part of this version", what));
 }
 
 // A command's response over the control socket.
@@ -95,6 +115,8 @@ struct Server::State final : ServerControl {
   [[nodiscard]] ConfigDiff differences(const std::shared_ptr<const Config>& to) const;
   Result<std::string> load_and_apply(const Announce& will);
   void apply(LoadedConfig loaded, const ConfigDiff& diff);
+  void set_zones(std::function<void()> loaded);
+  [[nodiscard]] std::string origin_of(NameView name) const;
   void handle_command(std::string_view request, std::shared_ptr<ControlReply> reply);
 
   // ServerControl, on the control thread.
@@ -138,6 +160,8 @@ struct Server::State final : ServerControl {
   std::unique_ptr<ZoneStore> store;
   std::unique_ptr<TransferEngine> engine;
   std::unique_ptr<HistoryCommands> past;
+  std::unique_ptr<CatalogPublisher> publisher;
+  std::unique_ptr<CatalogManager> members;  // of catalogs, and zones added at run time
   std::unique_ptr<LiveEnvironment> environment;
   std::unique_ptr<Workers> workers;
   std::unique_ptr<HttpServer> http;
@@ -150,6 +174,13 @@ Result<void> Server::State::open_store() {
   store = std::move(*opened);
   engine = std::make_unique<TransferEngine>(*store, clock, engine_settings(*config));
   past = std::make_unique<HistoryCommands>(*engine, *store);
+  publisher = std::make_unique<CatalogPublisher>(*engine, *store, clock);
+  members = std::make_unique<CatalogManager>(*engine, *store, clock);
+  engine->set_events(
+      {.published = [m = members.get()](const std::shared_ptr<const Zone>& version) { m->published(version); },
+       .expired = [m = members.get()](NameView zone) { m->expired(zone); },
+       .zones_changed = [p = publisher.get()](std::span<const ZoneSettings> set, std::span<const Name> removed,
+                                              bool all) { p->zones_changed(set, removed, all); }});
   environment = std::make_unique<LiveEnvironment>(*engine, clock, answer_settings(*config));
   return {};
 }
@@ -193,8 +224,17 @@ Result<void> Server::State::open() {
 }
 
 void Server::State::begin() {
-  engine->set_zones(zone_settings(*config), false, [this] { loop.post([this] { all_loaded(); }); });
+  set_zones([this] { loop.post([this] { all_loaded(); }); });
   workers->start();
+}
+
+// Where the stored ones cannot be read, the configured ones are served all the same.
+void Server::State::set_zones(std::function<void()> loaded) {
+  const Result<void> set = members->set_zones(zone_sources(config), false, loaded);
+  if (set) return;
+  log_error("members of catalogs and zones added at run time cannot be read, only configured zones are served: {}",
+            set.error().text());
+  engine->set_zones(zone_settings(*config), false, std::move(loaded));
 }
 
 void Server::State::all_loaded() {
@@ -215,12 +255,17 @@ void Server::State::end() {
   stopping = true;
   notify_service_manager("STOPPING=1");
   http.reset();
+  members->stop();
+  publisher->stop();
   engine->stop();
   loop.drain();  // tells those who wait for the outcome of a command that it was cancelled
   workers->stop();
   workers.reset();
   environment.reset();
+  members.reset();
+  past.reset();
   engine.reset();
+  publisher.reset();
   qsbr_drain();
   store.reset();
   log_info("stopped");
@@ -238,15 +283,27 @@ ZonePage Server::State::zones(const std::optional<Name>& from, const ZoneFilter&
       page.next = std::move(listed[i].name);
       break;
     }
-    if (ZoneRow row = row_of(listed[i]); filter.matches(row)) page.rows.push_back(std::move(row));
+    ZoneRow row = row_of(listed[i]);
+    if (!filter.matches(row)) continue;
+    row.origin = origin_of(row.name);
+    page.rows.push_back(std::move(row));
   }
   return page;
+}
+
+// By whose word a zone is there: the configuration's, a catalog's, or a command's.
+std::string Server::State::origin_of(NameView name) const {
+  if (config->find_zone(name) != nullptr) return "configuration";
+  const std::optional<Name> catalog = members->catalog_of(name);
+  return catalog ? catalog->text() : "command";
 }
 
 std::optional<ZoneRow> Server::State::zone(NameView name) const {
   const auto status = engine->status(name);
   if (!status) return std::nullopt;
-  return row_of(*status);
+  ZoneRow row = row_of(*status);
+  row.origin = origin_of(name);
+  return row;
 }
 
 void Server::State::refresh(NameView name, bool whole, Done done) {
@@ -269,12 +326,48 @@ void Server::State::export_zone(NameView name, std::optional<std::uint32_t> seri
   past->export_zone(name, serial, std::move(given));
 }
 
-void Server::State::add_zones(std::vector<Name> names, const ZoneTemplate& /*settings*/, bool /*wait*/, ZoneDone done) {
-  for (const Name& name : names) done(name, unsupported("adding zones at run time"));
+// All or none; who waits for the first checks learns of each as it ends.
+void Server::State::add_zones(std::vector<Name> names, const ZoneTemplate& settings, bool wait, ZoneDone done) {
+  const Result<std::string> words = run_time_template(*config, settings);
+  if (!words) {
+    for (const Name& name : names) done(name, std::unexpected(words.error()));
+    return;
+  }
+  std::vector<RunTimeZone> wanted;
+  wanted.reserve(names.size());
+  for (const Name& name : names) wanted.push_back({name, *words});
+  auto added = [this, all = std::move(names), wait, done](const CommandOutcome& outcome) {
+    for (const Name& name : all) {
+      if (!outcome.result) {
+        done(name, std::unexpected(outcome.result.error()));
+      } else if (!wait) {
+        done(name, std::string("added"));
+      } else {
+        engine->refresh(name, [name, done](CommandOutcome first) {
+          if (first.result) {
+            done(name, "added: " + first.text);
+          } else {
+            first.result.error().detail += " (the zone is added, and its primaries are asked again)";
+            done(name, std::unexpected(std::move(first.result).error()));
+          }
+        });
+      }
+    }
+  };
+  members->add_zones(std::move(wanted), std::move(added));
 }
 
-void Server::State::remove_zones(std::vector<Name> names, bool /*forget*/, ZoneDone done) {
-  for (const Name& name : names) done(name, unsupported("removing zones at run time"));
+void Server::State::remove_zones(std::vector<Name> names, bool forget, ZoneDone done) {
+  auto removed = [all = names, done](const CommandOutcome& outcome) {
+    for (const Name& name : all) {
+      if (outcome.result) {
+        done(name, std::string("removed"));
+      } else {
+        done(name, std::unexpected(outcome.result.error()));
+      }
+    }
+  };
+  members->remove_zones(std::move(names), forget, std::move(removed));
 }
 
 void Server::State::history(NameView name, Given<std::vector<HistoryRow>> given) const {
@@ -295,11 +388,19 @@ void Server::State::transfer(std::uint64_t id, Given<TransferDetail> given) cons
 }
 
 std::vector<CatalogRow> Server::State::catalogs() const {
-  return {};
+  std::vector<CatalogRow> rows;
+  for (const CatalogStatus& status : members->status()) rows.push_back(row_of(status));
+  return rows;
 }
 
-void Server::State::accept_catalog(NameView /*name*/, Done done) {
-  done(unsupported("catalogs"));
+void Server::State::accept_catalog(NameView name, Done done) {
+  members->accept(name, [done = std::move(done)](CommandOutcome outcome) {
+    if (outcome.result) {
+      done(std::move(outcome.text));
+    } else {
+      done(std::unexpected(std::move(outcome.result).error()));
+    }
+  });
 }
 
 // What needs a restart differs from what the server was started with, not from the file of the last reload.
@@ -321,7 +422,7 @@ void Server::State::apply(LoadedConfig loaded, const ConfigDiff& diff) {
   set_log_level(config->server.log_level);
   environment->set_settings(answer_settings(*config));
   engine->set_settings(engine_settings(*config));
-  engine->set_zones(zone_settings(*config), false, [] {});
+  set_zones([] {});
   log_info("configuration {} reloaded: {} added, {} removed, {} changed", config_path,
            count_text(diff.zones_added.size(), "zone"), diff.zones_removed.size(), diff.zones_changed.size());
 }

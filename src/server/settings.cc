@@ -52,6 +52,8 @@ ExpiryPolicy expiry_policy(OnExpire from) {
   return ExpiryPolicy::servfail;
 }
 
+}  // namespace
+
 std::shared_ptr<const ZonePolicySettings> policy_settings(const ZonePolicy& from) {
   auto access = std::make_shared<ZoneAccess>();
   access->transfer = from.allow_transfer;
@@ -77,21 +79,22 @@ std::shared_ptr<const ZonePolicySettings> policy_settings(const ZonePolicy& from
   policy->check_all_primaries = from.check_all_primaries;
   policy->on_expire = expiry_policy(from.on_expire.kind);
   policy->serve_for = from.on_expire.period;
+  policy->catalog_produce = from.catalog_produce;
   policy->history = {.versions = from.history_versions, .octets = from.history_size};
   return policy;
 }
-
-}  // namespace
 
 std::vector<ZoneSettings> zone_settings(const Config& config) {
   std::unordered_map<const ZonePolicy*, std::shared_ptr<const ZonePolicySettings>> known;
   std::vector<ZoneSettings> out;
   out.reserve(config.zones.size());
   for (const auto& zone : config.zones) {
-    if (zone.is_produced()) continue;  // made from other zones, not taken
     auto& policy = known[zone.policy.get()];
     if (!policy) policy = policy_settings(*zone.policy);
-    out.push_back({Name(zone.name()), zone.file ? *zone.file : std::string(), policy});
+    out.push_back({.name = Name(zone.name()),
+                   .file = zone.file ? *zone.file : std::string(),
+                   .policy = policy,
+                   .produced = zone.is_produced()});
   }
   return out;
 }

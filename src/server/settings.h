@@ -11,6 +11,8 @@
 
 namespace understudy {
 
+std::shared_ptr<const ZonePolicySettings> policy_settings(const ZonePolicy& policy);
+/// Of the configured zones, catalogs and those that we make ourselves among them.
 std::vector<ZoneSettings> zone_settings(const Config& config);
 EngineSettings engine_settings(const Config& config);
 AnswerSettings answer_settings(const Config& config);

@@ -257,16 +257,21 @@ void TransferEngine::put_version(std::shared_ptr<const Zone> version, std::share
 void TransferEngine::set_zones(std::vector<ZoneSettings> zones, bool forget_removed, std::function<void()> loaded) {
   std::lock_guard one_at_a_time(state_->set_zones_mutex);
   if (state_->stopped) return;
-  if (state_->core.events.zones_changed) state_->core.events.zones_changed(zones, {}, true);
+  const auto& changed = state_->core.events.zones_changed;
+  const std::vector<ZoneSettings> told = changed ? zones : std::vector<ZoneSettings>();
   state_->apply(state_->compare(std::move(zones)), forget_removed, std::move(loaded));
+  if (changed) changed(told, {}, true);
 }
 
 void TransferEngine::change_zones(std::vector<ZoneSettings> set, std::vector<Name> removed, bool forget_removed,
                                   std::function<void()> loaded) {
   std::lock_guard one_at_a_time(state_->set_zones_mutex);
   if (state_->stopped) return;
-  if (state_->core.events.zones_changed) state_->core.events.zones_changed(set, removed, false);
+  const auto& changed = state_->core.events.zones_changed;
+  const std::vector<ZoneSettings> told = changed ? set : std::vector<ZoneSettings>();
+  const std::vector<Name> told_removed = changed ? removed : std::vector<Name>();
   state_->apply(state_->look_up(std::move(set), std::move(removed)), forget_removed, std::move(loaded));
+  if (changed) changed(told, told_removed, false);
 }
 
 void TransferEngine::set_settings(EngineSettings settings) {

@@ -38,7 +38,8 @@ struct ZoneStatus {
   std::uint64_t records = 0;
   std::uint64_t memory = 0;  // octets
   bool from_file = false;
-  std::string primary;  // last one that confirmed or sent the version, or the file
+  bool produced = false;  // made by this server
+  std::string primary;    // last one that confirmed or sent the version, or the file
   WallSeconds last_check = 0, last_confirmed = 0, next_check = 0, expires_at = 0;
   std::string last_error;  // of the last failed attempt, in words; empty after a success
   std::uint64_t checks = 0, transfers = 0, failures = 0;

@@ -27,6 +27,7 @@ ZoneAgent::ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<Zo
       schedule_(policy_->bounds) {
   Lock lock(core_.board.mutex);
   facts_.from_file = is_local();
+  facts_.produced = produced_;
   ++core_.board.counters.zones_by_state[static_cast<std::size_t>(facts_.state)];
 }
 
@@ -45,6 +46,7 @@ ZoneStatus ZoneAgent::status_locked() const {
     out.memory = facts_.version->memory_size();
   }
   out.from_file = facts_.from_file;
+  out.produced = facts_.produced;
   out.primary = facts_.source;
   out.last_check = facts_.timers.checked_at;
   out.last_confirmed = facts_.timers.confirmed_at;
@@ -398,6 +400,7 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
   {
     Lock lock(core_.board.mutex);
     facts_.from_file = is_local();
+    facts_.produced = produced_;
   }
   if (is_local()) {
     refresh_wanted_ = true;  // reads it only if it was written

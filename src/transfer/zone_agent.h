@@ -193,6 +193,7 @@ class ZoneAgent final : public TimerEntry,
     ZoneState state = ZoneState::loading;
     ZoneActivity activity = ZoneActivity::idle;
     bool from_file = false;
+    bool produced = false;
     bool notify_waits = false;
     std::optional<Serial> notify_serial;
     IpAddress notify_from;

@@ -1,0 +1,187 @@
+#include "transfer/catalog_publisher.h"
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/mutex.h"
+#include "transfer/catalog_producer.h"
+#include "zone/apply.h"
+
+namespace understudy {
+namespace {
+
+/// What one call of zones_changed() was about, as far as it matters here.
+struct Change {
+  struct Listing {
+    Name zone;
+    std::optional<Name> catalog;
+  };
+  std::vector<Listing> set;
+  std::vector<Name> removed;
+  std::vector<Name> catalogs;  // produced zones among `set`
+  bool all = false;
+};
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+struct CatalogPublisher::State {
+  State(TransferEngine& its_engine, ZoneStore& its_store, const Clock& its_clock)
+      : engine(its_engine), store(its_store), clock(its_clock), thread([this] { run(); }) {}
+
+  void run();
+  void carry_out(const Change& change);
+  CatalogProducer* producer_of(const Name& catalog);
+  void publish(const Name& catalog, Result<std::optional<CatalogProducer::Update>> update);
+
+  TransferEngine& engine;
+  ZoneStore& store;
+  const Clock& clock;
+
+  // The thread.
+  std::map<Name, CatalogProducer> producers;
+  std::set<Name> broken;           // could not be made or read; said once
+  std::map<Name, Name> listed_in;  // zone -> its catalog
+
+  Mutex mutex;
+  std::condition_variable_any wake;
+  std::deque<Change> waiting US_GUARDED_BY(mutex);
+  bool stopping US_GUARDED_BY(mutex) = false;
+
+  std::thread thread;
+};
+
+void CatalogPublisher::State::run() {
+  while (true) {
+    Change change;
+    {
+      Lock lock(mutex);
+      while (waiting.empty() && !stopping) wake.wait(mutex);
+      if (stopping) return;
+      change = std::move(waiting.front());
+      waiting.pop_front();
+    }
+    carry_out(change);
+  }
+}
+
+/// Null if there is none and none can be made.
+CatalogProducer* CatalogPublisher::State::producer_of(const Name& catalog) {
+  if (const auto found = producers.find(catalog); found != producers.end()) return &found->second;
+  if (broken.contains(catalog)) return nullptr;
+  Result<CatalogProducer> made = CatalogProducer::make(catalog, random_number());
+  Result<void> restored;
+  if (made) {
+    const Result<void> visited = store.visit_facts(made->fact_prefix(), [&](std::string_view key, ByteView value) {
+      restored = made->restore(key, value);
+      return restored.has_value();
+    });
+    if (restored) restored = visited;
+  }
+  if (!made || !restored) {
+    broken.insert(catalog);
+    log_error("catalog {}: it cannot be made: {}", catalog.text(), (made ? restored.error() : made.error()).text());
+    return nullptr;
+  }
+  return &producers.emplace(catalog, *std::move(made)).first->second;
+}
+
+/// Durable before visible: a label must not be given to another zone after a crash.
+void CatalogPublisher::State::publish(const Name& catalog, Result<std::optional<CatalogProducer::Update>> update) {
+  CatalogProducer& producer = producers.at(catalog);
+  if (!update) {
+    log_error("catalog {}: its members cannot be listed: {}", catalog.text(), update.error().text());
+    return;
+  }
+  DeltaPtr delta;
+  if (*update) {
+    if (const Result<void> stored = store.put_facts((*update)->facts); !stored) {
+      log_error("catalog {}: the list of its members cannot be stored and stays as it was: {}", catalog.text(),
+                stored.error().text());
+      producers.erase(catalog);  // what is stored counts
+      return;
+    }
+    delta = (*update)->delta;
+  }
+  const auto version = producer.version();
+  if (version) engine.put_version(*version, delta);
+}
+
+void CatalogPublisher::State::carry_out(const Change& change) {
+  struct Work {
+    std::vector<ProducedMember> set;
+    std::vector<Name> removed;
+  };
+  std::map<Name, Work> work;
+  const auto leave = [&](const Name& zone) {
+    const auto before = listed_in.find(zone);
+    if (before == listed_in.end()) return;
+    work[before->second].removed.push_back(zone);
+    listed_in.erase(before);
+  };
+  if (change.all) {
+    for (const auto& [catalog, producer] : producers) work[catalog];  // it may have lost all its members
+    listed_in.clear();
+  }
+  for (const Name& catalog : change.catalogs) work[catalog];
+  for (const Name& zone : change.removed) leave(zone);
+  for (const Change::Listing& listing : change.set) {
+    if (const auto before = listed_in.find(listing.zone);
+        before != listed_in.end() && (!listing.catalog || before->second != *listing.catalog)) {
+      leave(listing.zone);
+    }
+    if (!listing.catalog) continue;
+    work[*listing.catalog].set.push_back({listing.zone, ""});
+    listed_in[listing.zone] = *listing.catalog;
+  }
+  for (const auto& [catalog, members] : work) {
+    CatalogProducer* producer = producer_of(catalog);
+    if (producer == nullptr) continue;
+    const WallSeconds now = clock.wall_seconds();
+    publish(catalog,
+            change.all ? producer->replace(members.set, now) : producer->change(members.set, members.removed, now));
+  }
+}
+
+CatalogPublisher::CatalogPublisher(TransferEngine& engine, ZoneStore& store, const Clock& clock)
+    : state_(std::make_unique<State>(engine, store, clock)) {}
+
+CatalogPublisher::~CatalogPublisher() {
+  stop();
+}
+
+void CatalogPublisher::zones_changed(std::span<const ZoneSettings> set, std::span<const Name> removed, bool all) {
+  Change change{.removed = {removed.begin(), removed.end()}, .all = all};
+  for (const ZoneSettings& zone : set) {
+    if (zone.produced) change.catalogs.push_back(zone.name);
+    // Whoever belongs to none may have belonged to one before; of all zones only those that do matter.
+    const auto& catalog = zone.policy->catalog_produce;
+    if (!zone.produced && (catalog || !all)) change.set.push_back({zone.name, catalog});
+  }
+  Lock lock(state_->mutex);
+  state_->waiting.push_back(std::move(change));
+  state_->wake.notify_one();
+}
+
+void CatalogPublisher::stop() {
+  {
+    Lock lock(state_->mutex);
+    state_->stopping = true;
+    state_->wake.notify_one();
+  }
+  if (state_->thread.joinable()) state_->thread.join();
+}
+
+}  // namespace understudy

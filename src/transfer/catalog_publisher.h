@@ -1,0 +1,34 @@
+// The catalogs that this server makes of its own zones (RFC 9432), for its secondaries.
+//
+// Told of every change to the set of zones, it keeps a CatalogProducer for each catalog that some zone's policy names,
+// stores what that must remember and hands each new version to the engine. Changes are carried out on a thread of its
+// own, in order; what comes while it is busy is done together. A catalog whose zone is not configured is not made.
+// Thread-safe.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "base/clock.h"
+#include "store/zone_store.h"
+#include "transfer/engine.h"
+
+namespace understudy {
+
+class CatalogPublisher {
+ public:
+  /// All outlive the publisher.
+  CatalogPublisher(TransferEngine& engine, ZoneStore& store, const Clock& clock);
+  ~CatalogPublisher();  // stop()
+
+  /// For EngineEvents::zones_changed.
+  void zones_changed(std::span<const ZoneSettings> set, std::span<const Name> removed, bool all);
+  /// What was begun is finished, the rest is dropped. Idempotent.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace understudy
