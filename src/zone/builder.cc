@@ -53,8 +53,12 @@ struct ZoneBuilder::State {
   Result<void> write_many_children();
   void compact(std::span<Fragments::Place> waiting);
   Result<std::shared_ptr<Zone>> assemble();
-  Result<std::size_t> append_table();
-  const std::uint8_t* hand_over(Zone& zone);
+  struct Table {
+    std::uint32_t first_page;
+    std::size_t list_at;  // 0: no list
+  };
+  Result<Table> append_table(bool shares);
+  const std::uint8_t* hand_over(Zone& zone, bool shares);
 
   [[nodiscard]] Node* node(std::uint32_t ref) const {
     return reinterpret_cast<Node*>(blocks.data() + std::size_t{ref} * 8);
@@ -345,43 +349,47 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   zone->first_block_ = static_cast<std::uint32_t>(first_block / 8);
   zone->end_of_blocks_ = end_ref();
   end = behind;
-  US_ASSIGN(const std::size_t list_at, append_table());
+  const bool shares = slack != 0 || blocks.is_mapped();
+  US_ASSIGN(const Table table, append_table(shares));
   zone->bucket_count_ = index.bucket_count();
   index = NodeIndex(0);
-  const std::uint8_t* base = hand_over(*zone);
+  const std::uint8_t* base = hand_over(*zone, shares);
   zone->base_ = base;
-  zone->pages_ = reinterpret_cast<const std::uint32_t*>(base + list_at);
+  zone->only_page_ = table.first_page;
+  zone->pages_ = table.list_at == 0 ? &zone->only_page_ : reinterpret_cast<const std::uint32_t*>(base + table.list_at);
   zone->apex_ = NameView::trusted({base, apex.size()});
   zone->apex_node_ = zone->node_at(apex_ref);
   zone->negative_soa_ = reinterpret_cast<const Chunk*>(base + negative_at);
   return zone;
 }
 
-// The list of the table's pages behind everything else, and the pages behind it; returns where the list is.
-Result<std::size_t> ZoneBuilder::State::append_table() {
+// The list of the table's pages behind everything else, and the pages behind it. A version that keeps its memory for
+// itself needs no list of a single page.
+Result<ZoneBuilder::State::Table> ZoneBuilder::State::append_table(bool shares) {
   const std::uint32_t pages = table_pages(index.bucket_count());
   const std::size_t list_at = end;
-  const std::size_t behind_list = list_at + round_up8(pages * sizeof(std::uint32_t));
+  const bool has_list = shares || pages > 1;
+  const std::size_t behind_list = list_at + (has_list ? round_up8(pages * sizeof(std::uint32_t)) : 0);
   const std::size_t table_at = (behind_list + sizeof(NodeBucket) - 1) / sizeof(NodeBucket) * sizeof(NodeBucket);
   US_TRY(make_room(table_at + index.memory_size() - end));
   std::memset(blocks.data() + list_at, 0, table_at - list_at);
-  auto* list = reinterpret_cast<std::uint32_t*>(blocks.data() + list_at);
-  for (std::uint32_t i = 0; i < pages; ++i) {
-    list[i] = static_cast<std::uint32_t>(table_at / 8 + i * (buckets_in_page * sizeof(NodeBucket) / 8));
+  for (std::uint32_t i = 0; has_list && i < pages; ++i) {
+    const auto page = static_cast<std::uint32_t>(table_at / 8 + i * (buckets_in_page * sizeof(NodeBucket) / 8));
+    std::memcpy(blocks.data() + list_at + i * sizeof page, &page, sizeof page);
   }
   std::memcpy(blocks.data() + table_at, index.data(), index.memory_size());
   end = table_at + index.memory_size();
-  return list_at;
+  return Table{static_cast<std::uint32_t>(table_at / 8), has_list ? list_at : 0};
 }
 
 // Gives the memory to the version: for itself if it is small, else to share with those that come. Returns where it is.
-const std::uint8_t* ZoneBuilder::State::hand_over(Zone& zone) {
-  if (slack != 0 && end + slack <= most_blocks_octets) blocks.grow(end + slack);
-  if (slack == 0 && !blocks.is_mapped()) {
+const std::uint8_t* ZoneBuilder::State::hand_over(Zone& zone, bool shares) {
+  if (!shares) {
     blocks.shrink(end);
     zone.own_ = std::move(blocks);
     return zone.own_.data();
   }
+  if (!blocks.is_mapped()) blocks.grow(end + slack);
   if (blocks.is_mapped()) {
     const std::size_t later = std::max({end, slack, least_room_for_changes});
     blocks.shrink(end, std::min(end + later, most_blocks_octets));

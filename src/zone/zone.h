@@ -144,6 +144,7 @@ class Zone : public std::enable_shared_from_this<Zone> {
   Soa soa_{};
   std::uint64_t record_count_ = 0;
   std::uint64_t node_count_ = 0;
+  std::uint32_t only_page_ = 0;                        // the list, if no other is needed
   std::uint32_t first_block_ = 0, end_of_blocks_ = 0;  // one behind the other; 0, 0 if they are not
   ZoneMemory own_;                                     // a small version's memory: nobody shares it
   std::unique_ptr<ArenaVersion> shared_;               // a large one's
