@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 #include <unordered_map>
@@ -60,13 +61,9 @@ class Comparison {
     const Node* is = after_.apex_node();
     put_soa(*was, [&](std::uint32_t ttl, ByteView rdata) { delta_.remove(apex_, RRType::SOA, ttl, rdata); });
     put_soa(*is, [&](std::uint32_t ttl, ByteView rdata) { delta_.add(apex_, RRType::SOA, ttl, rdata); });
-    const std::uint64_t apex_hash = name_hash(apex_);
-    before_.for_each_node(&after_, [&](const Node& node) {
-      if (fits()) compare(&node, after_.find_like(node, node_hash(&node, apex_hash)));
-    });
-    after_.for_each_node(&before_, [&](const Node& node) {
-      // Names that are in both have been compared.
-      if (fits() && before_.find_like(node, node_hash(&node, apex_hash)) == nullptr) compare(nullptr, &node);
+    for_each_pair(before_, after_, [&](const Node* node, const Node* other) { compare(node, other); });
+    for_each_pair(after_, before_, [&](const Node* node, const Node* other) {
+      if (other == nullptr) compare(nullptr, node);  // names that are in both have been compared
     });
     if (!fits()) return fail(Errc::byte_limit, fmt::format("the difference takes over {} octets", most_));
     return delta_.finish();
@@ -74,6 +71,32 @@ class Comparison {
 
  private:
   [[nodiscard]] bool fits() const { return delta_.size() <= most_; }
+
+  // Calls f for every name of `of` and its node in `in`, or null. A few wait between being hashed and being looked for,
+  // so that their buckets and blocks have come by then.
+  template <typename F>
+  void for_each_pair(const Zone& of, const Zone& in, F&& f) {
+    struct Waiting {
+      const Node* node;
+      std::uint64_t hash;
+    };
+    constexpr std::size_t most = 16;
+    std::array<Waiting, most> waiting;
+    std::size_t count = 0;
+    const std::uint64_t apex_hash = name_hash(apex_);
+    const auto look = [&](const Waiting& w) {
+      if (fits()) f(w.node, in.find_like(*w.node, w.hash));
+    };
+    of.for_each_node(&in, [&](const Node& node) {
+      Waiting& place = waiting[count % most];
+      if (count >= most) look(place);
+      place = {&node, node_hash(&node, apex_hash)};
+      in.prefetch(place.hash);
+      if (count >= most / 2) in.prefetch_node(waiting[(count - most / 2) % most].hash);
+      ++count;
+    });
+    for (std::size_t i = count - std::min(count, most); i < count; ++i) look(waiting[i % most]);
+  }
 
   template <typename F>
   void put_soa(const Node& apex_node, F&& f) const {
