@@ -233,6 +233,8 @@ void PeerConnection::hand_over(PeerCall& call, ByteView message) {
     fail_call(call, std::move(next).error());
   } else if (*next == Next::done) {
     complete(call);
+  } else {
+    call.brief = *next == Next::maybe_more;
   }
 }
 
@@ -301,13 +303,11 @@ void PeerConnection::set_alarm() {
   }
 }
 
-namespace {
-
-nanoseconds allowed_silence(const PeerCall& call) {
-  return call.begun ? nanoseconds(call.request.limits.stall) : call.first_wait;
+nanoseconds PeerConnection::allowed_silence(const PeerCall& call) const {
+  if (!call.begun) return call.first_wait;
+  const nanoseconds stall = call.request.limits.stall;
+  return call.brief ? std::min(stall, owner_->brief_wait()) : stall;
 }
-
-}  // namespace
 
 TimePoint PeerConnection::limit_of(const PeerCall& call) const {
   const ReceiveLimits& limits = call.request.limits;

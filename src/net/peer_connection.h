@@ -63,6 +63,7 @@ struct PeerCall {
   std::uint16_t id = 0;
   bool first = false;  // nothing was asked before it there
   bool begun = false;  // something of its answer has come
+  bool brief = false;  // what came may have been all of it
   TimePoint clock_from;
   std::chrono::nanoseconds silent{0};      // time waited since the last progress
   std::chrono::nanoseconds first_wait{0};  // allowed until the answer begins
@@ -79,6 +80,7 @@ class PeerConnectionOwner {
   virtual std::uint16_t random_id() = 0;
   virtual PeerConnectionCounts& totals() = 0;
   virtual std::chrono::nanoseconds hesitation() const = 0;
+  virtual std::chrono::nanoseconds brief_wait() const = 0;
   /// A request is over; maybe there is room for another.
   virtual void has_room(PeerConnection& connection) = 0;
   virtual void is_closed(PeerConnection& connection) = 0;
@@ -142,6 +144,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   void begin_wait();
   void set_alarm();
   [[nodiscard]] TimePoint limit_of(const PeerCall& call) const;
+  [[nodiscard]] std::chrono::nanoseconds allowed_silence(const PeerCall& call) const;
   [[nodiscard]] bool may_move(const PeerCall& call) const;
   void ring();
   void judge(PeerCall& call, TimePoint now);

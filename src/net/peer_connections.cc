@@ -81,6 +81,7 @@ class PeerConnections::Impl final : public PeerConnectionOwner, public std::enab
   std::uint16_t random_id() override { return ids_.next(); }
   PeerConnectionCounts& totals() override { return totals_; }
   std::chrono::nanoseconds hesitation() const override { return settings_.hesitation; }
+  std::chrono::nanoseconds brief_wait() const override { return settings_.brief_wait; }
   void has_room(PeerConnection& connection) override;
   void is_closed(PeerConnection& connection) override;
   void saw_reuse(PeerConnection& connection, bool works) override;

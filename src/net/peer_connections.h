@@ -40,8 +40,8 @@ struct PeerKey {
   friend auto operator<=>(const PeerKey&, const PeerKey&) = default;
 };
 
-/// What take() says: is more of the answer to come?
-enum class Next : std::uint8_t { more, done };
+/// What take() says: is more of the answer to come? `maybe_more`: what came may be all; it is waited for briefly.
+enum class Next : std::uint8_t { more, maybe_more, done };
 
 struct PeerRequest {
   /// The message for the id that was chosen, at most 65535 octets. Called again, with another id, if the request has to
@@ -63,6 +63,7 @@ struct PeerConnectionSettings {
   unsigned max_idle = 64;                          // in all; the longest idle one is closed first
   unsigned max_silent = 256;                       // connections to one peer that wait in vain, besides the others
   std::chrono::milliseconds hesitation{1'000};     // after so long a silence nothing more is asked there
+  std::chrono::milliseconds brief_wait{1'000};     // for what maybe comes
 };
 
 /// Totals since the start, and what there is now.

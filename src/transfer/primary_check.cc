@@ -184,12 +184,12 @@ class BuilderSink final : public ZoneUpdateSink {
   std::optional<ZoneBuilder> builder_;
 };
 
-/// Sends the request and feeds every message of the answer to the reader that begin() made for it, until that is done
-/// or `enough()` holds.
+/// Sends the request and feeds every message of the answer to the reader that begin() made for it, until that is done.
+/// `may_be_all()`: what came so far may be the whole answer, though the reader would take more.
 template <typename Reader>
 asio::awaitable<Result<>> stream_answer(Exchange& exchange, Attempt& attempt, std::optional<Reader>& reader,
                                         const std::function<Result<Bytes>(std::uint16_t id)>& begin,
-                                        const TakeOptions& options, const std::function<bool()>& enough) {
+                                        const TakeOptions& options, const std::function<bool()>& may_be_all) {
   const SteadyTime start = std::chrono::steady_clock::now();
   ReceiveLimits limits{.stall = options.stall,
                        .first_octet_by = start + options.first_wait,
@@ -200,7 +200,8 @@ asio::awaitable<Result<>> stream_answer(Exchange& exchange, Attempt& attempt, st
     const Result<TransferReader::Progress> progress = reader->feed(message, exchange.signature_now());
     attempt.counts = reader->counts();  // others watch its progress
     if (!progress) return std::unexpected(progress.error());
-    return *progress == TransferReader::Progress::done || enough() ? Next::done : Next::more;
+    if (*progress == TransferReader::Progress::done) return Next::done;
+    return may_be_all() ? Next::maybe_more : Next::more;
   };
   const Result<> done = co_await exchange.over_tcp(begin, take, limits);
   if (done) co_return done;
@@ -306,9 +307,9 @@ asio::awaitable<Result<Taken>> ask_for_differences(Exchange& exchange, Attempt& 
     return std::move(request.message);
   };
   // Those who do not know IXFR may send the SOA alone, as over UDP, and nothing more.
-  const auto is_no_ixfr = [&reader] { return reader->answer() == IxfrReader::Answer::single_soa; };
-  const Result<> done = co_await stream_answer(exchange, attempt, reader, begin, options, is_no_ixfr);
-  if (!done) co_return std::unexpected(done.error());
+  const auto is_soa = [&reader] { return reader && reader->answer() == IxfrReader::Answer::single_soa; };
+  const Result<> done = co_await stream_answer(exchange, attempt, reader, begin, options, is_soa);
+  if (!done && !(is_soa() && done.error().code == Errc::stalled)) co_return std::unexpected(done.error());
   Result<std::optional<Taken>> taken = outcome_of(*reader, *sink, attempt);
   if (!taken) co_return std::unexpected(taken.error());
   if (!*taken) co_return fail(Errc::bad_transfer_end, "the answer says to ask over TCP, where it came from");

@@ -285,15 +285,15 @@ void ZoneAgent::queue_transfer_whole(const WorkPtr& work) {
 
 void ZoneAgent::commit_failed(const WorkPtr& work, const CommitTask& task) {
   const Error& error = task.result.error();
-  if (!task.deltas.empty() && error.code == Errc::bad_delta) {
+  const Errc code = error.code;
+  const bool ours = code == Errc::storage || code == Errc::storage_full || code == Errc::corrupt || code == Errc::io;
+  if (!task.deltas.empty() && !ours) {
     differences_failed(*work, error);
     queue_transfer_whole(work);
     return;
   }
   core_.board.count([](EngineCounters& counters) { ++counters.transfers_failed; });
   attempt_failed(work, error);
-  const Errc code = error.code;
-  const bool ours = code == Errc::storage || code == Errc::storage_full || code == Errc::corrupt || code == Errc::io;
   if (ours) {  // another primary would not help
     work->next = work->until = work->order.size();
     work->newer.clear();
