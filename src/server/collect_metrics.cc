@@ -94,10 +94,25 @@ void add_transfers(Families& out, const EngineCounters& c) {
   out.push_back(std::move(zones));
   add_results(out, declared_metric("understudy_checks"), c.checks_ok, c.checks_failed);
   add_results(out, declared_metric("understudy_transfers"), c.transfers_ok, c.transfers_failed);
+  add(out, declared_metric("understudy_transfers_by_differences"), static_cast<double>(c.transfers_by_differences));
+  add(out, declared_metric("understudy_ixfr_fallbacks"), static_cast<double>(c.differences_failed));
   add(out, declared_metric("understudy_transferred_records"), static_cast<double>(c.transferred_records));
   add(out, declared_metric("understudy_transferred_bytes"), static_cast<double>(c.transferred_octets));
   add(out, declared_metric("understudy_notifies_received"), static_cast<double>(c.notifies_received));
   add_results(out, declared_metric("understudy_notifies_sent"), c.notifies_sent, c.notifies_failed);
+}
+
+void add_catalogs(Families& out, std::span<const CatalogStatus> catalogs) {
+  MetricFamily members{declared_metric("understudy_catalog_members"), {}};
+  MetricFamily held{declared_metric("understudy_catalog_held"), {}};
+  MetricFamily conflicts{declared_metric("understudy_catalog_conflicts"), {}};
+  for (const CatalogStatus& catalog : catalogs) {
+    const std::string label = metric_label("catalog", catalog.catalog.text());
+    members.samples.push_back({label, static_cast<double>(catalog.members)});
+    held.samples.push_back({label, catalog.hold ? 1.0 : 0.0});
+    conflicts.samples.push_back({label, static_cast<double>(catalog.conflicts)});
+  }
+  for (MetricFamily* family : {&members, &held, &conflicts}) out.push_back(std::move(*family));
 }
 
 void add_zones(Families& out, const TransferEngine& engine) {
@@ -130,12 +145,13 @@ double resident_octets() {
 
 }  // namespace
 
-Families collect_metrics(const Workers::Totals& totals, const TransferEngine& engine, double start_seconds,
-                         bool zone_metrics) {
+Families collect_metrics(const Workers::Totals& totals, const TransferEngine& engine,
+                         std::span<const CatalogStatus> catalogs, double start_seconds, bool zone_metrics) {
   Families out;
   add_answers(out, totals);
   add_sockets(out, totals);
   add_transfers(out, engine.counters());
+  add_catalogs(out, catalogs);
   if (zone_metrics) add_zones(out, engine);
   add(out, declared_metric("understudy_ready"), engine.all_loaded() ? 1 : 0);
   add(out, declared_metric("understudy_start_time_seconds"), start_seconds);

@@ -1,10 +1,12 @@
 // Reads every metric of metric_table.h. Called on the control thread; costs the workers nothing.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "control/server_control.h"
 #include "server/workers.h"
+#include "transfer/catalog_registry.h"
 #include "transfer/engine.h"
 
 namespace understudy {
@@ -12,6 +14,7 @@ namespace understudy {
 /// `start_seconds`: when the server started, since 1970. `zone_metrics`: serial and expiry of each zone too, which
 /// costs a line per zone.
 std::vector<MetricFamily> collect_metrics(const Workers::Totals& totals, const TransferEngine& engine,
-                                          double start_seconds, bool zone_metrics);
+                                          std::span<const CatalogStatus> catalogs, double start_seconds,
+                                          bool zone_metrics);
 
 }  // namespace understudy

@@ -458,7 +458,8 @@ void Server::State::reload(const Announce& will, Done done) {
 }
 
 std::vector<MetricFamily> Server::State::metrics() const {
-  return collect_metrics(workers->totals(), *engine, static_cast<double>(started_ms) / 1000, config->http.zone_metrics);
+  return collect_metrics(workers->totals(), *engine, members->status(), static_cast<double>(started_ms) / 1000,
+                         config->http.zone_metrics);
 }
 
 Health Server::State::health() const {

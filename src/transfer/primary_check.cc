@@ -152,6 +152,7 @@ asio::awaitable<Result<SoaAnswer>> probe_by_all_means(Exchange& exchange, Attemp
     if (answer) break;
     const Errc code = answer.error().code;
     if (code == Errc::connect_failed) break;  // the port is closed: maybe only for UDP
+    if (code == Errc::rcode) break;           // Knot refuses SOA of its catalogs by UDP, as it could be forged
     if (code != Errc::timed_out) co_return std::unexpected(answer.error());
   }
   co_return co_await probe_over_tcp(exchange, attempt, edns, end);

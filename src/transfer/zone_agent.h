@@ -116,6 +116,7 @@ class ZoneAgent final : public TimerEntry,
   [[nodiscard]] TakeOptions take_options(const Work& work) const;
   boost::asio::awaitable<void> transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
   void differences_failed(Work& work, const Error& error);
+  void ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error);
   void begin_attempt_again(Work& work) const;
   void taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit permit);
   void start_commit(const WorkPtr& work, Taken taken, Lanes::Permit permit);

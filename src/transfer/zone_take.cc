@@ -152,7 +152,12 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
     taken = co_await take_differences(core.primaries(), *work->attempt, options);
     if (!taken && !work->cancelled) {
       lender.reset();
+      const bool proven = work->attempt->announced.has_value();
       self->differences_failed(*work, taken.error());
+      if (!proven) {
+        self->ask_serial_first(work, std::move(permit), taken.error());
+        co_return;
+      }
       lender.emplace(core.io.get_executor(), permit, work->attempt->counts);
     }
   }
@@ -173,6 +178,16 @@ void ZoneAgent::differences_failed(Work& work, const Error& error) {
   if (error.code == Errc::rcode) core_.traits.sends_no_differences(work.attempt->peer.address, core_.now().mono);
   work.by_differences = false;
   begin_attempt_again(work);
+}
+
+/// Only a NOTIFY says that there is something newer, and anyone can send that: it is not worth a whole zone.
+void ZoneAgent::ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error) {
+  note_health(*work, work->attempt->counts.messages > 0 ? std::nullopt : std::optional(error.code));
+  permit.release();
+  work->attempt.reset();
+  work->asks_serial_first = true;
+  --work->next;
+  ask_next(work);
 }
 
 /// The same primary is asked for something else.

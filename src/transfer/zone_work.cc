@@ -165,6 +165,7 @@ bool ZoneAgent::leave_to_rest(Work& work) const {
 /// its SOA would.
 bool ZoneAgent::needs_no_probe(const Work& work, const PeerSettings& peer) const {
   if (!work.notified_serial || work.whole || work.policy->check_all_primaries) return false;
+  if (work.asks_serial_first || !work.newer.empty()) return false;
   if (work.notified_by != peer.address.address) return false;
   const auto held = version();
   return held && work.notified_serial->is_newer_than(held->serial()) && may_take_differences(peer);

@@ -455,7 +455,7 @@ TEST_F(Commands, NonsenseIsAnsweredWithWhatIsWrong) {
       {R"({"command": 5})", wrong + ": command must be a text"},
       {R"({"command": "zone list", "state": []})", wrong + ": state must be a text"},
       {R"({"command": "zone list", "state": "good"})",
-       wrong + ": zones have no state good, only loading, empty, ok, failing, expired"},
+       wrong + ": zones have no state good, only loading, empty, ok, failing, expired, stale"},
       {R"({"command": "zone list", "wait": "yes"})", wrong + ": wait must be true or false"},
       {R"({"command": "zone list", "zones": "a."})", wrong + ": zones must be a list of names"},
       {R"({"command": "zone list", "zones": [1]})", wrong + ": zones must be a list of names"},

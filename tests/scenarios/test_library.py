@@ -2,13 +2,14 @@
 import pytest
 
 from lib import ask
-from lib.peers import SECONDARIES
+from lib.peers import Knot, Nsd
 from lib.ports import free_port
 from lib.scripted import ScriptedPrimary
 from lib.wire import Signer, Version, messages
 from lib.zones import Key
 
 ZONE = "example."
+SECONDARIES = {"knot": Knot, "nsd": Nsd}
 
 
 @pytest.mark.parametrize("peer", SECONDARIES.values(), ids=SECONDARIES)

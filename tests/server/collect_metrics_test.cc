@@ -70,7 +70,7 @@ class CollectMetrics : public testing::Test {
     ASSERT_EQ(loaded.get_future().wait_for(20s), std::future_status::ready);
   }
   [[nodiscard]] std::string text(bool zone_metrics) const {
-    return openmetrics_text(collect_metrics(totals_, *engine_, 1700000000.5, zone_metrics));
+    return openmetrics_text(collect_metrics(totals_, *engine_, catalogs_, 1700000000.5, zone_metrics));
   }
 
   const Folder folder_;
@@ -81,11 +81,12 @@ class CollectMetrics : public testing::Test {
   UdpCounters udp_[2];
   StreamCounters streams_[2];
   Workers::Totals totals_;
+  std::vector<CatalogStatus> catalogs_{{.catalog = *Name::parse("catalog.example."), .members = 3}};
 };
 
 TEST_F(CollectMetrics, EveryDeclaredFamilyOnceAndNoOther) {
   std::multiset<std::string> collected, declared;
-  for (const auto& family : collect_metrics(totals_, *engine_, 0, true)) {
+  for (const auto& family : collect_metrics(totals_, *engine_, catalogs_, 0, true)) {
     collected.emplace(family.declaration->name);
     // The labels are those that the manual names.
     for (const auto& sample : family.samples) {
@@ -135,7 +136,7 @@ TEST_F(CollectMetrics, ZonesHaveLinesOnlyWhereAsked) {
 }
 
 TEST_F(CollectMetrics, MemoryIsThatOfThisProcess) {
-  for (const auto& family : collect_metrics(totals_, *engine_, 0, false)) {
+  for (const auto& family : collect_metrics(totals_, *engine_, catalogs_, 0, false)) {
     if (family.declaration->name != "understudy_resident_memory_bytes") continue;
     EXPECT_GT(family.samples.at(0).value, 1e6);
     EXPECT_LT(family.samples.at(0).value, 1e12);

@@ -233,7 +233,9 @@ disable-syslog=yes
                 self.util("load-zone", zone, os.path.join(self.folder, self.file(zone)))
                 self.util("set-kind", zone, "primary")
             if self.key:
-                self.util("activate-tsig-key", zone, self.key.name, "secondary" if self.primary_port else "primary")
+                self.util("activate-tsig-key", zone, self.key.name, "primary")
+                if self.primary_port:
+                    self.util("activate-tsig-key", zone, self.key.name, "secondary")
 
     def util(self, *arguments):
         done = subprocess.run(["pdnsutil", f"--config-dir={self.folder}", *arguments], capture_output=True, text=True, timeout=120)

@@ -70,6 +70,7 @@ class Understudy(Server):
             "primaries": [],
             "templates": [self.default],
             "zones": [],
+            "catalogs": [],
         }
 
     # Configuration
@@ -92,6 +93,11 @@ class Understudy(Server):
     def zone(self, name, **options):
         """Adds a zone. Options as in the configuration, with _ for -."""
         self.config["zones"].append({"name": name, **{k.replace("_", "-"): v for k, v in options.items()}})
+        return self
+
+    def catalog(self, name, **options):
+        """Takes zones from a catalog. Options as in the configuration, with _ for -."""
+        self.config["catalogs"].append({"zone": name, **{k.replace("_", "-"): v for k, v in options.items()}})
         return self
 
     def remove_zone(self, name):
