@@ -145,7 +145,8 @@ void ZoneAgent::commit_produced(const WorkPtr& work) {
   }
   work->committing = true;
   set_activity(ZoneActivity::committing);
-  CommitTask task{.base = held,
+  CommitTask task{.slot = slot_,
+                  .base = held,
                   .history = history_,
                   .keep = policy_->history,
                   .stored = false,

@@ -290,11 +290,11 @@ def test_transfers_are_kept_and_explained(stage):
 def test_differences_of_configurations(stage):
     primary = ScriptedPrimary(stage, "example.", serial=1)
     us = Understudy(stage).primary(primary).zone("example.").start().wait_serial("example.", 1)
-    us.zone("other.example.").write_config()
-    assert "other.example." in us.cli("conf", "diff").text
-    assert us.query("other.example.", "SOA").rcode() == 5, "nothing is done"
-    assert "other.example." in us.reload().text
-    assert us.query("other.example.", "SOA").rcode() == 2
+    us.zone("other.test.").write_config()
+    assert "other.test." in us.cli("conf", "diff").text
+    assert us.query("other.test.", "SOA").rcode() == 5, "nothing is done"
+    assert "other.test." in us.reload().text
+    assert us.query("other.test.", "SOA").rcode() == 2
 
 
 def test_consumer_bind(stage):

@@ -45,7 +45,7 @@ def test_differences_go_through(stage, peer, key):
         primary.change("example.", zone_text("example.", serial, hosts(3000, 0) + f"new{serial} A 192.0.2.{serial}\n"))
         ask.wait_serial(secondary.port, "example.", serial, timeout=10)
         us.wait_log(rf"IXFR from .*serial {serial - 1} -> {serial}", since=mark)
-        us.wait_log(r"IXFR of serial .* begins", since=mark)
+        us.wait_log(rf"IXFR from serial {serial - 1} to {serial} for .* begins", since=mark)
     ask.assert_same_zone(secondary.port, primary.port, "example.", key, key)
 
 
