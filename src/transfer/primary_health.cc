@@ -78,13 +78,14 @@ std::optional<double> PrimaryHealth::end(const Endpoint& primary, const std::str
   std::optional<double> again;
   std::unordered_map<Waiter*, std::weak_ptr<Waiter>> answered;
   if (outcome == Outcome::answered) {
-    state.answered_at = now;
+    state.answered_at = answered_[primary] = now;
     state.failures = 0;
     state.rests_until = -1;
     answered.swap(state.waiters);
     if (std::exchange(state.hangs, false)) log_info("primary {} ({}) answers again", name, primary.text());
   } else if (outcome != Outcome::unknown && state.answered_at < began) {
     again = failed(state, now);
+    answered_.erase(primary);
     if (outcome == Outcome::hung && !std::exchange(state.hangs, true)) log_hanging(name, primary);
   }
   if (state.under_way == 0 && state.failures == 0) states_.erase(found);

@@ -185,6 +185,7 @@ class ZoneAgent final : public TimerEntry,
   std::string origin_;                               // name (or address) of the primary that our version is from
   std::optional<Serial> lost_serial_;                // was served, but the stored version is damaged
   ZoneHistory::Ptr history_ = std::make_shared<const ZoneHistory>();  // of the version that is held
+  bool failed_before_ = false;                                        // some check has failed
   bool write_whole_ = false;                                          // with the next commit
   std::optional<double> notify_due_;  // a NOTIFY that waits because too many came for nothing
   double idle_checks_since_ = 0;      // monotonic seconds

@@ -18,6 +18,7 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr double recently = 10;  // seconds
 // Checks a second and zone that NOTIFYs may cause for nothing.
 constexpr unsigned max_idle_checks = 5;
 
@@ -161,11 +162,13 @@ bool ZoneAgent::leave_to_rest(Work& work) const {
   return true;
 }
 
-/// A NOTIFY from this primary says that it has something newer: its answer to a request for differences says all that
-/// its SOA would.
+/// Without a version, whatever a primary has is newer, so one that answers others need not be asked twice. A NOTIFY
+/// from this primary says that it has something newer: its answer to a request for differences says all that its SOA
+/// would.
 bool ZoneAgent::needs_no_probe(const Work& work, const PeerSettings& peer) const {
-  if (!work.notified_serial || work.whole || work.policy->check_all_primaries) return false;
-  if (work.asks_serial_first || !work.newer.empty()) return false;
+  if (work.policy->check_all_primaries || work.asks_serial_first || !work.newer.empty()) return false;
+  if (!version()) return !failed_before_ && core_.health.has_answered_since(peer.address, core_.now().mono - recently);
+  if (!work.notified_serial || work.whole) return false;
   if (work.notified_by != peer.address.address) return false;
   const auto held = version();
   return held && work.notified_serial->is_newer_than(held->serial()) && may_take_differences(peer);
@@ -420,6 +423,7 @@ void ZoneAgent::finish_failed(const WorkPtr& work) {
     return;
   }
   if (work->notified_by) ++idle_checks_;
+  failed_before_ = true;
   if (!is_local()) {
     schedule_.failed(core_.now(), core_.random_part());
     if (work->again) schedule_.check_by(*work->again);

@@ -344,7 +344,7 @@ void ScriptedPrimary::run_connection(int fd) {
     }
     ++tcp_probes;
     if (tcp == Tcp::silent) continue;
-    send_message(fd, soa_answer(*query, true));
+    send_message(fd, tcp == Tcp::refused ? answer(*query, {}, number(Rcode::REFUSED)) : soa_answer(*query, true));
   }
 }
 

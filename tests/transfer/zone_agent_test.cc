@@ -50,6 +50,7 @@ TEST_F(ZoneAgentTest, RetriesAfterAFailure) {
   set_zones({zone("example.", {peer(primary)})});
   ASSERT_TRUE(waits_for(5) && rests());
   primary.udp = Udp::refused;
+  primary.tcp = Tcp::refused;
   pass(1001);
   ASSERT_TRUE(eventually([&] { return status()->state == ZoneState::failing; }) && rests());
   primary.udp = Udp::answer;

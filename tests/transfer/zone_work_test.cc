@@ -204,6 +204,7 @@ TEST_F(ZoneWork, TheFailuresOfAllPrimariesAreTold) {
   first.stop();
   second.serve({.serial = 1});
   second.udp = Udp::refused;
+  second.tcp = Tcp::refused;
   start();
   set_zones({zone("example.", {peer(first, "first"), peer(second, "second")})});
   const CommandOutcome outcome = refresh();
