@@ -10,7 +10,7 @@ from lib import ask
 from lib.process import wait_until
 from lib.scripted import ScriptedPrimary
 from lib.understudy import Understudy
-from lib.wire import Version, message, messages
+from lib.wire import AXFR, Version, message, messages, rr
 
 SIZES = {"small.": 20, "large.": 3000}
 ROUNDS = 200
@@ -128,3 +128,63 @@ def test_kill_right_after_the_commit(stage):
         primary.paused = True
         us.start()
         assert assert_whole(us, "large.") == serial
+
+
+class Changing(ScriptedPrimary):
+    """A primary whose zone changes in a few records with every serial, and that sends the differences."""
+
+    def __init__(self, stage):
+        super().__init__(stage, "large.", serial=1)
+        self.paused = False
+        self.versions["large."] = self.make(1)
+        self.past["large."] = [self.versions["large."]]
+        self.on_soa = lambda q: [message(q, rcode=5)] if self.paused else self.soa(q)
+        self.on_axfr = lambda q: [message(q, rcode=5)] if self.paused else self.axfr(q, 200)
+        self.on_ixfr = lambda q: [message(q, rcode=5)] if self.paused else self.ixfr(q, 50)
+
+    @staticmethod
+    def make(serial):
+        return Version("large.", serial, hosts=3000, stamp=7, extra=[rr(f"x{serial}.large.", "A", "192.0.2.1"),
+                                                                   rr("now.large.", "TXT", f'"{serial}"')])
+
+    def grow(self):
+        self.versions["large."] = self.make(self.versions["large."].serial + 1)
+        self.past["large."] = [*self.past["large."][-30:], self.versions["large."]]
+
+
+@pytest.mark.long
+@pytest.mark.limit(240)
+def test_kill_while_differences_are_committed(stage):
+    """Base and differences on the disk: after any kill they give one version, whole, and never an older one."""
+    dice = random.Random(20261125)
+    primary = Changing(stage)
+    us = Understudy(stage).primary(primary).allow("127.0.0.0/8").zone("large.").start().wait_serial("large.", 1)
+    newest, rounds = 1, 30
+    for turn in range(rounds):
+        stop = threading.Event()
+
+        def change():
+            while not stop.is_set():
+                primary.grow()
+                ask.notify(us.port, "large.", primary.versions["large."].serial, timeout=0.05)
+                nonlocal_newest[0] = max(nonlocal_newest[0], ask.serial(us.port, "large.", 0.05) or 0)
+        nonlocal_newest = [newest]
+        thread = threading.Thread(target=change)
+        thread.start()
+        time.sleep(dice.uniform(0.02, 0.25))
+        us.kill()
+        stop.set()
+        thread.join()
+        newest = nonlocal_newest[0]
+        primary.paused = True  # what is answered next comes from the disk
+        us.start()
+        records = ask.axfr(us.port, "large.")
+        serial = ask.soa_number(records[0])
+        assert serial >= newest, f"round {turn}: serial {serial} came back after {newest} was served"
+        owners = [r.owner for r in records]
+        assert [o for o in owners if o.startswith("x")] == [f"x{serial}.large."], f"round {turn}: a mixture at {serial}"
+        assert len(records) == len(set(records)) == 3000 + 5
+        newest = serial
+        primary.paused = False
+    assert primary.count(AXFR) < rounds, "most changes came as differences"
+    assert newest > rounds, f"the test made too few versions: {newest}"
