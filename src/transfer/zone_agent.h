@@ -127,6 +127,7 @@ class ZoneAgent final : public TimerEntry,
 
   // zone_file_work.cc
   void read_file(const WorkPtr& work);
+  CommitTask begin_local_commit(const WorkPtr& work, std::shared_ptr<const Zone> made, std::string source);
   void file_was_read(const WorkPtr& work, const FileReading& reading);
   void file_is_current(const WorkPtr& work);
   void file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task);

@@ -62,6 +62,23 @@ void ZoneAgent::file_is_current(const WorkPtr& work) {
   finish(work, {{}, fmt::format("serial {} is current in {}", held->serial().value, *file_)});
 }
 
+/// What a local version needs to be served: it is kept nowhere else and may have any serial.
+CommitTask ZoneAgent::begin_local_commit(const WorkPtr& work, std::shared_ptr<const Zone> made, std::string source) {
+  const std::shared_ptr<const Zone> held = version();
+  work->committing = true;
+  set_activity(ZoneActivity::committing);
+  return {.slot = slot_,
+          .base = held,
+          .history = history_,
+          .keep = policy_->history,
+          .stored = false,
+          .may_go_back = true,
+          .ours = held ? std::optional(held->serial()) : std::nullopt,
+          .source = std::move(source),
+          .schedule = schedule_,
+          .version = std::move(made)};
+}
+
 void ZoneAgent::file_was_read(const WorkPtr& work, const FileReading& reading) {
   const std::shared_ptr<const Zone> held = version();
   const std::optional<Serial> ours = held ? std::optional(held->serial()) : std::nullopt;
@@ -72,18 +89,7 @@ void ZoneAgent::file_was_read(const WorkPtr& work, const FileReading& reading) {
     finish_failed(work);
     return;
   }
-  work->committing = true;
-  set_activity(ZoneActivity::committing);
-  CommitTask task{.slot = slot_,
-                  .base = held,
-                  .history = history_,
-                  .keep = policy_->history,
-                  .stored = false,
-                  .may_go_back = true,
-                  .ours = ours,
-                  .source = *file_,
-                  .schedule = schedule_,
-                  .version = *reading.version};
+  CommitTask task = begin_local_commit(work, *reading.version, *file_);
   task.done = [this, self = shared_from_this(), work, reading](CommitTask&& finished) {
     auto outcome = std::make_shared<CommitTask>(std::move(finished));
     asio::post(core_.io, [this, self, work, reading, outcome] { file_committed(work, reading, *outcome); });
@@ -143,19 +149,8 @@ void ZoneAgent::commit_produced(const WorkPtr& work) {
     }
     return;
   }
-  work->committing = true;
-  set_activity(ZoneActivity::committing);
-  CommitTask task{.slot = slot_,
-                  .base = held,
-                  .history = history_,
-                  .keep = policy_->history,
-                  .stored = false,
-                  .may_go_back = true,
-                  .ours = held ? std::optional(held->serial()) : std::nullopt,
-                  .source = "this server",
-                  .schedule = schedule_};
+  CommitTask task = begin_local_commit(work, std::exchange(put_version_, nullptr), "this server");
   const DeltaPtr delta = std::exchange(put_delta_, nullptr);
-  task.version = std::exchange(put_version_, nullptr);
   if (held && delta && delta->from() == held->serial()) task.deltas.push_back(delta);
   task.done = [this, self = shared_from_this(), work](CommitTask&& finished) {
     auto outcome = std::make_shared<CommitTask>(std::move(finished));

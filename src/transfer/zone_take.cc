@@ -104,7 +104,8 @@ bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
 
 void ZoneAgent::queue_transfer(const WorkPtr& work) {
   set_activity(ZoneActivity::queued);
-  work->by_differences = !work->whole && !work->goes_back && may_take_differences(work->attempt->peer);
+  work->by_differences =
+      !work->whole && !work->goes_back && !work->asks_serial_first && may_take_differences(work->attempt->peer);
   work->request = core_.transfers.enqueue(
       work->attempt->peer.address, work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
       [this, self = shared_from_this(), work](Lanes::Permit permit) {

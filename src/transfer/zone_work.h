@@ -20,7 +20,7 @@ struct ZoneAgent::Work {
   bool only_if_written = false;          // a file: not if it is as it was when it was read last
   bool goes_back = false;                // the present transfer may be of an older version than ours
   bool by_differences = false;           // the present transfer asks for differences
-  bool asks_serial_first = false;        // whatever a NOTIFY has claimed
+  bool asks_serial_first = false;        // differences have failed, and only a NOTIFY tells of something newer
   std::optional<IpAddress> notified_by;  // to be asked first if it is a primary
   std::optional<Serial> notified_serial;
   std::shared_ptr<const ZonePolicySettings> policy;
