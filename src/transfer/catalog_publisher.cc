@@ -1,7 +1,9 @@
 #include "transfer/catalog_publisher.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <optional>
 #include <random>
@@ -17,6 +19,9 @@
 
 namespace understudy {
 namespace {
+
+// What could not be stored or read is tried again after this time.
+constexpr std::chrono::seconds retry_after{10};
 
 /// What one call of zones_changed() was about, as far as it matters here.
 struct Change {
@@ -43,6 +48,9 @@ struct CatalogPublisher::State {
 
   void run();
   void carry_out(const Change& change);
+  void try_again();
+  template <typename F>
+  void guarded(F&& work);
   CatalogProducer* producer_of(const Name& catalog);
   void publish(const Name& catalog, Result<std::optional<CatalogProducer::Update>> update);
 
@@ -52,7 +60,8 @@ struct CatalogPublisher::State {
 
   // The thread.
   std::map<Name, CatalogProducer> producers;
-  std::set<Name> broken;           // could not be made or read; said once
+  std::set<Name> broken;           // can never be made; said once
+  std::set<Name> failed;           // to be tried again: `listed_in` says what they list
   std::map<Name, Name> listed_in;  // zone -> its catalog
 
   Mutex mutex;
@@ -65,15 +74,46 @@ struct CatalogPublisher::State {
 
 void CatalogPublisher::State::run() {
   while (true) {
-    Change change;
+    std::optional<Change> change;
     {
       Lock lock(mutex);
-      while (waiting.empty() && !stopping) wake.wait(mutex);
+      while (waiting.empty() && !stopping) {
+        if (failed.empty()) {
+          wake.wait(mutex);
+        } else if (wake.wait_for(mutex, retry_after) == std::cv_status::timeout) {
+          break;
+        }
+      }
       if (stopping) return;
-      change = std::move(waiting.front());
-      waiting.pop_front();
+      if (!waiting.empty()) {
+        change = std::move(waiting.front());
+        waiting.pop_front();
+      }
     }
-    carry_out(change);
+    guarded([&] { change ? carry_out(*change) : try_again(); });
+  }
+}
+
+/// Memory that runs out costs time, not the server.
+template <typename F>
+void CatalogPublisher::State::guarded(F&& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    log_error("catalogs of this server: {}; they are made anew in {} s", error.what(), retry_after.count());
+    for (const auto& [zone, catalog] : listed_in) failed.insert(catalog);
+  }
+}
+
+void CatalogPublisher::State::try_again() {
+  std::map<Name, std::vector<ProducedMember>> lists;
+  for (const Name& catalog : std::exchange(failed, {})) lists[catalog];
+  for (const auto& [zone, catalog] : listed_in) {
+    if (const auto list = lists.find(catalog); list != lists.end()) list->second.push_back({zone, ""});
+  }
+  for (const auto& [catalog, list] : lists) {
+    CatalogProducer* producer = producer_of(catalog);
+    if (producer != nullptr) publish(catalog, producer->replace(list, clock.wall_seconds()));
   }
 }
 
@@ -91,7 +131,7 @@ CatalogProducer* CatalogPublisher::State::producer_of(const Name& catalog) {
     if (restored) restored = visited;
   }
   if (!made || !restored) {
-    broken.insert(catalog);
+    (made ? failed : broken).insert(catalog);
     log_error("catalog {}: it cannot be made: {}", catalog.text(), (made ? restored.error() : made.error()).text());
     return nullptr;
   }
@@ -111,6 +151,7 @@ void CatalogPublisher::State::publish(const Name& catalog, Result<std::optional<
       log_error("catalog {}: the list of its members cannot be stored and stays as it was: {}", catalog.text(),
                 stored.error().text());
       producers.erase(catalog);  // what is stored counts
+      failed.insert(catalog);
       return;
     }
     delta = (*update)->delta;
@@ -134,6 +175,7 @@ void CatalogPublisher::State::carry_out(const Change& change) {
   if (change.all) {
     for (const auto& [catalog, producer] : producers) work[catalog];  // it may have lost all its members
     listed_in.clear();
+    broken.clear();
   }
   for (const Name& catalog : change.catalogs) work[catalog];
   for (const Name& zone : change.removed) leave(zone);

@@ -101,6 +101,7 @@ void make_visible(std::span<CommitTask> tasks) {
 
 void announce(std::span<CommitTask> tasks) {
   for (CommitTask& task : tasks) {
+    if (!task.result) task.version.reset();  // the next one is made from the one before it
     const auto done = std::exchange(task.done, nullptr);
     done(std::move(task));
   }

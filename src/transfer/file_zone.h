@@ -26,7 +26,7 @@ struct FileStamp {
 FileStamp file_stamp(const std::string& path);
 
 struct FileReading {
-  Result<std::shared_ptr<const Zone>> version = nullptr;
+  Result<std::shared_ptr<const Zone>> version = fail(Errc::internal, "out of memory");
   FileStamp stamp;  // from before it was read
   TransferCounts counts;
   double seconds = 0;

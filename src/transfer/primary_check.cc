@@ -327,9 +327,10 @@ std::uint64_t Taken::memory_size() const {
 
 asio::awaitable<Result<Serial>> probe_primary(PrimaryAccess access, Attempt& attempt, milliseconds timeout) {
   Exchange exchange(access, attempt, "SOA");
+  const SteadyTime end = std::chrono::steady_clock::now() + timeout;
   Result<SoaAnswer> answer = co_await probe_by_all_means(exchange, attempt, exchange.edns(), timeout);
   if (!answer && answer.error().code == Errc::edns_refused) {
-    answer = co_await probe_by_all_means(exchange, attempt, WithEdns::no, timeout);
+    answer = co_await probe_by_all_means(exchange, attempt, WithEdns::no, until(end));
     exchange.asked_without_edns(answer);
   }
   if (!answer) co_return std::unexpected(answer.error());

@@ -352,7 +352,12 @@ void ZoneAgent::take_notify() {
       work_->notified_serial = facts_.notify_serial;
     }
     work_->urgent = true;
-    core_.probes.make_urgent(work_->request);
+    if (work_->request.is_waiting()) {
+      work_->request.withdraw();
+      work_->next = work_->passed_over = 0;
+      order_primaries(*work_);
+      ask_next(work_);
+    }
   }
   // Otherwise it waits for the end of the work that is under way (RFC 1996 section 4.4).
 }

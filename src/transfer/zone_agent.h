@@ -99,7 +99,7 @@ class ZoneAgent final : public TimerEntry,
   void found_newer(const WorkPtr& work);
   void decide(const WorkPtr& work);
   void primary_is_behind(const WorkPtr& work);
-  bool may_follow_back();
+  bool may_follow_back(const Work& work);
   static void add_error(Work& work, Error error);
   void attempt_failed(const WorkPtr& work, const Error& error);
   void note_given_up(Work& work) const;
@@ -116,6 +116,7 @@ class ZoneAgent final : public TimerEntry,
   [[nodiscard]] TakeOptions take_options(const Work& work) const;
   boost::asio::awaitable<void> transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
   void differences_failed(Work& work, const Error& error);
+  void note_no_differences(const PeerSettings& peer, const Error& error);
   void ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error);
   void begin_attempt_again(Work& work) const;
   void taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit permit);
@@ -183,7 +184,8 @@ class ZoneAgent final : public TimerEntry,
   std::unique_ptr<ZoneSettings> late_settings_;      // came before adopt(), while a job had the old ones
   std::vector<std::pair<Endpoint, Serial>> behind_;  // primaries that were reported to be behind
   std::optional<double> behind_since_;               // no primary had our serial since then; monotonic seconds
-  std::string origin_;                               // name (or address) of the primary that our version is from
+  std::string origin_;                               // address of the primary that our version is from; empty: none
+  double no_differences_until_ = 0;                  // monotonic seconds: they are not asked for before
   std::optional<Serial> lost_serial_;                // was served, but the stored version is damaged
   ZoneHistory::Ptr history_ = std::make_shared<const ZoneHistory>();  // of the version that is held
   bool failed_before_ = false;                                        // some check has failed

@@ -98,6 +98,14 @@ void ZoneAgent::file_was_read(const WorkPtr& work, const FileReading& reading) {
 }
 
 void ZoneAgent::file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task) {
+  if (!task.result) {
+    work->committing = false;
+    file_stamp_ = {};
+    log_file_failed(name(), task.source, task.ours, task.result.error());
+    work->error = task.result.error();
+    finish_failed(work);
+    return;
+  }
   file_stamp_ = reading.stamp;
   log_file_read(name(), task.source, task.ours, reading);
   local_version_is_served(work, task);
@@ -106,6 +114,9 @@ void ZoneAgent::file_committed(const WorkPtr& work, const FileReading& reading, 
 void ZoneAgent::local_version_is_served(const WorkPtr& work, CommitTask& task) {
   work->committing = false;
   history_ = task.history;
+  // If the zone is taken from primaries again one day, nothing that they or the store have leads on from here.
+  origin_.clear();
+  write_whole_ = true;
   core_.notifier.announce(policy_->notify, task.version, true);
   if (core_.events.published) core_.events.published(task.version);
   const WallSeconds now = core_.clock.wall_seconds();

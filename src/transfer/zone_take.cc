@@ -27,6 +27,10 @@ constexpr std::uint64_t max_octets_ahead = std::uint64_t{256} << 20;  // of thes
 constexpr double longest_without_version = 3600;
 // So long it may take in any case, or until the version expires.
 constexpr double least_longest = 30;
+// A zone is not asked about its differences for so long after they were refused, or did not come as they should;
+// seconds.
+constexpr double pause_after_refusal = 600;
+constexpr double pause_after_failure = 60;
 
 /// How long a transfer may take if there is another primary to ask: half of what is left until the version expires, so
 /// that the other has the rest. Seconds.
@@ -88,8 +92,6 @@ bool proves_its_start(const Zone& version, std::span<const DeltaPtr> deltas) {
 
 /// The version that we hold came from this primary, whichever of its addresses was asked.
 bool ZoneAgent::is_origin(const PeerSettings& peer) const {
-  if (origin_ == peer.name) return true;
-  // After a start only the address is known.
   return std::ranges::any_of(policy_->primaries, [&](const PeerSettings& each) {
     return each.name == peer.name && each.address.text() == origin_;
   });
@@ -99,7 +101,8 @@ bool ZoneAgent::is_origin(const PeerSettings& peer) const {
 bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
   const auto held = version();
   if (!held || !peer.ixfr || !(is_origin(peer) || has_digest(*held))) return false;
-  return core_.traits.sends_differences(peer.address, core_.now().mono);
+  const double now = core_.now().mono;
+  return now >= no_differences_until_ && core_.traits.sends_differences(peer.address, now);
 }
 
 void ZoneAgent::queue_transfer(const WorkPtr& work) {
@@ -153,12 +156,11 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
     taken = co_await take_differences(core.primaries(), *work->attempt, options);
     if (!taken && !work->cancelled) {
       lender.reset();
-      const bool proven = work->attempt->announced.has_value();
-      self->differences_failed(*work, taken.error());
-      if (!proven) {
+      if (!work->attempt->announced) {
         self->ask_serial_first(work, std::move(permit), taken.error());
         co_return;
       }
+      self->differences_failed(*work, taken.error());
       lender.emplace(core.io.get_executor(), permit, work->attempt->counts);
     }
   }
@@ -176,14 +178,28 @@ void ZoneAgent::differences_failed(Work& work, const Error& error) {
   log_no_differences(*work.attempt, error);
   note_attempt(*work.attempt, &error);
   core_.board.count([](EngineCounters& counters) { ++counters.differences_failed; });
-  if (error.code == Errc::rcode) core_.traits.sends_no_differences(work.attempt->peer.address, core_.now().mono);
+  note_no_differences(work.attempt->peer, error);
   work.by_differences = false;
   begin_attempt_again(work);
+}
+
+/// Who does not know IXFR is not asked for any zone for a while; what else goes wrong is a matter of this zone.
+void ZoneAgent::note_no_differences(const PeerSettings& peer, const Error& error) {
+  const double now = core_.now().mono;
+  if (error.code == Errc::rcode) {
+    const bool is_unknown =
+        error.detail.find("NOTIMP") != std::string::npos || error.detail.find("FORMERR") != std::string::npos;
+    if (is_unknown) core_.traits.sends_no_differences(peer.address, now);
+    no_differences_until_ = now + pause_after_refusal;
+  } else if (error.code != Errc::bad_delta && error.code != Errc::cancelled) {
+    no_differences_until_ = now + pause_after_failure;
+  }
 }
 
 /// Only a NOTIFY says that there is something newer, and anyone can send that: it is not worth a whole zone.
 void ZoneAgent::ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error) {
   note_health(*work, work->attempt->counts.messages > 0 ? std::nullopt : std::optional(error.code));
+  differences_failed(*work, error);
   permit.release();
   work->attempt.reset();
   work->asks_serial_first = true;
@@ -207,6 +223,7 @@ void ZoneAgent::taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit pe
   if (!taken) {
     permit.release();
     core_.board.count([](EngineCounters& counters) { ++counters.transfers_failed; });
+    work->newer_failed |= !work->goes_back;
     attempt_failed(work, taken.error());
     ask_next(work);
     return;
@@ -300,6 +317,7 @@ void ZoneAgent::queue_transfer_whole(const WorkPtr& work) {
 }
 
 void ZoneAgent::commit_failed(const WorkPtr& work, const CommitTask& task) {
+  write_whole_ |= task.write_whole;
   const Error& error = task.result.error();
   const Errc code = error.code;
   const bool ours = code == Errc::storage || code == Errc::storage_full || code == Errc::corrupt || code == Errc::io;
@@ -309,6 +327,7 @@ void ZoneAgent::commit_failed(const WorkPtr& work, const CommitTask& task) {
     return;
   }
   core_.board.count([](EngineCounters& counters) { ++counters.transfers_failed; });
+  work->newer_failed |= !work->goes_back;
   attempt_failed(work, error);
   if (ours) {  // another primary would not help
     work->next = work->until = work->order.size();
@@ -329,7 +348,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   schedule_ = task.schedule;
   schedule_.set_bounds(policy_->bounds, core_.now());
   history_ = task.history;
-  origin_ = attempt.peer.name;
+  origin_ = attempt.peer.address.text();
   write_whole_ = task.wants_whole;
   lost_serial_.reset();
   behind_.clear();

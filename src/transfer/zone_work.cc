@@ -59,8 +59,10 @@ void ZoneAgent::after_work() {
     leave_if_retired();
     return;
   }
-  if (refresh_wanted_ || whole_wanted_ || put_version_ || wants_check_for_notify()) {
-    begin_work(Level::urgent);
+  const bool for_notify = wants_check_for_notify();
+  if (refresh_wanted_ || whole_wanted_ || put_version_ || for_notify) {
+    // Other settings alone, which may be those of very many zones, are nothing urgent.
+    begin_work(for_notify || whole_wanted_ || !commands_.empty() ? Level::urgent : Level::normal);
     return;
   }
   set_timer();
@@ -159,6 +161,7 @@ bool ZoneAgent::leave_to_rest(Work& work) const {
                    fmt::format("{} ({}) was not asked: it could not be reached and is tried again in {:.0f} s",
                                peer.name, peer.address.text(), std::max(*until - now, 1.0))});
   ++work.next;
+  work.unanswered = true;
   return true;
 }
 
@@ -267,6 +270,7 @@ void ZoneAgent::probed(const WorkPtr& work, Result<Serial> serial) {
     return;
   }
   if (!serial) {
+    work->unanswered = true;
     attempt_failed(work, serial.error());
     ask_next(work);
     return;
@@ -314,13 +318,13 @@ void ZoneAgent::decide(const WorkPtr& work) {
     work->attempt = std::move(*best);
     work->newer.erase(best);
     queue_transfer(work);
-  } else if (work->confirmed) {
+  } else if (work->confirmed && !work->newer_failed) {
     work->attempt = std::move(work->confirmed);
     finish_current(work);
   } else if (work->until < work->order.size()) {
     work->until = work->order.size();
     ask_next(work);
-  } else if (work->behind && may_follow_back()) {
+  } else if (work->behind && !work->newer_failed && may_follow_back(*work)) {
     work->attempt = std::move(work->behind);
     work->goes_back = true;
     log_info("zone {}: no primary has serial {} any more: {} with {} is followed (serial-backwards)", name().text(),
@@ -348,10 +352,11 @@ void ZoneAgent::primary_is_behind(const WorkPtr& work) {
   work->attempt.reset();
 }
 
-/// Whether the policy lets us go back now; where it lets us later, the check is made then.
-bool ZoneAgent::may_follow_back() {
+/// Whether the policy lets us go back now; where it lets us later, the check is made then. At once only if all
+/// primaries were heard: who does not answer may have what we have.
+bool ZoneAgent::may_follow_back(const Work& work) {
   if (policy_->serial_backwards == BackwardsPolicy::ignore) return false;
-  if (policy_->serial_backwards == BackwardsPolicy::accept) return true;
+  if (policy_->serial_backwards == BackwardsPolicy::accept) return !work.unanswered;
   const double now = core_.now().mono;
   if (!behind_since_) behind_since_ = now;
   return now - *behind_since_ >= static_cast<double>(policy_->backwards_after.count());
@@ -425,6 +430,10 @@ void ZoneAgent::finish_failed(const WorkPtr& work) {
   if (work->notified_by) ++idle_checks_;
   failed_before_ = true;
   if (!is_local()) {
+    // That one primary has our serial counts, though another one has something newer that could not be taken.
+    if (const auto held = version(); held && work->confirmed && !slot_->expired() && !slot_->is_stale()) {
+      schedule_.confirmed(held->soa(), core_.now(), core_.random_part(), work->confirmed->expire_left);
+    }
     schedule_.failed(core_.now(), core_.random_part());
     if (work->again) schedule_.check_by(*work->again);
     if (behind_since_ && policy_->serial_backwards == BackwardsPolicy::accept_after) {

@@ -35,6 +35,9 @@ struct ZoneAgent::Work {
   std::unique_ptr<Attempt> confirmed;           // of one that has ours
   std::unique_ptr<Attempt> behind;              // of the newest of those that have an older one, if it may be followed
 
+  bool unanswered = false;    // some primary was not heard
+  bool newer_failed = false;  // somebody has something newer, and it could not be taken
+
   double probe_began = 0;  // monotonic seconds
   double probe_seconds = 0;
   std::optional<double> again;  // when to check again whether primaries can be reached; monotonic seconds

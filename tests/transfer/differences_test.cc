@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "store/transfer_log.h"
 #include "transfer/fixture.h"
@@ -226,6 +227,23 @@ TEST_F(Differences, ADigestShowsThatTwoPrimariesAgree) {
   EXPECT_EQ(second.ixfrs, 1);
   EXPECT_EQ(second.transfers, 0);
   expect_content(spec(2, "x A 192.0.2.2\n"));
+}
+
+TEST_F(Differences, AreNotAppliedToWhatCameFromAFile) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::differences);
+  std::ofstream(folder_ / "example.zone") << zone_file_text({.serial = 1, .hosts = 3, .extra = "file A 192.0.2.1\n"});
+  set_zones({file_zone("example.", "example.zone")});
+  ASSERT_TRUE(eventually([&] { return status()->records < 20; }) && rests());
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(2) && rests());
+  EXPECT_EQ(primary.ixfrs, 0);
+  expect_content({.serial = 2, .hosts = 50, .extra = "new A 192.0.2.9\n"});
+  stop();
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  EXPECT_EQ(served(), 2U);
+  expect_content({.serial = 2, .hosts = 50, .extra = "new A 192.0.2.9\n"});
 }
 
 TEST_F(Differences, OfAVersionThatIsNotNewerAreNotTaken) {

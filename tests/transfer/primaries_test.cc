@@ -101,6 +101,36 @@ TEST_F(Primaries, WhoHasOurSerialKeepsUsFromGoingBack) {
   EXPECT_EQ(served(), 9U);
 }
 
+TEST_F(Primaries, WhoIsNotHeardMayHaveOurSerial) {
+  ScriptedPrimary behind, gone;
+  behind.serve({.serial = 9});
+  gone.serve({.serial = 9});
+  start();
+  set_zones({with(zone("example.", {peer(gone, "gone"), peer(behind, "behind")}),
+                  [](ZonePolicySettings& policy) { policy.serial_backwards = BackwardsPolicy::accept; })});
+  ASSERT_TRUE(waits_for(9) && rests());
+  behind.serve({.serial = 4});
+  gone.stop();
+  EXPECT_FALSE(refresh().result);
+  EXPECT_EQ(served(), 9U);
+}
+
+TEST_F(Primaries, SomethingNewerThatCannotBeTakenIsNoConfirmation) {
+  ScriptedPrimary first(IpAddress::v4(127, 0, 0, 2)), second(IpAddress::v4(127, 0, 0, 3));
+  for (ScriptedPrimary* each : {&first, &second}) each->serve({.serial = 1, .retry = 600, .expire = 100'000});
+  start();
+  set_zones({zone("example.", {peer(second, "second"), peer(first, "first")})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  // The first primary has something newer and does not give it; the one that the version is from has the old one.
+  first.serve({.serial = 2, .retry = 600, .expire = 100'000});
+  first.axfr = Axfr::refused;
+  notify(2, "example.", IpAddress::v4(127, 0, 0, 2));
+  ASSERT_TRUE(eventually([&] { return status()->state == ZoneState::failing; }) && rests());
+  EXPECT_THAT(status()->last_error, HasSubstr("REFUSED"));
+  EXPECT_LE(status()->next_check - system_clock_.wall_seconds(), 600) << "RETRY, not REFRESH";
+  EXPECT_EQ(served(), 1U);
+}
+
 TEST_F(Primaries, WhoCannotBeReachedIsLeftToRestAndThenAllZonesAreChecked) {
   settings_.max_pause = 1s;
   ScriptedPrimary primary;
