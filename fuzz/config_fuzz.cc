@@ -22,12 +22,18 @@ void check(const std::shared_ptr<const Config>& config) {
   require(config->templates.contains("default"));
   for (const auto& zone : config->zones) {
     require(config->find_zone(zone.name()) == &zone);
-    require(zone.policy != nullptr && zone.from_file() == zone.policy->primaries.empty());
+    require(zone.policy != nullptr);
+    require((zone.from_file() || zone.is_produced()) == zone.policy->primaries.empty());
     require(zone.policy->refresh_min <= zone.policy->refresh_max);
   }
   for (const auto& [name, primary] : config->primaries) {
-    require(primary.name == name && primary.endpoint.port != 0);
+    require(primary.name == name && !primary.endpoints.empty());
+    for (const auto& endpoint : primary.endpoints) require(endpoint.port != 0);
     require(!primary.key || config->find_key(primary.key->name) == primary.key);
+  }
+  for (const auto& catalog : config->catalogs) {
+    require(config->find_catalog(catalog.zone) == &catalog && catalog.members != nullptr);
+    require(config->find_zone(catalog.zone) != nullptr);
   }
   require(diff_configs(config, config).empty());
   const auto added = diff_configs(std::make_shared<const Config>(), config);
