@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "net/no_descriptors.h"
 #include "net/sockets.h"
 
 namespace understudy {
@@ -123,21 +123,6 @@ class FullBacklog {
  private:
   UniqueFd listener_;
   std::array<UniqueFd, 4> blockers_;
-};
-
-/// While it lives no further file can be opened.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit none = before_;
-    none.rlim_cur = static_cast<rlim_t>(UniqueFd(dup(0)).get());  // the lowest that is free
-    setrlimit(RLIMIT_NOFILE, &none);
-  }
-  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
 };
 
 /// A message with a DNS-like header: the id, and a body that fills it up to `size`.

@@ -1,28 +1,13 @@
 // What happens to checks and NOTIFYs when the process has no file descriptor left.
 #include <gmock/gmock.h>
-#include <sys/resource.h>
 
+#include "net/no_descriptors.h"
 #include "transfer/fixture.h"
 
 namespace understudy {
 namespace {
 
 using ::testing::HasSubstr;
-
-/// While it lives no further file can be opened.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit none = before_;
-    none.rlim_cur = static_cast<rlim_t>(UniqueFd(dup(0)).get());  // the lowest that is free
-    setrlimit(RLIMIT_NOFILE, &none);
-  }
-  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 class NoDescriptor : public EngineTest {
  protected:
