@@ -66,9 +66,10 @@ class Model {
     const auto is_ns = [](const Record& r) { return r.type == RRType::NS && r.owner == apex(); };
     if (std::none_of(after.begin(), after.end(), is_ns)) fits = false;
     if (fits) {
-      // The SOA to the front, where it is looked for.
+      // The SOA to the front, where it is looked for; the others stay in the order in which they came, which decides
+      // between two CNAMEs of one name.
       const auto at = std::find_if(after.begin(), after.end(), [&](const Record& r) { return same(r, soa); });
-      std::iter_swap(after.begin(), at);
+      std::rotate(after.begin(), at, at + 1);
       records_ = std::move(after);
     }
     removed_.clear();
