@@ -89,6 +89,12 @@ std::shared_ptr<const Zone> build(const std::vector<Record>& records, std::size_
   return builder.finish().value();
 }
 
+std::vector<Name> owners(const OwnerTree& tree, const Zone& zone) {
+  std::vector<Name> out;
+  tree.for_each([&](const Node& node) { out.push_back(zone.owner_of(&node).lowered()); });
+  return out;
+}
+
 void demand_same(const Zone& made, const Zone& expected) {
   if (made.record_count() != expected.record_count()) fuzzing::give_up("record_count()");
   if (made.node_count() != expected.node_count()) fuzzing::give_up("node_count()");
@@ -99,6 +105,8 @@ void demand_same(const Zone& made, const Zone& expected) {
     if (found->flags_only() != node.flags_only()) fuzzing::give_up("flags");
     if (found->children() != node.children()) fuzzing::give_up("names below");
   });
+  if (made.denial() != expected.denial()) fuzzing::give_up("denial");
+  if (owners(made.nsec_names(), made) != owners(expected.nsec_names(), expected)) fuzzing::give_up("names with NSEC");
 }
 
 // One difference, applied to both kinds of versions.

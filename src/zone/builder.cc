@@ -13,6 +13,7 @@
 #include "dns/rdata.h"
 #include "zone/apex.h"
 #include "zone/block_encoder.h"
+#include "zone/denial.h"
 #include "zone/fragments.h"
 #include "zone/node_index.h"
 #include "zone/oddities.h"
@@ -53,6 +54,12 @@ struct ZoneBuilder::State {
   Result<void> write_many_children();
   void compact(std::span<Fragments::Place> waiting);
   Result<std::shared_ptr<Zone>> assemble();
+  class Pages;
+  struct Trees {
+    std::vector<std::uint32_t> nsec, nsec3;
+  };
+  Trees collect(Zone& zone, const Nsec3Params* chain);
+  Result<void> write_trees(Zone& zone, Trees trees);
   struct Table {
     std::uint32_t first_page;
     std::size_t list_at;  // 0: no list
@@ -345,10 +352,16 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   zone->apex_labels_ = static_cast<std::uint8_t>(apex_labels);
   zone->record_count_ = record_count;
   zone->node_count_ = index.size();
-  for_each_node(end, [&](std::uint32_t ref) { zone->note_depth(*node(ref)); });
+  const std::optional<std::size_t> chain = choose_nsec3_chain(*node(apex_ref), apex, [&](const HashedName& name) {
+    const std::uint32_t ref = find(name, 0);
+    return ref == 0 ? nullptr : node(ref);
+  });
+  const Nsec3Params params = chain ? nsec3_params_at(*node(apex_ref), *chain) : Nsec3Params{};
+  Trees trees = collect(*zone, chain ? &params : nullptr);
   zone->first_block_ = static_cast<std::uint32_t>(first_block / 8);
   zone->end_of_blocks_ = end_ref();
   end = behind;
+  US_TRY(write_trees(*zone, std::move(trees)));
   const bool shares = slack != 0 || blocks.is_mapped();
   US_ASSIGN(const Table table, append_table(shares));
   zone->bucket_count_ = index.bucket_count();
@@ -360,7 +373,47 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   zone->apex_ = NameView::trusted({base, apex.size()});
   zone->apex_node_ = zone->node_at(apex_ref);
   zone->negative_soa_ = reinterpret_cast<const Chunk*>(base + negative_at);
+  zone->note_denial(chain);
   return zone;
+}
+
+// Where the pages of the trees go: behind everything else.
+class ZoneBuilder::State::Pages final : public PageMemory {
+ public:
+  explicit Pages(State& state) : state_(state) {}
+  std::uint32_t allocate(std::size_t octets) override {
+    if (!state_.make_room(octets)) return 0;
+    const std::uint32_t at = state_.end_ref();
+    state_.end += octets;
+    return at;
+  }
+  void drop(std::uint32_t, std::size_t) override {}
+  [[nodiscard]] std::uint8_t* base() const override { return state_.blocks.data(); }
+
+ private:
+  State& state_;
+};
+
+// The last walk over all names: what the version knows about its names, and which of them deny others.
+ZoneBuilder::State::Trees ZoneBuilder::State::collect(Zone& zone, const Nsec3Params* chain) {
+  Trees trees;
+  for_each_node(end, [&](std::uint32_t ref) {
+    zone.note_depth(*node(ref));
+    if (has_nsec(*node(ref))) trees.nsec.push_back(ref);
+    if (chain != nullptr && is_in_chain(*node(ref), *chain)) trees.nsec3.push_back(ref);
+  });
+  return trees;
+}
+
+Result<void> ZoneBuilder::State::write_trees(Zone& zone, Trees trees) {
+  Pages pages(*this);
+  OwnerTreeWriter writer(pages);
+  const auto nsec = writer.build(std::move(trees.nsec));
+  const auto nsec3 = nsec ? writer.build(std::move(trees.nsec3)) : std::nullopt;
+  if (!nsec3) return fail(Errc::byte_limit, fmt::format("the zone takes over {} octets of memory", most_octets));
+  zone.nsec_root_ = *nsec;
+  zone.nsec3_root_ = *nsec3;
+  return {};
 }
 
 // The list of the table's pages behind everything else, and the pages behind it. A version that keeps its memory for

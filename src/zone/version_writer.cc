@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "zone/apex.h"
+#include "zone/denial.h"
 
 namespace understudy {
 namespace {
@@ -126,6 +127,7 @@ Result<bool> VersionWriter::carry_out(const Edit& edit) {
   if (!edit.exists) {
     if (edit.before == nullptr) return true;
     update_.drop(before, edit.before->block_size());
+    note_denial(edit.before, nullptr);
     --zone_->node_count_;
     return table_.remove(edit.hash, before);
   }
@@ -139,6 +141,7 @@ Result<bool> VersionWriter::carry_out(const Edit& edit) {
   if (ref == 0) return false;
   std::memcpy(update_.at(ref), scratch_.data(), size);
   zone_->note_depth(*made());
+  note_denial(edit.before, base_.node_at(ref));
   if (is_apex) apex_ref_ = ref;
   if (edit.before == nullptr) {
     ++zone_->node_count_;
@@ -146,6 +149,46 @@ Result<bool> VersionWriter::carry_out(const Edit& edit) {
   }
   update_.drop(before, edit.before->block_size());
   return table_.replace(edit.hash, before, ref);
+}
+
+// Names that deny others have come, gone or moved.
+void VersionWriter::note_denial(const Node* before, const Node* after) {
+  const auto note = [&](std::vector<OwnerTreeWriter::Change>& changes, auto&& denies) {
+    const auto ref = [&](const Node* node) { return node != nullptr && denies(*node) ? base_.ref_of(node) : 0; };
+    const OwnerTreeWriter::Change change{ref(before), ref(after)};
+    if (change.before != 0 || change.after != 0) changes.push_back(change);
+  };
+  note(nsec_, has_nsec);
+  if (base_.denial() == Zone::Denial::nsec3) {
+    note(nsec3_, [&](const Node& node) { return is_in_chain(node, base_.nsec3_params()); });
+  }
+}
+
+namespace {
+
+class ArenaPages final : public PageMemory {
+ public:
+  explicit ArenaPages(ArenaUpdate& update) : update_(update) {}
+  std::uint32_t allocate(std::size_t octets) override { return update_.allocate(octets); }
+  void drop(std::uint32_t ref, std::size_t octets) override { update_.drop(ref, octets); }
+  [[nodiscard]] std::uint8_t* base() const override { return update_.at(0); }
+
+ private:
+  ArenaUpdate& update_;
+};
+
+}  // namespace
+
+// False: no room.
+bool VersionWriter::write_trees() {
+  ArenaPages pages(update_);
+  OwnerTreeWriter writer(pages);
+  const auto nsec = writer.edit(base_.nsec_root_, nsec_);
+  const auto nsec3 = nsec ? writer.edit(base_.nsec3_root_, nsec3_) : std::nullopt;
+  if (!nsec3) return false;
+  zone_->nsec_root_ = *nsec;
+  zone_->nsec3_root_ = *nsec3;
+  return true;
 }
 
 Result<std::shared_ptr<const Zone>> VersionWriter::write() {
@@ -172,7 +215,7 @@ Result<std::shared_ptr<const Zone>> VersionWriter::assemble() {
   const std::size_t size = encode_negative_soa(scratch_.data(), facts, base_.apex());
   const std::uint32_t negative_soa = update_.allocate(size);
   const std::uint32_t pages = negative_soa == 0 ? 0 : table_.finish();
-  if (pages == 0) return nullptr;
+  if (pages == 0 || !write_trees()) return nullptr;
   std::memcpy(update_.at(negative_soa), scratch_.data(), size);
   update_.drop(base_.ref_of(base_.negative_soa()), round_up8(base_.negative_soa()->size()));
   zone_->soa_ = facts.soa;
@@ -183,6 +226,12 @@ Result<std::shared_ptr<const Zone>> VersionWriter::assemble() {
   zone_->apex_ = base_.apex_;
   zone_->apex_node_ = apex_node;
   zone_->negative_soa_ = reinterpret_cast<const Chunk*>(update_.at(negative_soa));
+  const auto chain =
+      choose_nsec3_chain(*apex_node, zone_->apex_, [&](const HashedName& name) { return zone_->find(name); });
+  zone_->note_denial(chain);
+  // Another chain: its names are not known yet.
+  const bool had = base_.denial() == Zone::Denial::nsec3, has = chain.has_value();
+  if (had != has || (has && !zone_->nsec3_.is_same_chain(base_.nsec3_))) return nullptr;
   zone_->shared_ = update_.commit();
   return std::exchange(zone_, nullptr);
 }

@@ -47,6 +47,8 @@ class VersionWriter {
   Result<std::size_t> compose(const Edit& edit);
   Result<std::size_t> encode(const Edit& edit);
   void copy(const Edit& edit);
+  void note_denial(const Node* before, const Node* after);
+  bool write_trees();
   Result<std::shared_ptr<const Zone>> assemble();
   [[nodiscard]] const Node* made() const { return reinterpret_cast<const Node*>(scratch_.data()); }
 
@@ -59,6 +61,7 @@ class VersionWriter {
   std::vector<Edit> edits_;
   std::unordered_multimap<std::uint64_t, std::size_t> by_hash_;
   std::vector<StagedRecord> records_;
+  std::vector<OwnerTreeWriter::Change> nsec_, nsec3_;
   Bytes scratch_;  // the block being made
   std::shared_ptr<Zone> zone_;
   std::uint32_t apex_ref_ = 0;

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "zone/denial.h"
+
 namespace understudy {
 
 Name node_owner(const Node* node, NameView apex) {
@@ -90,6 +92,12 @@ void Zone::note_depth(const Node& node) {
   depths_ |= bit;
   if (node.has(Node::cut)) cut_depths_ |= bit;
   if (node.has(Node::dname)) dname_depths_ |= bit;
+}
+
+// The apex's node is known; `chain` as choose_nsec3_chain().
+void Zone::note_denial(std::optional<std::size_t> chain) {
+  denial_ = chain ? Denial::nsec3 : has_nsec(*apex_node_) ? Denial::nsec : Denial::none;
+  if (chain) nsec3_ = nsec3_params_at(*apex_node_, *chain);
 }
 
 std::optional<RRsetView> Zone::rrset(const Node* node, RRType type) const {

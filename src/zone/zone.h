@@ -16,11 +16,13 @@
 
 #include "base/bytes.h"
 #include "dns/name.h"
+#include "dns/nsec3.h"
 #include "dns/serial.h"
 #include "dns/type.h"
 #include "zone/arena.h"
 #include "zone/hash.h"
 #include "zone/layout.h"
+#include "zone/owner_tree.h"
 
 namespace understudy {
 
@@ -101,6 +103,15 @@ class Zone : public std::enable_shared_from_this<Zone> {
   [[nodiscard]] std::uint64_t dname_depths() const { return dname_depths_; }
   /// SOA record and its signatures with the TTL of negative answers (RFC 2308 section 3).
   [[nodiscard]] const Chunk* negative_soa() const { return negative_soa_; }
+  /// How the zone denies names: not at all, if neither its apex nor an NSEC3PARAM record begins a chain. With both, as
+  /// while it goes over from one to the other, the NSEC3 chain counts (RFC 5155 section 10.4).
+  enum class Denial : std::uint8_t { none, nsec, nsec3 };
+  [[nodiscard]] Denial denial() const { return denial_; }
+  /// The names that own NSEC records, or NSEC3 records of the chain in use.
+  [[nodiscard]] OwnerTree nsec_names() const { return {base_, nsec_root_}; }
+  [[nodiscard]] OwnerTree nsec3_names() const { return {base_, nsec3_root_}; }
+  /// Of the NSEC3 chain in use.
+  [[nodiscard]] const Nsec3Params& nsec3_params() const { return nsec3_; }
   [[nodiscard]] Name owner_of(const Node* node) const { return node_owner(node, apex_); }
   [[nodiscard]] std::optional<RRsetView> rrset(const Node* node, RRType type) const;
 
@@ -130,6 +141,7 @@ class Zone : public std::enable_shared_from_this<Zone> {
   friend class VersionWriter;
   Zone() = default;
   void note_depth(const Node& node);
+  void note_denial(std::optional<std::size_t> chain);
   [[nodiscard]] const Node* find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const;
 
   // What a lookup reads first.
@@ -137,11 +149,14 @@ class Zone : public std::enable_shared_from_this<Zone> {
   const std::uint32_t* pages_ = nullptr;  // references to the table's pages
   std::uint32_t bucket_count_ = 0;
   std::uint8_t apex_labels_ = 0;
+  Denial denial_ = Denial::none;
   std::uint64_t depths_ = 0, cut_depths_ = 0, dname_depths_ = 0;
   const Node* apex_node_ = nullptr;
   const Chunk* negative_soa_ = nullptr;
   NameView apex_;  // refers to the start of the memory
   Soa soa_{};
+  std::uint32_t nsec_root_ = 0, nsec3_root_ = 0;
+  Nsec3Params nsec3_;  // refers to the apex's node
   std::uint64_t record_count_ = 0;
   std::uint64_t node_count_ = 0;
   std::uint32_t only_page_ = 0;                        // the list, if no other is needed

@@ -180,6 +180,14 @@ inline void expect_same(const std::shared_ptr<const Zone>& made, const std::shar
     EXPECT_TRUE(!node.has(Node::cut) || (made->cut_depths() & bit) != 0);
     EXPECT_TRUE(!node.has(Node::dname) || (made->dname_depths() & bit) != 0);
   });
+  EXPECT_EQ(made->denial(), expected->denial());
+  const auto denying = [](const Zone& zone) {
+    std::vector<Name> out;
+    zone.nsec_names().for_each([&](const Node& node) { out.push_back(zone.owner_of(&node).lowered()); });
+    zone.nsec3_names().for_each([&](const Node& node) { out.push_back(zone.owner_of(&node).lowered()); });
+    return out;
+  };
+  EXPECT_EQ(denying(*made), denying(*expected));
   const auto negative = [](const Zone& zone) {
     const RRsetView view(zone.apex_node(), RRType::SOA, zone.negative_soa(), zone.apex());
     std::vector<Bytes> out = {{static_cast<std::uint8_t>(view.ttl() >> 8), static_cast<std::uint8_t>(view.ttl())}};
