@@ -25,9 +25,14 @@ void set_owners(std::uint8_t* records, std::size_t size, std::uint16_t owner) {
 
 class Composer {
  public:
-  Composer(const ZoneTable& table, const Zone& zone, ByteView query, const PlainQuery& plain, std::uint8_t* response,
-           std::size_t limit)
-      : table_(table), zone_(zone), plain_(plain), out_(response), limit_(limit - (plain.has_edns ? opt_size : 0)) {
+  Composer(const ZoneTable& table, const Zone& zone, const Proof& proof, ByteView query, const PlainQuery& plain,
+           std::uint8_t* response, std::size_t limit)
+      : table_(table),
+        zone_(zone),
+        proof_(proof),
+        plain_(plain),
+        out_(response),
+        limit_(limit - (plain.has_edns ? opt_size : 0)) {
     at_ = plain.question_end;
     std::memcpy(out_, query.data(), at_);
     std::memset(out_ + 4, 0, 8);
@@ -48,6 +53,9 @@ class Composer {
   bool alias(const Lookup& found);
   bool referral(const Lookup& found);
   bool negative();
+  Put put_proof();
+  Put put_denying(const Node& node, const Chunk& chunk);
+  std::uint16_t pointer_into_question(const Node& node) const;
   bool add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label);
   Put add_address(const Node* node, RRType type, std::uint16_t owner);
   NameView read_name(std::size_t at, std::uint8_t* wire) const;
@@ -59,6 +67,7 @@ class Composer {
 
   const ZoneTable& table_;
   const Zone& zone_;
+  const Proof& proof_;
   const PlainQuery& plain_;
   std::uint8_t* const out_;
   const std::size_t limit_;
@@ -110,6 +119,8 @@ bool Composer::positive(const Lookup& found) {
     truncate(at);
     return true;
   }
+  const Put proved = put_proof();
+  if (proved != Put::done) return proved == Put::full;
   return add_addresses(*found.chunk, at, plain_.name.labels + 1U);
 }
 
@@ -164,6 +175,8 @@ bool Composer::referral(const Lookup& found) {
     if (secure == Put::impossible) return false;
     if (secure == Put::full) flags_ |= Header::tc;  // RFC 4035 section 3.1.4.1: DS belongs to the referral
   }
+  const Put proved = put_proof();
+  if (proved != Put::done) return proved == Put::full;
   return add_addresses(*found.chunk, at, found.label);
 }
 
@@ -174,7 +187,51 @@ bool Composer::negative() {
   const Put put_it =
       put(*zone_.negative_soa(), authorities, static_cast<std::uint16_t>(question_pointer + shift), shift, owner_size);
   if (put_it == Put::full) truncate(at);
-  return put_it != Put::impossible;
+  if (put_it != Put::done) return put_it == Put::full;
+  return put_proof() != Put::impossible;
+}
+
+// The records that prove a negative. They must be there: TC if they do not fit.
+Composer::Put Composer::put_proof() {
+  for (std::size_t i = 0; i < proof_.count; ++i) {
+    const Node& node = *proof_.nodes[i];
+    const Put put_it = put_denying(node, *node.rrset_chunk(proof_.type));
+    if (put_it == Put::full) flags_ |= Header::tc;
+    if (put_it != Put::done) return put_it;
+  }
+  return Put::done;
+}
+
+// A pointer to the node's owner in the question, or 0 if the question does not hold that name.
+std::uint16_t Composer::pointer_into_question(const Node& node) const {
+  const HashedName& name = plain_.name;
+  const std::size_t size = node.name_size() + zone_.apex().size();
+  for (std::size_t label = 0; label <= name.labels && question_size() - name.offsets[label] >= size; ++label) {
+    if (question_size() - name.offsets[label] != size) continue;
+    const std::uint8_t* suffix = name.name.wire().data() + name.offsets[label];
+    if (!equal_nocase(suffix, node.relative_name().data(), node.name_size())) return 0;
+    return static_cast<std::uint16_t>(question_pointer + name.offsets[label]);
+  }
+  return 0;
+}
+
+// An NSEC or NSEC3 RRset, which has no pointers of its own. An owner that the question does not hold is written out in
+// front of a pointer to the apex; the records behind the first point to it there.
+Composer::Put Composer::put_denying(const Node& node, const Chunk& chunk) {
+  if (const std::uint16_t owner = pointer_into_question(node); owner != 0) return put(chunk, authorities, owner, 0, 0);
+  if (chunk.is_extended() || at_ >= pointer_reach) return Put::impossible;
+  const std::size_t name_size = node.name_size(), size = chunk_size(chunk, true);
+  if (at_ + name_size + size > limit_) return Put::full;
+  std::uint8_t* to = out_ + at_;
+  std::memcpy(to, node.relative_name().data(), name_size);
+  to += name_size;
+  std::memcpy(to, chunk.records(), size);
+  store_u16(to, static_cast<std::uint16_t>(question_pointer + question_size() - zone_.apex().size()));
+  const std::size_t first = record_header + load_u16(to + 10);
+  set_owners(to + first, size - first, static_cast<std::uint16_t>(0xc000 | at_));
+  bump(authorities, chunk.record_count_ + std::size_t{chunk.signature_count_});
+  at_ += name_size + size;
+  return Put::done;
 }
 
 Composer::Put Composer::add_address(const Node* node, RRType type, std::uint16_t owner) {
@@ -279,10 +336,11 @@ std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::spa
   return count;
 }
 
-std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, ByteView query,
-                        const PlainQuery& plain, std::uint8_t* response, std::size_t limit, std::uint16_t our_udp_size,
-                        bool& truncated) {
-  Composer composer(table, zone, query, plain, response, limit);
+std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, const Proof& proof,
+                        ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit,
+                        std::uint16_t our_udp_size, bool& truncated) {
+  if (proof.is_too_costly) return 0;
+  Composer composer(table, zone, proof, query, plain, response, limit);
   if (!composer.answer(found)) return 0;
   truncated = composer.truncated();
   const bool is_name_error = found.found == Found::name_error;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 
+#include "answer/denial.h"
 #include "answer/lookup.h"
 #include "answer/query.h"
 #include "base/bytes.h"
@@ -37,11 +38,11 @@ bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& pla
 /// ahead; returns how many.
 std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::span<std::uint64_t> out);
 
-/// The answer of `zone` (the one `table` has closest to the name), which says `found`, to a plain query. `response` has
-/// room for `limit` octets, at least 512; returns the response's size, or 0 if the query must go the slow way.
-/// `truncated` is set if TC was.
-std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, ByteView query,
-                        const PlainQuery& plain, std::uint8_t* response, std::size_t limit, std::uint16_t our_udp_size,
-                        bool& truncated);
+/// The answer of `zone` (the one `table` has closest to the name), which says `found` and proves it by `proof`, to a
+/// plain query. `response` has room for `limit` octets, at least 512; returns the response's size, or 0 if the query
+/// must go the slow way. `truncated` is set if TC was.
+std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, const Proof& proof,
+                        ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit,
+                        std::uint16_t our_udp_size, bool& truncated);
 
 }  // namespace understudy

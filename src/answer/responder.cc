@@ -7,7 +7,7 @@
 namespace understudy {
 
 Responder::Responder(AnswerEnvironment& environment, AnswerCounters& counters)
-    : environment_(environment), counters_(counters), slow_(environment) {}
+    : environment_(environment), counters_(counters), slow_(environment, denier_) {}
 
 void Responder::read(const ZoneTable* table, ByteView query, Work& work) {
   work.zone = nullptr;
@@ -40,6 +40,12 @@ void Responder::find_zone(const ZoneTable& table, Work& work) {
 void Responder::find_node(Work& work) {
   work.found = look_up(*work.zone, work.query.name, work.query.type);
   work.target_count = 0;
+  work.proof.count = 0;
+  work.proof.is_too_costly = false;
+  if (work.query.dnssec_ok && Denier::needs_proof(*work.zone, work.found)) {
+    work.proof =
+        denier_.prove(*work.zone, work.query.name, work.found, environment_.settings()->nsec3_max_iterations);
+  }
   if (work.found.chunk == nullptr || work.found.chunk->target_count_ == 0) return;
   work.target_count = target_hashes(work.query, work.found, work.targets);
   for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch(work.targets[i]);
@@ -58,7 +64,7 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
           limit, work.query.has_edns ? std::clamp(work.query.udp_size, std::uint16_t{512}, ours) : 512);
     }
     bool truncated = false;
-    size = fast_answer(*work.table, *work.zone, work.found, query, work.query, response.data(), limit, ours, truncated);
+    size = fast_answer(*work.table, *work.zone, work.found, work.proof, query, work.query, response.data(), limit, ours, truncated);
     if (size != 0) {
       counters_.count_type(work.query.type);
       counters_.count_rcode(response[3] & 15U);

@@ -9,6 +9,7 @@
 #include <array>
 #include <memory>
 
+#include "answer/denial.h"
 #include "answer/environment.h"
 #include "answer/lookup.h"
 #include "answer/query.h"
@@ -36,6 +37,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
     const Zone* zone = nullptr;  // null: the slow way
     std::uint64_t cut_hash = 0;  // of the name directly below the apex, where a zone cut most likely is; 0: no such
     Lookup found;
+    Proof proof;  // of what was not found
     std::uint64_t targets[4];
     std::size_t target_count = 0;
   };
@@ -49,6 +51,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
 
   AnswerEnvironment& environment_;
   AnswerCounters& counters_;
+  Denier denier_;
   SlowAnswer slow_;
   bool fast_path_ = true;
   std::array<Work, stage_width> work_;

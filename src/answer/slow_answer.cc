@@ -69,6 +69,7 @@ struct SlowAnswer::Context {
   const ZoneTable* table = nullptr;
   AnswerCounters* counters = nullptr;
   std::unique_ptr<ResponseSource>* rest = nullptr;
+  MessageWriter::Mark begin;  // behind the question
   std::optional<TsigSession> tsig;
   Rcode rcode = Rcode::NOERROR;
   std::uint16_t flags = 0;
@@ -109,6 +110,7 @@ std::size_t SlowAnswer::answer(ByteView query, const sockaddr* peer, Transport t
     c.writer.add_question(question->name, question->type, question->klass);
     counters.count_type(question->type);
   }
+  c.begin = c.writer.mark();
   c.dnssec_ok = message->edns() && message->edns()->dnssec_ok;
   dispatch(c);
   if (c.handed_over) return 0;
@@ -334,16 +336,16 @@ void SlowAnswer::follow(Context& c) {
     Name next;
     switch (found.found) {
       case Found::answer:
-        return put_answer(c, *zone, found, current);
+        return put_answer(c, *zone, name, found);
       case Found::nodata:
-        return put_negative(c, *zone);
+        return put_negative(c, *zone, name, found);
       case Found::name_error:
         c.rcode = Rcode::NXDOMAIN;
-        return put_negative(c, *zone);
+        return put_negative(c, *zone, name, found);
       case Found::referral:
         return put_referral(c, *zone, name, found);
       case Found::cname:
-        if (!put_cname(c, *zone, found, current, next)) return;
+        if (!put_cname(c, *zone, found, current, next) || !put_proof(c, *zone, name, found)) return;
         break;
       case Found::dname: {
         // One DNAME may be passed more than once; it is in the answer once.
@@ -361,12 +363,17 @@ void SlowAnswer::follow(Context& c) {
   }
 }
 
-void SlowAnswer::put_answer(Context& c, const Zone& zone, const Lookup& found, const Name& owner) {
+void SlowAnswer::put_answer(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
   const RRType type = c.message.question()->type;
-  if (type == RRType::ANY) return put_any(c, zone, found, owner);
-  if (type == RRType::RRSIG) return put_signatures(c, zone, *found.node, owner);
+  if (type == RRType::ANY) return put_any(c, zone, name, found);
+  if (type == RRType::RRSIG) {
+    put_signatures(c, zone, *found.node, name.name);
+    put_proof(c, zone, name, found);
+    return;
+  }
   const RRsetView rrset(found.node, type, found.chunk, zone.apex());
-  if (put_rrset(c, Section::answer, owner, rrset)) put_addresses(c, zone, rrset, nullptr);
+  if (!put_rrset(c, Section::answer, name.name, rrset) || !put_proof(c, zone, name, found)) return;
+  put_addresses(c, zone, rrset, nullptr);
 }
 
 // The first of several CNAMEs (which RFC 2181 section 10.1 forbids) is the one that is followed.
@@ -419,7 +426,7 @@ bool SlowAnswer::put_rrset(Context& c, Section section, NameView owner, const RR
 }
 
 // RFC 8482 section 4.1: one RRset, the first that is not DNSSEC's own bookkeeping if there is one.
-void SlowAnswer::put_any(Context& c, const Zone& zone, const Lookup& found, NameView owner) {
+void SlowAnswer::put_any(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
   std::size_t chosen = found.node->rrset_count;
   for (std::size_t i = 0; i < found.node->rrset_count; ++i) {
     if (found.node->chunk_at(i)->record_count() == 0) continue;
@@ -428,14 +435,40 @@ void SlowAnswer::put_any(Context& c, const Zone& zone, const Lookup& found, Name
     if (chosen == found.node->rrset_count || !bookkeeping) chosen = i;
     if (!bookkeeping) break;
   }
-  if (chosen == found.node->rrset_count) return put_negative(c, zone);
-  put_rrset(c, Section::answer, owner,
-            RRsetView(found.node, found.node->type_at(chosen), found.node->chunk_at(chosen), zone.apex()));
+  if (chosen == found.node->rrset_count) {
+    Lookup nothing = found;
+    nothing.found = Found::nodata;
+    return put_negative(c, zone, name, nothing);
+  }
+  const RRsetView rrset(found.node, found.node->type_at(chosen), found.node->chunk_at(chosen), zone.apex());
+  if (put_rrset(c, Section::answer, name.name, rrset)) put_proof(c, zone, name, found);
 }
 
-void SlowAnswer::put_negative(Context& c, const Zone& zone) {
-  put_rrset(c, Section::authority, zone.apex(),
-            RRsetView(zone.apex_node(), RRType::SOA, zone.negative_soa(), zone.apex()));
+void SlowAnswer::put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
+  const RRsetView soa(zone.apex_node(), RRType::SOA, zone.negative_soa(), zone.apex());
+  if (put_rrset(c, Section::authority, zone.apex(), soa)) put_proof(c, zone, name, found);
+}
+
+// The records that prove the negative in what was found; false if there is no room for them. Over the limit of
+// iterations there is no answer at all: without its proof, a validator would take it for a forgery (RFC 9276).
+bool SlowAnswer::put_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
+  if (!c.dnssec_ok) return true;
+  const Proof proof = denier_.prove(zone, name, found, c.settings->nsec3_max_iterations);
+  if (proof.is_too_costly) {
+    c.writer.rewind(c.begin);
+    c.writer.reserve(c.closing_octets());
+    c.truncated = false;
+    c.rcode = Rcode::SERVFAIL;
+    append_extended_error(c.options, ExtendedError::nsec3_iterations,
+                          fmt::format("{} NSEC3 iterations", zone.nsec3_params().iterations));
+    return false;
+  }
+  for (std::size_t i = 0; i < proof.count; ++i) {
+    const Node* node = proof.nodes[i];
+    const RRsetView rrset(node, proof.type, node->rrset_chunk(proof.type), zone.apex());
+    if (!put_rrset(c, Section::authority, zone.owner_of(node), rrset)) return false;
+  }
+  return true;
 }
 
 void SlowAnswer::put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
@@ -445,7 +478,7 @@ void SlowAnswer::put_referral(Context& c, const Zone& zone, const HashedName& na
   if (c.dnssec_ok) {
     if (const auto ds = zone.rrset(found.node, RRType::DS)) put_rrset(c, Section::authority, cut, *ds);
   }
-  put_addresses(c, zone, servers, &cut);
+  if (put_proof(c, zone, name, found)) put_addresses(c, zone, servers, &cut);
 }
 
 // Addresses of the names in an NS, MX or SRV RRset. `required_below`: the zone cut of a referral; its own glue must be

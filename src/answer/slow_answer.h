@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "answer/denial.h"
 #include "answer/environment.h"
 #include "answer/lookup.h"
 #include "base/datagram.h"
@@ -18,7 +19,7 @@ namespace understudy {
 
 class SlowAnswer {
  public:
-  explicit SlowAnswer(AnswerEnvironment& environment) : environment_(environment) {}
+  SlowAnswer(AnswerEnvironment& environment, Denier& denier) : environment_(environment), denier_(denier) {}
 
   /// Returns the size of the answer put into `response`, 0 for none. `rest` takes the messages of a transfer (TCP).
   std::size_t answer(ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
@@ -39,17 +40,19 @@ class SlowAnswer {
   const Zone* zone_for(Context& c, const HashedName& name, RRType type, bool first);
   void follow(Context& c);
   bool put_rrset(Context& c, Section section, NameView owner, const RRsetView& rrset);
-  void put_answer(Context& c, const Zone& zone, const Lookup& found, const Name& owner);
+  void put_answer(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   bool put_cname(Context& c, const Zone& zone, const Lookup& found, const Name& owner, Name& next);
   void put_signatures(Context& c, const Zone& zone, const Node& node, const Name& owner);
-  void put_any(Context& c, const Zone& zone, const Lookup& found, NameView owner);
-  void put_negative(Context& c, const Zone& zone);
+  void put_any(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
+  void put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
+  bool put_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_addresses(Context& c, const Zone& zone, const RRsetView& rrset, const Name* required_below);
   bool put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, bool repeated, Name& next);
   std::size_t finish(Context& c);
 
   AnswerEnvironment& environment_;
+  Denier& denier_;
   RateLimited notify_log_{6};
   RateLimited transfer_log_{30};
   Bytes signed_;

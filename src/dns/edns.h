@@ -24,6 +24,7 @@ enum class ExtendedError : std::uint16_t {
   no_reachable_authority = 22,
   network_error = 23,
   invalid_data = 24,
+  nsec3_iterations = 27,
 };
 
 /// Whether the content of an OPT record consists of options that are not cut off (RFC 6891 section 6.1.2).

@@ -1,0 +1,140 @@
+#include "answer/denial.h"
+
+#include <algorithm>
+
+namespace understudy {
+namespace {
+
+constexpr std::size_t known_names = 1024;  // 48 KiB a worker
+constexpr std::size_t most_climbed = 8;    // unproved enclosers that are tried before the apex
+
+// The key of the suffix of `name` that begins at `label`.
+SortKey key_of(const Zone& zone, const HashedName& name, std::size_t label) {
+  SortKey key;
+  const std::uint8_t* wire = name.name.wire().data();
+  for (std::size_t i = name.labels - zone.apex_labels(); i-- > label;) {
+    key.append_label(wire + name.offsets[i] + 1, wire[name.offsets[i]]);
+  }
+  return key;
+}
+
+Name wildcard_below(NameView encloser) {
+  static constexpr std::uint8_t asterisk[] = {'*'};
+  return Name::prepend(asterisk, encloser).value_or(Name(encloser));
+}
+
+}  // namespace
+
+void Proof::add(const Node* node) {
+  if (node == nullptr || std::find(nodes.begin(), nodes.begin() + count, node) != nodes.begin() + count) return;
+  nodes[count++] = node;
+}
+
+Denier::Denier() : known_(known_names) {}
+
+Proof Denier::prove(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations) {
+  Proof proof;
+  if (!needs_proof(zone, found)) return proof;
+  if (zone.denial() == Zone::Denial::nsec) {
+    prove_nsec(zone, name, found, proof);
+    return proof;
+  }
+  proof.type = RRType::NSEC3;
+  proof.is_too_costly = zone.nsec3_params().iterations > most_iterations;
+  if (!proof.is_too_costly) prove_nsec3(zone, name, found, proof);
+  return proof;
+}
+
+// RFC 4035 section 3.1.3.
+void Denier::prove_nsec(const Zone& zone, const HashedName& name, const Lookup& found, Proof& proof) {
+  const OwnerTree names = zone.nsec_names();
+  switch (found.found) {
+    case Found::referral:
+      if (found.node->rrset_chunk(RRType::NSEC) != nullptr) proof.add(found.node);
+      return;
+    case Found::nodata:
+      if (found.node->rrset_chunk(RRType::NSEC) != nullptr) {
+        proof.add(found.node);
+        if (!found.wildcard) return;
+      }
+      return proof.add(names.before_or_at(key_of(zone, name, 0)));
+    case Found::name_error: {
+      proof.add(names.before_or_at(key_of(zone, name, 0)));
+      SortKey wildcard = key_of(zone, name, found.label);
+      wildcard.append_label(reinterpret_cast<const std::uint8_t*>("*"), 1);
+      return proof.add(names.before_or_at(wildcard));
+    }
+    case Found::answer:
+    case Found::cname:
+    case Found::dname:
+      return proof.add(names.before_or_at(key_of(zone, name, 0)));
+  }
+}
+
+// RFC 5155 sections 7.2.2 to 7.2.7.
+void Denier::prove_nsec3(const Zone& zone, const HashedName& name, const Lookup& found, Proof& proof) {
+  switch (found.found) {
+    case Found::referral:
+      prove_match(zone, name, found.label, proof);
+      return;
+    case Found::nodata:
+      if (!found.wildcard) return prove_match(zone, name, 0, proof);
+      prove_encloser(zone, name, found.label, proof);
+      return proof.add(look_up_hash(zone, hashed(zone, name, found.label).wildcard).node);
+    case Found::name_error: {
+      const std::size_t encloser = prove_encloser(zone, name, found.label, proof);
+      return proof.add(look_up_hash(zone, hashed(zone, name, encloser).wildcard).node);
+    }
+    case Found::answer:
+    case Found::cname:
+    case Found::dname:
+      return proof.add(look_up_hash(zone, nsec3_hash(name.suffix(found.label - 1U), zone.nsec3_params())).node);
+  }
+}
+
+// The record of a name that exists. Where there is none, as for what opt-out leaves out, the closest encloser that can
+// be proved.
+void Denier::prove_match(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof) {
+  const Cover cover = look_up_hash(zone, nsec3_hash(name.suffix(label), zone.nsec3_params()));
+  if (cover.is_match) return proof.add(cover.node);
+  if (name.labels - zone.apex_labels() > label) prove_encloser(zone, name, label + 1, proof);
+}
+
+// The closest encloser at or above the suffix at `label` that has a record, and that the name one label longer has none.
+// Returns the encloser's label.
+std::size_t Denier::prove_encloser(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof) {
+  const std::size_t apex = name.labels - zone.apex_labels();
+  Cover encloser = look_up_hash(zone, hashed(zone, name, label).own);
+  for (std::size_t climbed = 0; !encloser.is_match && label < apex;) {
+    label = ++climbed == most_climbed ? apex : label + 1;
+    encloser = look_up_hash(zone, hashed(zone, name, label).own);
+  }
+  if (encloser.is_match) proof.add(encloser.node);
+  if (label != 0) proof.add(look_up_hash(zone, nsec3_hash(name.suffix(label - 1), zone.nsec3_params())).node);
+  return label;
+}
+
+// The hashes of the suffix at `label` and of the wildcard below it.
+const Denier::Hashed& Denier::hashed(const Zone& zone, const HashedName& name, std::size_t label) {
+  const Nsec3Params& params = zone.nsec3_params();
+  const std::uint64_t key =
+      name.hashes[label] ^ child_hash(params.iterations, params.salt.data(), params.salt.size());
+  Hashed& place = known_[key >> 32 & (known_names - 1)];
+  if (place.key != key) {
+    const NameView suffix = name.suffix(label);
+    place = {key, nsec3_hash(suffix, params), nsec3_hash(wildcard_below(suffix), params)};
+  }
+  return place;
+}
+
+Denier::Cover Denier::look_up_hash(const Zone& zone, const Nsec3Hash& hash) {
+  const Nsec3Label label = nsec3_label(hash);
+  SortKey key;
+  key.append_label(label.data(), label.size());
+  const Node* node = zone.nsec3_names().before_or_at(key);
+  const bool is_match = node != nullptr && node->name_size() == label.size() + 1 &&
+                        equal_nocase(node->relative_name().data() + 1, label.data(), label.size());
+  return {node, is_match};
+}
+
+}  // namespace understudy

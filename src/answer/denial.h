@@ -1,0 +1,77 @@
+// Which NSEC or NSEC3 records prove that something is not there (RFC 4035 section 3.1.3, RFC 5155 section 7.2). What the
+// zone has is sent; nothing is made up where a chain has holes.
+//
+// An NSEC proof takes a search in the names with NSEC records for the name and, for a name error, one for the wildcard.
+// An NSEC3 proof takes as many hashes; those of closest enclosers and of wildcards below them, which many questions
+// share, are kept, so that a name error takes one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "answer/lookup.h"
+#include "dns/nsec3.h"
+#include "zone/zone.h"
+
+namespace understudy {
+
+/// Nodes whose NSEC (or NSEC3) RRsets go into the authority section, in this order, each once.
+struct Proof {
+  RRType type = RRType::NSEC;
+  bool is_too_costly = false;  // over the limit of iterations: nothing can be proved
+  std::uint8_t count = 0;
+  std::array<const Node*, 4> nodes;
+
+  void add(const Node* node);
+};
+
+/// One object per worker.
+class Denier {
+ public:
+  Denier();
+
+  /// What `zone` has to prove the negative in what it `found` for `name`: a name error, no data, no closer match than a
+  /// wildcard, no DS at a zone cut. Empty if there is no negative, or the zone denies nothing. `most_iterations`: of
+  /// NSEC3.
+  Proof prove(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations);
+
+  /// Whether there may be anything to prove.
+  static bool needs_proof(const Zone& zone, const Lookup& found) {
+    if (zone.denial() == Zone::Denial::none) return false;
+    switch (found.found) {
+      case Found::name_error:
+      case Found::nodata:
+        return true;
+      case Found::answer:
+      case Found::cname:
+        return found.wildcard;
+      case Found::referral:
+        return found.node->rrset_chunk(RRType::DS) == nullptr;
+      case Found::dname:
+        return false;
+    }
+    return false;
+  }
+
+ private:
+  struct Hashed {
+    std::uint64_t key = 0;    // hash of name and parameters; of nothing as yet: 0
+    Nsec3Hash own, wildcard;  // of the name, of "*" below it
+  };
+  struct Cover {
+    const Node* node = nullptr;  // whose hash is the one looked for, or the last before it
+    bool is_match = false;
+  };
+
+  static void prove_nsec(const Zone& zone, const HashedName& name, const Lookup& found, Proof& proof);
+  void prove_nsec3(const Zone& zone, const HashedName& name, const Lookup& found, Proof& proof);
+  void prove_match(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof);
+  std::size_t prove_encloser(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof);
+  const Hashed& hashed(const Zone& zone, const HashedName& name, std::size_t label);
+  static Cover look_up_hash(const Zone& zone, const Nsec3Hash& hash);
+
+  std::vector<Hashed> known_;  // place by key
+};
+
+}  // namespace understudy
