@@ -24,7 +24,12 @@ namespace understudy::fuzzing {
 
 class Environment final : public AnswerEnvironment {
  public:
-  Environment() { settings_.keys = std::make_shared<const TsigKeyring>(); }
+  Environment() {
+    settings_.keys = std::make_shared<const TsigKeyring>();
+    settings_.edns.cookies = std::make_shared<const CookieSecrets>(std::vector{SipKey{1, 2}});
+    const std::string_view nsid = "plain";
+    settings_.edns.nsid.assign(nsid.begin(), nsid.end());
+  }
   [[nodiscard]] const ZoneTable* table() const override { return table_.get(); }
   [[nodiscard]] const AnswerSettings* settings() const override { return &settings_; }
   [[nodiscard]] const Clock& clock() const override { return clock_; }
@@ -60,10 +65,10 @@ class AnsweringSide {
 
   /// Answers `query` in every way; ends the program where one is wrong.
   void ask(ByteView query) {
-    const auto expected = plain::answer(plain_, query);
     for (const bool fast : {true, false}) {
       responder_.set_fast_path(fast);
       for (const bool tcp : {false, true}) {
+        const auto expected = plain::answer(plain_, query, tcp);
         const Bytes response = tcp ? by_tcp(query) : by_udp(query);
         const std::string wrong =
             expected ? plain::check_response(*expected, query, response, tcp) : check_readable(response);

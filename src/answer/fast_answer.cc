@@ -9,7 +9,7 @@ namespace {
 constexpr std::uint16_t question_pointer = 0xc000 | header_octets;
 constexpr std::size_t pointer_reach = 0x4000;
 constexpr std::size_t record_header = 12;
-constexpr std::size_t opt_size = 11;
+constexpr std::size_t opt_size = opt_header_size;
 constexpr std::size_t most_additional = 64;  // name servers or exchanges whose addresses are added,
                                              // not counting glue that must be there
 
@@ -26,13 +26,14 @@ void set_owners(std::uint8_t* records, std::size_t size, std::uint16_t owner) {
 class Composer {
  public:
   Composer(const ZoneTable& table, const Zone& zone, const Proof& proof, ByteView query, const PlainQuery& plain,
-           std::uint8_t* response, std::size_t limit)
+           std::uint8_t* response, std::size_t limit, ByteView options)
       : table_(table),
         zone_(zone),
         proof_(proof),
         plain_(plain),
+        options_(options),
         out_(response),
-        limit_(limit - (plain.has_edns ? opt_size : 0)) {
+        limit_(limit - (plain.has_edns ? opt_size + options.size() : 0)) {
     at_ = plain.question_end;
     std::memcpy(out_, query.data(), at_);
     std::memset(out_ + 4, 0, 8);
@@ -41,7 +42,7 @@ class Composer {
   }
 
   bool answer(const Lookup& found);
-  std::size_t finish(std::uint16_t our_udp_size, Rcode rcode);
+  std::size_t finish(const AnswerSettings& settings, Rcode rcode);
   [[nodiscard]] bool truncated() const { return (flags_ & Header::tc) != 0; }
 
  private:
@@ -60,6 +61,7 @@ class Composer {
   Put add_address(const Node* node, RRType type, std::uint16_t owner);
   NameView read_name(std::size_t at, std::uint8_t* wire) const;
   void truncate(std::size_t position);
+  void put_options(std::uint8_t* opt, const EdnsSettings& settings);
   void bump(Count section, std::size_t by) {
     store_u16(out_ + section, static_cast<std::uint16_t>(load_u16(out_ + section) + by));
   }
@@ -69,6 +71,7 @@ class Composer {
   const Zone& zone_;
   const Proof& proof_;
   const PlainQuery& plain_;
+  const ByteView options_;
   std::uint8_t* const out_;
   const std::size_t limit_;
   std::size_t at_ = 0;
@@ -288,16 +291,30 @@ bool Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size
   return true;
 }
 
-std::size_t Composer::finish(std::uint16_t our_udp_size, Rcode rcode) {
+// Behind the OPT record at `opt`, with whose octets at_ ends. There is room for what was asked for.
+void Composer::put_options(std::uint8_t* opt, const EdnsSettings& settings) {
+  std::size_t size = options_.size();
+  if (size != 0) std::memcpy(opt + opt_size, options_.data(), size);
+  const std::size_t report_size = settings.report_channel_size();
+  if (report_size != 0 && at_ + report_size <= limit_ + opt_size && settings.reports(plain_.name.name)) {
+    settings.write_report_channel(opt + opt_size + size);
+    size += report_size;
+  }
+  store_u16(opt + 9, static_cast<std::uint16_t>(size));
+  at_ += size;
+}
+
+std::size_t Composer::finish(const AnswerSettings& settings, Rcode rcode) {
   store_u16(out_ + 2, static_cast<std::uint16_t>(flags_ | number(rcode)));
   if (plain_.has_edns) {
     std::uint8_t* opt = out_ + at_;
     std::memset(opt, 0, opt_size);
     store_u16(opt + 1, number(RRType::OPT));
-    store_u16(opt + 3, our_udp_size);
+    store_u16(opt + 3, settings.udp_max_size);
     opt[7] = plain_.dnssec_ok ? 0x80 : 0;
     bump(additionals, 1);
     at_ += opt_size;
+    if (!options_.empty() || settings.edns.report_channel_size() != 0) put_options(opt, settings.edns);
   }
   return at_;
 }
@@ -338,13 +355,13 @@ std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::spa
 
 std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, const Proof& proof,
                         ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit,
-                        std::uint16_t our_udp_size, bool& truncated) {
+                        const AnswerSettings& settings, ByteView options, bool& truncated) {
   if (proof.is_too_costly) return 0;
-  Composer composer(table, zone, proof, query, plain, response, limit);
+  Composer composer(table, zone, proof, query, plain, response, limit, options);
   if (!composer.answer(found)) return 0;
   truncated = composer.truncated();
   const bool is_name_error = found.found == Found::name_error;
-  return composer.finish(our_udp_size, is_name_error ? Rcode::NXDOMAIN : Rcode::NOERROR);
+  return composer.finish(settings, is_name_error ? Rcode::NXDOMAIN : Rcode::NOERROR);
 }
 
 }  // namespace understudy

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "answer/denial.h"
+#include "answer/environment.h"
 #include "answer/lookup.h"
 #include "answer/query.h"
 #include "base/bytes.h"
@@ -40,9 +41,10 @@ std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::spa
 
 /// The answer of `zone` (the one `table` has closest to the name), which says `found` and proves it by `proof`, to a
 /// plain query. `response` has room for `limit` octets, at least 512; returns the response's size, or 0 if the query
-/// must go the slow way. `truncated` is set if TC was.
+/// must go the slow way. `options` go into the OPT record, if the query has one; the reporting channel follows them
+/// where there is room. `truncated` is set if TC was.
 std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, const Proof& proof,
                         ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit,
-                        std::uint16_t our_udp_size, bool& truncated);
+                        const AnswerSettings& settings, ByteView options, bool& truncated);
 
 }  // namespace understudy

@@ -5,8 +5,6 @@
 namespace understudy {
 namespace {
 
-constexpr std::size_t opt_header = 11;  // root owner, type, size, extended rcode, version, flags, length
-
 // Labels of the question's name; false if it is not one whole uncompressed name.
 bool read_labels(const std::uint8_t* message, std::size_t size, HashedName& name, std::size_t& at) {
   const std::size_t begin = at;
@@ -44,13 +42,18 @@ bool read_plain_query(ByteView query, PlainQuery& out) {
   out.has_edns = additional == 1;
   out.dnssec_ok = false;
   out.udp_size = 512;
+  out.options.wishes = 0;
   if (out.has_edns) {
     const std::uint8_t* opt = message + at;
-    if (query.size() - at < opt_header || opt[0] != 0 || load_u16(opt + 1) != number(RRType::OPT)) return false;
-    if (opt[6] != 0 || query.size() - at - opt_header != load_u16(opt + 9)) return false;
-    const ByteView options(opt + opt_header, load_u16(opt + 9));
-    if (!are_whole_options(options)) return false;
-    if (out.type == RRType::SOA && find_edns_option(options, edns_expire)) return false;  // RFC 7314
+    if (query.size() - at < opt_header_size || opt[0] != 0 || load_u16(opt + 1) != number(RRType::OPT)) return false;
+    if (opt[6] != 0 || query.size() - at - opt_header_size != load_u16(opt + 9)) return false;
+    const ByteView options(opt + opt_header_size, load_u16(opt + 9));
+    if (!options.empty()) {
+      if (!are_whole_options(options)) return false;
+      out.options = read_edns_request(options);
+      if (out.options.faults != 0) return false;
+      if (out.type == RRType::SOA && out.options.has(EdnsRequest::expire)) return false;  // RFC 7314
+    }
     out.udp_size = load_u16(opt + 3);
     out.dnssec_ok = (opt[7] & 0x80) != 0;
     at = query.size();

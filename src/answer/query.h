@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "dns/edns.h"
 #include "dns/message.h"
 #include "dns/type.h"
 #include "zone/hash.h"
@@ -18,10 +19,11 @@ struct PlainQuery {
   bool dnssec_ok = false;
   std::uint16_t udp_size = 512;
   std::uint16_t question_end = 0;  // offset behind the question
+  EdnsRequest options;             // refers into the query
 };
 
 /// True if `query` has the common shape, an ordinary type (no meta type, not RRSIG) and EDNS version 0 if any, without
-/// an option that changes the answer (EXPIRE with a question for an SOA).
+/// an option that needs the slow way (EXPIRE with a question for an SOA, and what is malformed).
 bool read_plain_query(ByteView query, PlainQuery& out);
 
 }  // namespace understudy

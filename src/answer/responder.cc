@@ -51,26 +51,53 @@ void Responder::find_node(Work& work) {
   for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch(work.targets[i]);
 }
 
+std::uint32_t Responder::now() {
+  if (!now_) now_ = static_cast<std::uint32_t>(environment_.clock().wall_seconds());
+  return *now_;
+}
+
+CookieVerdict Responder::put_options(const Work& work, const sockaddr* peer, Transport transport,
+                                     OptionWriter& options) {
+  const EdnsRequest& request = work.query.options;
+  EdnsClient client{.address = peer};
+  if (request.has(EdnsRequest::cookie)) client.now = now();
+  if (transport == Transport::tcp) client.keepalive = slow_.keepalive();
+  const CookieVerdict verdict = options.put_standing(request, environment_.settings()->edns, client);
+  if (request.has(EdnsRequest::zone_version)) {
+    options.put_zone_version(work.zone->apex_labels(), work.zone->serial());
+  }
+  return verdict;
+}
+
+// 0: the slow way.
+std::size_t Responder::write_fast(const Work& work, ByteView query, const sockaddr* peer, Transport transport,
+                                  MutableBytes response) {
+  const AnswerSettings& settings = *environment_.settings();
+  std::size_t limit = std::min(response.size(), max_message_size);
+  if (transport == Transport::udp) {
+    limit = std::min<std::size_t>(
+        limit, work.query.has_edns ? std::clamp(work.query.udp_size, std::uint16_t{512}, settings.udp_max_size) : 512);
+  }
+  OptionWriter options(limit - work.query.question_end - opt_header_size);
+  CookieVerdict cookie = CookieVerdict::none;
+  if (work.query.options.wishes != 0) cookie = put_options(work, peer, transport, options);
+  if (settings.edns.cookies_required && transport == Transport::udp && cookie != CookieVerdict::good) return 0;
+  bool truncated = false;
+  const std::size_t size = fast_answer(*work.table, *work.zone, work.found, work.proof, query, work.query,
+                                       response.data(), limit, settings, options.options(), truncated);
+  if (size == 0) return 0;
+  counters_.count_type(work.query.type);
+  counters_.count_rcode(response[3] & 15U);
+  counters_.count_cookie(cookie);
+  if (truncated) AnswerCounters::add(counters_.truncated);
+  return size;
+}
+
 std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* peer, Transport transport,
                              MutableBytes response, std::unique_ptr<ResponseSource>* rest) {
   AnswerCounters::add(counters_.queries[static_cast<std::size_t>(transport)]);
   AnswerCounters::add(counters_.octets_in[static_cast<std::size_t>(transport)], query.size());
-  std::size_t size = 0;
-  if (work.zone != nullptr) {
-    const std::uint16_t ours = environment_.settings()->udp_max_size;
-    std::size_t limit = std::min(response.size(), max_message_size);
-    if (transport == Transport::udp) {
-      limit = std::min<std::size_t>(
-          limit, work.query.has_edns ? std::clamp(work.query.udp_size, std::uint16_t{512}, ours) : 512);
-    }
-    bool truncated = false;
-    size = fast_answer(*work.table, *work.zone, work.found, work.proof, query, work.query, response.data(), limit, ours, truncated);
-    if (size != 0) {
-      counters_.count_type(work.query.type);
-      counters_.count_rcode(response[3] & 15U);
-      if (truncated) AnswerCounters::add(counters_.truncated);
-    }
-  }
+  std::size_t size = work.zone == nullptr ? 0 : write_fast(work, query, peer, transport, response);
   if (size == 0) size = slow_.answer(query, peer, transport, response, rest, counters_);
   AnswerCounters::add(counters_.octets_out[static_cast<std::size_t>(transport)], size);
   return size;
@@ -78,6 +105,7 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
 
 void Responder::answer_some(std::span<Datagram> batch) {
   const ZoneTable* table = fast_path_ ? environment_.table() : nullptr;
+  now_.reset();
   const std::span<Work> works(work_.data(), batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) read(table, {batch[i].query, batch[i].query_size}, works[i]);
   for (Work& work : works) {
@@ -110,6 +138,7 @@ void Responder::answer_batch(std::span<Datagram> batch) {
 std::size_t Responder::answer(ByteView request, const sockaddr* peer, MutableBytes response,
                               std::unique_ptr<ResponseSource>& rest) {
   Work& work = work_[0];
+  now_.reset();
   read(fast_path_ ? environment_.table() : nullptr, request, work);
   if (work.table != nullptr) find_zone(*work.table, work);
   if (work.zone != nullptr) find_node(work);

@@ -26,6 +26,8 @@ class Responder final : public DatagramHandler, public StreamHandler {
   std::size_t answer(ByteView request, const sockaddr* peer, MutableBytes response,
                      std::unique_ptr<ResponseSource>& rest) override;
 
+  void set_idle_time(std::chrono::milliseconds time) override { slow_.set_idle_time(time); }
+
   /// For tests: everything through SlowAnswer.
   void set_fast_path(bool on) { fast_path_ = on; }
 
@@ -47,6 +49,10 @@ class Responder final : public DatagramHandler, public StreamHandler {
   void find_node(Work& work);
   std::size_t write(const Work& work, ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
                     std::unique_ptr<ResponseSource>* rest);
+  std::size_t write_fast(const Work& work, ByteView query, const sockaddr* peer, Transport transport,
+                         MutableBytes response);
+  CookieVerdict put_options(const Work& work, const sockaddr* peer, Transport transport, OptionWriter& options);
+  std::uint32_t now();
   void answer_some(std::span<Datagram> batch);
 
   AnswerEnvironment& environment_;
@@ -54,6 +60,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
   Denier denier_;
   SlowAnswer slow_;
   bool fast_path_ = true;
+  std::optional<std::uint32_t> now_;  // of the batch, once somebody asked
   std::array<Work, stage_width> work_;
 };
 

@@ -16,7 +16,6 @@ namespace understudy {
 namespace {
 
 constexpr std::size_t most_links = 16;  // CNAMEs and DNAMEs followed for one question
-constexpr std::size_t opt_size = 11;
 // Differences that may be made one while a worker waits, by Transport: the larger take about a millisecond.
 constexpr std::uint64_t condense_octets[] = {std::uint64_t{16} << 10, std::uint64_t{256} << 10};
 
@@ -29,6 +28,17 @@ Endpoint endpoint_of(const sockaddr* peer) {
 // RFC 1035 are not implemented, pseudo records cannot be asked for.
 Rcode meta_type_rcode(RRType type) {
   return type == RRType::OPT || type == RRType::TSIG || number(type) == 0 ? Rcode::FORMERR : Rcode::NOTIMP;
+}
+
+// As many of the options as have room.
+ByteView whole_options(ByteView options, std::size_t room) {
+  std::size_t size = 0;
+  while (size < options.size()) {
+    const std::size_t next = size + 4 + load_u16(&options[size + 2]);
+    if (next > room) break;
+    size = next;
+  }
+  return options.first(size);
 }
 
 // The serial that the sender of a NOTIFY or an IXFR query puts into an SOA of the zone in question.
@@ -56,15 +66,16 @@ struct SlowAnswer::Context {
     return is_transfer ? MessageWriter::Compression::keeps_case : MessageWriter::Compression::without_case;
   }
 
-  // What is to be kept free for OPT without its options, and TSIG.
+  // What is to be kept free for OPT with the options that are there by now, and TSIG.
   [[nodiscard]] std::size_t closing_octets() const {
-    return (message.edns() ? opt_size : 0) + (tsig ? tsig_size(*tsig) : 0);
+    return (message.edns() ? opt_header_size + options.size() : 0) + (tsig ? tsig_size(*tsig) : 0);
   }
 
   const MessageView& message;
   MessageWriter writer;
   Transport transport = Transport::udp;
   Endpoint peer;
+  const sockaddr* peer_address = nullptr;
   const AnswerSettings* settings = nullptr;
   const ZoneTable* table = nullptr;
   AnswerCounters* counters = nullptr;
@@ -78,6 +89,8 @@ struct SlowAnswer::Context {
   bool stale = false;        // a part comes from a version that has expired
   bool handed_over = false;  // a transfer takes the response over
   Bytes options;             // EDNS options of the answer
+  EdnsRequest wishes;        // what the query's options ask for
+  CookieVerdict cookie = CookieVerdict::none;
 };
 
 std::size_t SlowAnswer::answer(ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
@@ -100,6 +113,7 @@ std::size_t SlowAnswer::answer(ByteView query, const sockaddr* peer, Transport t
   Context c(*message, response, limit);
   c.transport = transport;
   c.peer = endpoint_of(peer);
+  c.peer_address = peer;
   c.settings = settings;
   c.table = environment_.table();
   c.counters = &counters;
@@ -111,7 +125,10 @@ std::size_t SlowAnswer::answer(ByteView query, const sockaddr* peer, Transport t
     counters.count_type(question->type);
   }
   c.begin = c.writer.mark();
-  c.dnssec_ok = message->edns() && message->edns()->dnssec_ok;
+  if (message->edns()) {
+    c.dnssec_ok = message->edns()->dnssec_ok;
+    c.wishes = read_edns_request(message->edns()->options);
+  }
   dispatch(c);
   if (c.handed_over) return 0;
   return finish(c);
@@ -139,6 +156,8 @@ void SlowAnswer::refuse(Context& c, Rcode rcode) {
 void SlowAnswer::dispatch(Context& c) {
   const Header& header = c.message.header();
   if (c.message.edns() && c.message.edns()->version != 0) return refuse(c, Rcode::BADVERS);
+  if (is_malformed(c.wishes, c.settings->edns, c.transport == Transport::tcp)) return refuse(c, Rcode::FORMERR);
+  put_options(c);
   auto session =
       verify_request(c.message, *c.settings->keys, static_cast<std::uint64_t>(environment_.clock().wall_seconds()));
   if (!session) return refuse(c, Rcode::FORMERR);
@@ -158,13 +177,84 @@ void SlowAnswer::dispatch(Context& c) {
     }
   }
   if (header.opcode() != Opcode::QUERY && header.opcode() != Opcode::NOTIFY) return refuse(c, Rcode::NOTIMP);
-  if (!c.message.question()) return refuse(c, Rcode::FORMERR);
-  if (c.message.question()->klass != RRClass::IN) return refuse(c, Rcode::REFUSED);
-  if (header.opcode() == Opcode::NOTIFY) return answer_notify(c);
+  if (!c.message.question()) return answer_without_question(c);
+  if (header.opcode() == Opcode::QUERY && must_show_cookie(c)) return;
+  answer_question(c);
+}
+
+void SlowAnswer::answer_question(Context& c) {
+  const RRClass klass = c.message.question()->klass;
+  const bool is_notify = c.message.header().opcode() == Opcode::NOTIFY;
+  if (klass == RRClass::CH && !is_notify) return answer_chaos(c);
+  if (klass != RRClass::IN) return refuse(c, Rcode::REFUSED);
+  if (is_notify) return answer_notify(c);
   const RRType type = c.message.question()->type;
   if (type == RRType::AXFR || type == RRType::IXFR) return answer_transfer(c);
   if (is_meta_type(type) && type != RRType::ANY) return refuse(c, meta_type_rcode(type));
   follow(c);
+}
+
+void SlowAnswer::set_idle_time(std::chrono::milliseconds time) {
+  keepalive_ = static_cast<std::uint16_t>(std::clamp<std::int64_t>(time.count() / 100, 0, 0xffff));
+}
+
+// What the client asked for that does not depend on a zone.
+void SlowAnswer::put_options(Context& c) {
+  EdnsClient client{.address = c.peer_address,
+                    .now = static_cast<std::uint32_t>(environment_.clock().wall_seconds()),
+                    .keepalive = std::nullopt};
+  if (c.transport == Transport::tcp) client.keepalive = keepalive_;
+  OptionWriter options(max_message_size);
+  c.cookie = options.put_standing(c.wishes, c.settings->edns, client);
+  c.counters->count_cookie(c.cookie);
+  append(c.options, options.options());
+}
+
+// RFC 9660: of the zone that the question's name is in, whatever the answer is.
+void SlowAnswer::put_zone_version(Context& c, const Zone& zone) {
+  if (!c.wishes.has(EdnsRequest::zone_version)) return;
+  OptionWriter option(max_message_size);
+  option.put_zone_version(zone.apex_labels(), zone.serial());
+  append(c.options, option.options());
+  c.writer.reserve(c.closing_octets());
+}
+
+// Where cookies are demanded: who has none is sent to TCP, who has a wrong one or only his own gets a good one
+// (RFC 7873 sections 5.2.1, 5.2.3 and 5.2.4). A signature says more than a cookie.
+bool SlowAnswer::must_show_cookie(Context& c) {
+  const bool shown = c.cookie == CookieVerdict::good || c.transport == Transport::tcp || c.tsig;
+  if (shown || !c.settings->edns.cookies_required) return false;
+  if (c.cookie == CookieVerdict::none) {
+    c.truncated = true;
+  } else {
+    refuse(c, Rcode::BADCOOKIE);
+  }
+  return true;
+}
+
+// RFC 4892 section 3.1.
+void SlowAnswer::answer_chaos(Context& c) {
+  const Question& question = *c.message.question();
+  const std::string& text = c.settings->chaos.text_at(question.name);
+  if (text.empty() || (question.type != RRType::TXT && question.type != RRType::ANY)) {
+    return refuse(c, Rcode::REFUSED);
+  }
+  c.flags |= Header::aa;
+  const Bytes rdata = txt_rdata(text);
+  if (!c.writer.add_record(Section::answer, question.name, RRType::TXT, RRClass::CH, 0, rdata)) c.truncated = true;
+}
+
+// RFC 8914, for who speaks EDNS.
+void SlowAnswer::explain(Context& c, ExtendedError why) {
+  if (c.message.edns()) append_extended_error(c.options, why);
+}
+
+// RFC 7873 section 5.4: that is how to ask for a cookie, or whether the one at hand is still good.
+void SlowAnswer::answer_without_question(Context& c) {
+  const bool asks = c.message.header().opcode() == Opcode::QUERY && c.cookie != CookieVerdict::none &&
+                    c.message.header().ancount == 0 && c.message.header().nscount == 0;
+  if (!asks) return refuse(c, Rcode::FORMERR);
+  if (c.cookie == CookieVerdict::bad) refuse(c, Rcode::BADCOOKIE);
 }
 
 // RFC 1996: from whom the zone's rules allow, acknowledged at once; the check is the transfer engine's.
@@ -186,6 +276,7 @@ void SlowAnswer::answer_notify(Context& c) {
                                   : "it is neither a primary of the zone nor in its allow-notify",
                   left_out);
     }
+    explain(c, ExtendedError::prohibited);
     return refuse(c, Rcode::REFUSED);
   }
   if (question.type != RRType::SOA) return refuse(c, Rcode::FORMERR);
@@ -195,7 +286,7 @@ void SlowAnswer::answer_notify(Context& c) {
 
 // RFC 7314 section 3: a secondary answers the time that is left, a primary the SOA's EXPIRE.
 void SlowAnswer::put_expire(Context& c, const ZoneSlot& slot, const Zone& zone) {
-  if (!c.message.edns() || !c.message.edns()->option(edns_expire)) return;
+  if (!c.wishes.has(EdnsRequest::expire)) return;
   std::int64_t left = zone.soa().expire;
   if (const WallSeconds at = slot.expires_at(); at != 0) {
     left = std::clamp<std::int64_t>(at - environment_.clock().wall_seconds(), 0, 0xffff'ffff);
@@ -225,10 +316,17 @@ void SlowAnswer::answer_transfer(Context& c) {
   const Question& question = *c.message.question();
   const HashedName name(question.name);
   ZoneSlot* slot = c.table == nullptr ? nullptr : c.table->find_exact(name);
-  if (slot == nullptr) return refuse(c, Rcode::NOTAUTH);
-  if (!may_transfer(c, *slot)) return refuse(c, Rcode::REFUSED);
+  if (slot == nullptr) {
+    explain(c, ExtendedError::not_authoritative);
+    return refuse(c, Rcode::NOTAUTH);
+  }
+  if (!may_transfer(c, *slot)) {
+    explain(c, ExtendedError::prohibited);
+    return refuse(c, Rcode::REFUSED);
+  }
   const Zone* zone = zone_for(c, name, question.type, true);
   if (zone == nullptr) return;
+  put_zone_version(c, *zone);
   if (question.type == RRType::AXFR) {
     if (c.transport == Transport::udp) return refuse(c, Rcode::FORMERR);
     put_expire(c, *slot, *zone);
@@ -253,7 +351,7 @@ void SlowAnswer::answer_transfer(Context& c) {
 // RFC 1995 section 2: by UDP only if the entire response fits.
 bool SlowAnswer::put_differences(Context& c, Differences differences) {
   const MessageWriter::Mark before = c.writer.mark();
-  c.writer.reserve(c.closing_octets() + c.options.size());
+  c.writer.reserve(c.closing_octets());
   const auto records = difference_records(std::move(differences));
   DeltaRecord record;
   while (records->next(record)) {
@@ -302,7 +400,10 @@ const Zone* SlowAnswer::zone_for(Context& c, const HashedName& name, RRType type
     if (ZoneSlot* parent = c.table->find_closest_from(name, 1, &label)) slot = parent;
   }
   if (slot == nullptr) {
-    if (first) c.rcode = Rcode::REFUSED;
+    if (first) {
+      c.rcode = Rcode::REFUSED;
+      explain(c, ExtendedError::not_authoritative);
+    }
     return nullptr;
   }
   const Zone* zone = slot->zone();
@@ -328,6 +429,7 @@ void SlowAnswer::follow(Context& c) {
     const HashedName name(current);
     const Zone* zone = zone_for(c, name, type, links == 0);
     if (zone == nullptr) return;
+    if (links == 0) put_zone_version(c, *zone);
     const Lookup found = look_up(*zone, name, type);
     if (found.found != Found::referral && links == 0) c.flags |= Header::aa;
     if (type == RRType::SOA && links == 0 && current.view().equals(zone->apex())) {
@@ -531,6 +633,18 @@ bool SlowAnswer::put_dname(Context& c, const Zone& zone, const HashedName& name,
   return false;
 }
 
+// What comes last among the options is the least needed, and left out where there is no room.
+void SlowAnswer::put_opt(Context& c) {
+  const EdnsSettings& edns = c.settings->edns;
+  const bool reports = c.message.question() && edns.reports(c.message.question()->name) && c.rcode != Rcode::BADVERS;
+  if (reports) append_edns_option(c.options, edns_report_channel, edns.report_agent.wire());
+  const std::size_t closing = c.tsig ? tsig_size(*c.tsig) : 0;
+  const std::size_t left = c.writer.limit() - c.writer.size();
+  const std::size_t room = left > closing + opt_header_size ? left - closing - opt_header_size : 0;
+  c.writer.reserve(closing);
+  c.writer.add_opt(c.settings->udp_max_size, c.rcode, c.dnssec_ok, whole_options(c.options, room));
+}
+
 std::size_t SlowAnswer::finish(Context& c) {
   if (c.rcode == Rcode::SERVFAIL || c.rcode == Rcode::REFUSED) c.flags &= static_cast<std::uint16_t>(~Header::aa);
   if (c.truncated) {
@@ -546,11 +660,7 @@ std::size_t SlowAnswer::finish(Context& c) {
   c.writer.set_flags(static_cast<std::uint16_t>(c.flags | (number(c.rcode) & 15)));
   if (c.message.edns()) {
     if (c.stale) append_extended_error(c.options, ExtendedError::stale_answer, "zone expired");
-    // The options are for people; without room for them, the bare OPT must do.
-    c.writer.reserve(c.tsig ? tsig_size(*c.tsig) : 0);
-    if (!c.writer.add_opt(c.settings->udp_max_size, c.rcode, c.dnssec_ok, c.options)) {
-      c.writer.add_opt(c.settings->udp_max_size, c.rcode, c.dnssec_ok, {});
-    }
+    put_opt(c);
   }
   c.counters->count_rcode(number(c.rcode));
   if (!c.tsig) return c.writer.size();

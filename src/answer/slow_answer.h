@@ -3,6 +3,7 @@
 // One object per worker, not thread-safe.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -25,10 +26,22 @@ class SlowAnswer {
   std::size_t answer(ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
                      std::unique_ptr<ResponseSource>* rest, AnswerCounters& counters);
 
+  /// What connections are told that ask how long they may be idle (RFC 7828).
+  void set_idle_time(std::chrono::milliseconds time);
+  /// The same in tenths of a second.
+  [[nodiscard]] std::uint16_t keepalive() const { return keepalive_; }
+
  private:
   struct Context;
   std::size_t malformed(ByteView query, const Error& error, MutableBytes response, AnswerCounters& counters);
   void dispatch(Context& c);
+  void answer_question(Context& c);
+  void put_options(Context& c);
+  void put_zone_version(Context& c, const Zone& zone);
+  bool must_show_cookie(Context& c);
+  void answer_without_question(Context& c);
+  void answer_chaos(Context& c);
+  void explain(Context& c, ExtendedError why);
   void answer_notify(Context& c);
   void answer_transfer(Context& c);
   bool may_transfer(Context& c, const ZoneSlot& slot);
@@ -49,6 +62,7 @@ class SlowAnswer {
   void put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_addresses(Context& c, const Zone& zone, const RRsetView& rrset, const Name* required_below);
   bool put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, bool repeated, Name& next);
+  void put_opt(Context& c);
   std::size_t finish(Context& c);
 
   AnswerEnvironment& environment_;
@@ -56,6 +70,7 @@ class SlowAnswer {
   RateLimited notify_log_{6};
   RateLimited transfer_log_{30};
   Bytes signed_;
+  std::uint16_t keepalive_ = 0;
 };
 
 }  // namespace understudy

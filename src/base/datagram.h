@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -41,6 +42,8 @@ class ResponseSource {
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
+  /// How long a connection may be idle from now on, for those that are told (RFC 7828).
+  virtual void set_idle_time(std::chrono::milliseconds) {}
   /// Returns the number of octets put into `response` (65535 at least), 0 for no answer at all. A response of many
   /// messages leaves its source in `rest`; its messages follow what was put into `response` (maybe nothing).
   virtual std::size_t answer(ByteView request, const sockaddr* peer, MutableBytes response,

@@ -10,8 +10,12 @@
 
 namespace understudy {
 
-inline constexpr std::uint16_t edns_nsid = 3, edns_expire = 9, edns_cookie = 10, edns_keepalive = 11, edns_padding = 12,
-                               edns_extended_error = 15;
+inline constexpr std::uint16_t edns_nsid = 3, edns_client_subnet = 8, edns_expire = 9, edns_cookie = 10,
+                               edns_keepalive = 11, edns_padding = 12, edns_extended_error = 15,
+                               edns_report_channel = 18, edns_zone_version = 19;
+
+/// Octets of an OPT record without options: root owner, type, size, extended rcode, version, flags, length.
+inline constexpr std::size_t opt_header_size = 11;
 
 /// RFC 8914 section 4.
 enum class ExtendedError : std::uint16_t {
@@ -37,6 +41,19 @@ inline bool are_whole_options(ByteView options) {
   }
   return true;
 }
+
+/// What the options of a query ask for, of those that a server answers. All others are ignored (RFC 6891
+/// section 6.1.2), client subnet (RFC 7871) and padding among them. Of an option that comes twice the first counts.
+struct EdnsRequest {
+  enum Wish : std::uint8_t { nsid = 1, expire = 2, cookie = 4, keepalive = 8, zone_version = 16 };
+  std::uint8_t wishes = 0;
+  std::uint8_t faults = 0;  // wishes whose content their RFC does not allow
+  ByteView client_cookie;   // content of COOKIE, if that is a wish: 8 or 16 to 40 octets, if it has no fault
+
+  [[nodiscard]] bool has(Wish wish) const { return (wishes & wish) != 0; }
+};
+/// `options` are whole.
+EdnsRequest read_edns_request(ByteView options);
 
 /// The content of the first option with this code in `options`, which are whole.
 std::optional<ByteView> find_edns_option(ByteView options, std::uint16_t code);

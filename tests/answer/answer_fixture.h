@@ -49,6 +49,12 @@ class TestEnvironment final : public AnswerEnvironment {
   ZoneSlot& add_zone(std::string_view apex, std::string_view text, ZoneAccess access = {}) {
     return add_zone(apex, zone_fixture::records(text, apex), std::move(access));
   }
+  /// Cookies with a secret of its own, and what plain::Settings expects of NSID.
+  void give_identity() {
+    settings_.edns.cookies = std::make_shared<const CookieSecrets>(std::vector{SipKey{1, 2}});
+    const std::string_view nsid = "plain";
+    settings_.edns.nsid.assign(nsid.begin(), nsid.end());
+  }
   AnswerSettings& mutable_settings() { return settings_; }
   ManualClock& manual_clock() { return clock_; }
 
@@ -100,7 +106,10 @@ class TestServer {
   TestEnvironment environment;
   AnswerCounters counters;
 
-  TestServer() : responder_(environment, counters) { set_peer("192.0.2.99"); }
+  TestServer() : responder_(environment, counters) {
+    set_peer("192.0.2.99");
+    responder_.set_idle_time(std::chrono::seconds(10));
+  }
   void set_peer(std::string_view address) {
     (void)Endpoint{IpAddress::parse(address).value(), 4242}.to_sockaddr(peer_);
   }

@@ -27,7 +27,8 @@ class FastAnswerTest : public testing::Test {
     EXPECT_TRUE(read_plain_query(message, plain));
     Bytes response(limit);
     const Lookup found = look_up(*zone_, plain.name, plain.type);
-    response.resize(fast_answer(*table_, *zone_, found, message, plain, response.data(), limit, 1232, truncated_));
+    response.resize(
+        fast_answer(*table_, *zone_, found, message, plain, response.data(), limit, AnswerSettings{}, {}, truncated_));
     return response;
   }
   std::string text(const Query& query, std::size_t limit = 1232) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "dns/edns.h"
 #include "dns/rdata.h"
 
 namespace understudy::plain {
@@ -104,6 +105,7 @@ class Composer {
         if (visited.empty()) unavailable(zone);
         return out_;
       }
+      if (visited.empty()) zone_version(*zone);
       const Found found = look_up(*zone, current);
       if (visited.empty()) out_.authoritative = found.kind != Found::Kind::referral;
       visited.push_back(current);
@@ -132,8 +134,17 @@ class Composer {
 
   void unavailable(const Zone* zone) {
     out_.rcode = zone == nullptr ? Rcode::REFUSED : Rcode::SERVFAIL;
+    if (zone == nullptr) out_.extended_error = static_cast<std::uint16_t>(ExtendedError::not_authoritative);
     if (zone == nullptr) return;
     out_.extended_error = static_cast<std::uint16_t>(zone->state() == Zone::State::expired ? 24 : 14);
+  }
+
+  // RFC 9660 section 2: labels of the apex, type 0, serial.
+  void zone_version(const Zone& zone) {
+    const auto labels = static_cast<std::uint8_t>(path(Name(), zone.apex()).size() - 1);
+    Bytes version{labels, 0};
+    append_u32(version, soa_view(zone.find(zone.apex(), RRType::SOA)->data[0]).serial);
+    out_.zone_version = std::move(version);
   }
 
   // Step 3: down from the apex, label by label.
@@ -314,13 +325,29 @@ Response only(Rcode rcode) {
   return out;
 }
 
+Response only(Rcode rcode, ExtendedError why) {
+  Response out = only(rcode);
+  out.extended_error = static_cast<std::uint16_t>(why);
+  return out;
+}
+
+// RFC 7873 section 4, RFC 9660 section 3.1.
+bool has_malformed_option(const Edns& edns, bool tcp) {
+  if (const auto cookie = edns.option(edns_cookie)) {
+    if (cookie->size() != 8 && (cookie->size() < 16 || cookie->size() > 40)) return true;
+  }
+  if (const auto version = edns.option(edns_zone_version); version && !version->empty()) return true;
+  const auto keepalive = edns.option(edns_keepalive);
+  return tcp && keepalive && !keepalive->empty();
+}
+
 bool is_apex(const std::vector<Zone>& zones, NameView name) {
   return std::any_of(zones.begin(), zones.end(), [&](const Zone& zone) { return zone.apex().view().equals(name); });
 }
 
 }  // namespace
 
-std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query) {
+std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, bool tcp) {
   const auto header = Header::read(query);
   Response out;
   out.silent = !header || header->is_response();
@@ -333,14 +360,22 @@ std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query) {
     return out;
   }
   if (message->edns() && message->edns()->version != 0) return only(Rcode::BADVERS);
+  if (message->edns() && has_malformed_option(*message->edns(), tcp)) return only(Rcode::FORMERR);
   if (message->tsig_offset()) return std::nullopt;
   if (!known_opcode) return only(Rcode::NOTIMP);
   const auto& question = message->question();
-  if (!question) return only(Rcode::FORMERR);
+  if (!question) {
+    const auto cookie = message->edns() ? message->edns()->option(edns_cookie) : std::nullopt;
+    const bool asks_for_cookie =
+        cookie && header->opcode() == Opcode::QUERY && header->ancount == 0 && header->nscount == 0;
+    if (!asks_for_cookie) return only(Rcode::FORMERR);
+    return only(cookie->size() == 8 ? Rcode::NOERROR : Rcode::BADCOOKIE);  // nobody here has the secret
+  }
   if (question->klass != RRClass::IN) return only(Rcode::REFUSED);
-  if (header->opcode() == Opcode::NOTIFY) return only(Rcode::REFUSED);
+  if (header->opcode() == Opcode::NOTIFY) return only(Rcode::REFUSED, ExtendedError::prohibited);
   if (question->type == RRType::AXFR || question->type == RRType::IXFR) {
-    return only(is_apex(zones, question->name) ? Rcode::REFUSED : Rcode::NOTAUTH);
+    return is_apex(zones, question->name) ? only(Rcode::REFUSED, ExtendedError::prohibited)
+                                          : only(Rcode::NOTAUTH, ExtendedError::not_authoritative);
   }
   const bool impossible =
       question->type == RRType::OPT || question->type == RRType::TSIG || number(question->type) == 0;
@@ -390,6 +425,21 @@ std::string check_head(const Response& expected, const Header& asked, const Head
   return {};
 }
 
+// Cookie and NSID, as asked for.
+std::string check_identity(const Response& expected, const Edns& asked, const Edns& got, const Settings& settings) {
+  const bool reads_options = expected.rcode != Rcode::BADVERS;
+  const auto cookie = asked.option(edns_cookie), answer = got.option(edns_cookie);
+  const bool malformed = expected.rcode == Rcode::FORMERR && !answer;
+  if (malformed) return {};
+  if ((cookie && reads_options) != answer.has_value()) return "COOKIE is there, or is not";
+  if (answer && (answer->size() != 24 || !std::equal(cookie->begin(), cookie->begin() + 8, answer->begin()))) {
+    return "another client's cookie";
+  }
+  const auto nsid = got.option(edns_nsid);
+  if ((asked.option(edns_nsid) && reads_options) != nsid.has_value()) return "NSID is there, or is not";
+  return nsid && text_of(*nsid) != settings.nsid ? "another NSID" : "";
+}
+
 std::string check_edns(const Response& expected, const MessageView& asked, const MessageView& got,
                        const Settings& settings) {
   if (got.edns().has_value() != asked.edns().has_value()) return "OPT is there, or is not, against the query";
@@ -400,7 +450,11 @@ std::string check_edns(const Response& expected, const MessageView& asked, const
   const auto error = got.edns()->option(15);
   if (error.has_value() != expected.extended_error.has_value()) return "extended error is there, or is not";
   if (error && (error->size() < 2 || load_u16(error->data()) != *expected.extended_error)) return "extended error code";
-  return {};
+  const auto version = got.edns()->option(edns_zone_version);
+  const bool wants_version = asked.edns()->option(edns_zone_version) && expected.rcode != Rcode::BADVERS;
+  if (version.has_value() != (wants_version && expected.zone_version)) return "zone version is there, or is not";
+  if (version && !std::ranges::equal(*version, *expected.zone_version)) return "zone version";
+  return check_identity(expected, *asked.edns(), *got.edns(), settings);
 }
 
 // Takes the parts that are there out of `records`; says what is wrong with what is not.

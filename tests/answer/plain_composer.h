@@ -63,14 +63,17 @@ struct Response {
   bool authoritative = false;
   std::vector<Part> parts;
   std::optional<std::uint16_t> extended_error;
+  std::optional<Bytes> zone_version;  // content of ZONEVERSION
 };
 
 struct Settings {
   std::uint16_t udp_max_size = 1232;
+  // The server has cookies, and says this of itself by NSID.
+  std::string nsid = "plain";
 };
 
 /// nullopt for what is not modelled (TSIG).
-std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query);
+std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, bool tcp);
 
 /// Empty if `message` is the answer `expected` to `query` or a legal truncation; else what is wrong with it.
 std::string check_response(const Response& expected, ByteView query, ByteView message, bool tcp,

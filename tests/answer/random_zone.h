@@ -58,11 +58,24 @@ class RandomZones {
     q.dnssec_ok = q.edns && once_in(2);
     static constexpr std::array<std::uint16_t, 7> sizes = {0, 512, 513, 600, 1232, 4096, 65535};
     q.udp_size = sizes[below(sizes.size())];
+    if (q.edns && once_in(3)) q.options = options();
     return q;
   }
 
  private:
   static constexpr std::array labels_ = {"a", "b", "c", "*", "ns", "A", "with.dot"};
+
+  // Options that are answered, others, and content that must not be.
+  Bytes options() {
+    static constexpr std::array<std::uint16_t, 8> codes = {3, 8, 9, 10, 11, 12, 19, 65001};
+    Bytes out;
+    for (std::size_t i = 1 + below(3); i > 0; --i) {
+      const std::uint16_t code = codes[below(codes.size())];
+      const std::size_t cookie = std::array<std::size_t, 4>{8, 8, 24, below(45)}[below(4)];
+      append_edns_option(out, code, Bytes(code == 10 ? cookie : once_in(4) ? below(9) : 0, 7));
+    }
+    return out;
+  }
 
   Name label_below(NameView parent) {
     return Name::prepend(view_of(std::string_view(labels_[below(labels_.size())])), parent).value_or(Name(parent));

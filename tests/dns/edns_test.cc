@@ -35,5 +35,45 @@ TEST(EdnsOptions, ExtendedError) {
   EXPECT_EQ(options, expected);
 }
 
+TEST(EdnsRequestTest, ReadsWishes) {
+  Bytes options;
+  append_edns_option(options, 65001, view_of("unknown"));
+  append_edns_option(options, edns_nsid, view_of("ignored"));
+  append_edns_option(options, edns_keepalive, {});
+  append_edns_option(options, edns_cookie, view_of("8octets!"));
+  const EdnsRequest request = read_edns_request(options);
+  EXPECT_EQ(request.wishes, EdnsRequest::nsid | EdnsRequest::keepalive | EdnsRequest::cookie);
+  EXPECT_EQ(request.faults, 0);
+  EXPECT_EQ(text_of(request.client_cookie), "8octets!");
+  EXPECT_EQ(read_edns_request({}).wishes, 0);
+}
+
+TEST(EdnsRequestTest, CookieSizes) {
+  for (std::size_t size = 0; size <= 50; ++size) {
+    Bytes options;
+    append_edns_option(options, edns_cookie, Bytes(size, 1));
+    const bool good = size == 8 || (size >= 16 && size <= 40);
+    EXPECT_EQ(read_edns_request(options).faults, good ? 0 : EdnsRequest::cookie) << size;
+  }
+}
+
+TEST(EdnsRequestTest, WhatMustBeEmpty) {
+  for (const auto& [code, wish] :
+       {std::pair{edns_keepalive, EdnsRequest::keepalive}, std::pair{edns_zone_version, EdnsRequest::zone_version}}) {
+    Bytes options;
+    append_edns_option(options, code, view_of("xx"));
+    EXPECT_EQ(read_edns_request(options).faults, wish);
+  }
+}
+
+// RFC 7873 section 5.2: all but the first COOKIE are ignored.
+TEST(EdnsRequestTest, TheFirstCounts) {
+  Bytes options;
+  append_edns_option(options, edns_cookie, view_of("8octets!"));
+  append_edns_option(options, edns_cookie, view_of("short"));
+  EXPECT_EQ(read_edns_request(options).faults, 0);
+  EXPECT_EQ(text_of(read_edns_request(options).client_cookie), "8octets!");
+}
+
 }  // namespace
 }  // namespace understudy
