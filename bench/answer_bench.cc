@@ -1,7 +1,8 @@
 // What one query costs in the answering code alone, by its EDNS options: without sockets, in a small zone that stays in
 // the cache, so that what options add shows.
 //
-//   cmake --preset release -DUNDERSTUDY_BENCH=ON && scripts/build release answer_bench && build/release/bin/answer_bench
+//   cmake --preset release -DUNDERSTUDY_BENCH=ON && scripts/build release answer_bench &&
+//   build/release/bin/answer_bench
 #include <benchmark/benchmark.h>
 #include <netinet/in.h>
 

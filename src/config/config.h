@@ -24,6 +24,9 @@
 
 namespace understudy {
 
+/// Whether cookies (RFC 7873) are ignored, answered, or demanded of who asks by UDP.
+enum class CookieMode : std::uint8_t { off, on, required };
+
 struct ServerConfig {
   std::vector<Endpoint> listen{{IpAddress(), 53}, {IpAddress::any_v6(), 53}};  // UDP and TCP
   unsigned workers = 0;                                                        // 0: one per core this process may use
@@ -35,6 +38,13 @@ struct ServerConfig {
   std::chrono::milliseconds tcp_idle_timeout{10'000};
   std::chrono::milliseconds tcp_write_timeout{10'000};
   unsigned tcp_max_pipelined = 100;  // unanswered queries of one connection
+  std::vector<Prefix> proxy_from;    // who speaks for clients (PROXY protocol)
+  std::string nsid;                  // as written, see config/identity.h; empty: none
+  std::string version, identity;     // empty: nobody is told
+  CookieMode cookies = CookieMode::on;
+  std::string cookie_secret_file;     // empty: a secret is made at start
+  std::vector<Bytes> cookie_secrets;  // what load_config() found in that file
+  std::optional<Name> report_channel;
 };
 
 struct StorageConfig {

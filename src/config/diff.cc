@@ -180,6 +180,10 @@ ConfigDiff diff_configs(std::shared_ptr<const Config> before, std::shared_ptr<co
   const auto& a = *diff.before;
   const auto& b = *diff.after;
   compare_section("server", &a.server, &b.server, diff.options);
+  if (a.server.cookie_secret_file == b.server.cookie_secret_file &&
+      a.server.cookie_secrets != b.server.cookie_secrets) {
+    diff.options.push_back({"server.cookie-secret-file", "the secrets in it", "others", false});
+  }
   compare_section("storage", &a.storage, &b.storage, diff.options);
   compare_section("control", &a.control, &b.control, diff.options);
   compare_section("http", &a.http, &b.http, diff.options);

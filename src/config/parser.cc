@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <map>
 
+#include "config/identity.h"
 #include "config/zone_reader.h"
 
 namespace understudy {
@@ -44,6 +45,7 @@ class ConfigReader {
       }
     }
     check_addresses();
+    check_identity();
     check_paths();
     finish_zones();
   }
@@ -59,6 +61,7 @@ class ConfigReader {
   void check_produced();
   void add_default_template();
   void check_addresses();
+  void check_identity();
   void check_paths();
   void finish_zones();
   bool first_use(Node node, std::string_view what, const std::string& name);
@@ -230,6 +233,23 @@ void ConfigReader::check_addresses() {
   }
 }
 
+void ConfigReader::check_identity() {
+  const ServerConfig& server = config_.server;
+  if (const auto octets = nsid_octets(server.nsid); !octets) {
+    out_.error(options_["server.nsid"], Errc::bad_value, fmt::format("server.nsid: {}", octets.error().detail));
+  }
+  for (const auto& [path, text] :
+       {std::pair{"server.version", &server.version}, {"server.identity", &server.identity}}) {
+    if (text->size() <= max_chaos_text) continue;
+    out_.error(options_[path], Errc::bad_value,
+               fmt::format("{}: expected at most {} octets, not {}", path, max_chaos_text, text->size()));
+  }
+  if (server.report_channel && server.report_channel->is_root()) {
+    out_.error(options_["server.report-channel"], Errc::bad_value,
+               "server.report-channel: expected the domain of an agent or none, not the root");
+  }
+}
+
 void ConfigReader::check_paths() {
   const auto& socket = config_.control.socket;
   constexpr std::size_t longest = sizeof(sockaddr_un{}.sun_path) - 1;
@@ -287,6 +307,21 @@ Result<std::string> read_file(const std::string& path, bool& readable_by_all) {
   return text;  // too large, which parse_config() says
 }
 
+Result<void> load_cookie_secrets(LoadedConfig& loaded) {
+  const std::string& path = loaded.config->server.cookie_secret_file;
+  if (path.empty()) return {};
+  bool readable_by_all = false;
+  US_ASSIGN(const std::string text, read_file(path, readable_by_all));
+  auto config = std::make_shared<Config>(*loaded.config);
+  US_ASSIGN(config->server.cookie_secrets, parse_cookie_secrets(text, path));
+  loaded.config = std::move(config);
+  if (readable_by_all) {
+    loaded.warnings.push_back(
+        fmt::format("{}: the file has secrets and everyone may read it; chmod o-r {}", path, path));
+  }
+  return {};
+}
+
 }  // namespace
 }  // namespace config
 
@@ -313,6 +348,7 @@ Result<LoadedConfig> load_config(const std::string& path) {
   std::error_code ignored;
   const auto directory = std::filesystem::absolute(path, ignored).parent_path().lexically_normal();
   US_ASSIGN(auto loaded, parse_config(text, path, directory.string()));
+  US_TRY(config::load_cookie_secrets(loaded));
   if (readable_by_all && !loaded.config->keys.empty()) {
     loaded.warnings.push_back(
         fmt::format("{}: the file has secrets and everyone may read it; chmod o-r {}", path, path));

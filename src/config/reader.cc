@@ -112,11 +112,13 @@ bool ValueReader::fits(const std::string& where, Node list) {
 bool ValueReader::read(const std::string& where, const Option& option, Node node, OptionValue& value) {
   switch (option.type) {
     case ValueType::endpoints:
+    case ValueType::prefixes:
     case ValueType::access_rules:
     case ValueType::peers:
       if (node.kind() != NodeKind::sequence) return expected(where, expectation(option), node);
       if (!fits(where, node)) return false;
       if (option.type == ValueType::endpoints) return read_endpoints(where, node, value);
+      if (option.type == ValueType::prefixes) return read_prefixes(where, node, value);
       return option.type == ValueType::peers ? read_peers(where, node, value) : read_access_rules(where, node, value);
     case ValueType::servers:
       return read_servers(where, option, node, value);
@@ -346,6 +348,24 @@ bool ValueReader::read_endpoints(const std::string& where, Node node, OptionValu
     }
   }
   value = std::move(endpoints);
+  return good;
+}
+
+bool ValueReader::read_prefixes(const std::string& where, Node node, OptionValue& value) {
+  std::vector<Prefix> prefixes;
+  bool good = true;
+  for (Node item = node.first(); item && !out_.full(); item = item.next()) {
+    const auto prefix = item.is_scalar() ? Prefix::parse(item.text()) : fail(Errc::bad_value, "");
+    if (prefix) {
+      prefixes.push_back(*prefix);
+    } else if (!item.is_scalar()) {
+      good = expected(where, "ADDRESS or ADDRESS/LENGTH", item);
+    } else {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {}", where, prefix.error().detail));
+      good = false;
+    }
+  }
+  value = std::move(prefixes);
   return good;
 }
 

@@ -71,6 +71,8 @@ std::string type_name(const Option& option) {
       return "mapping of groups to templates";
     case ValueType::endpoints:
       return "list of `ADDRESS@PORT`";
+    case ValueType::prefixes:
+      return "list of `ADDRESS` or `ADDRESS/LENGTH`";
     case ValueType::access_rules:
       return "list of access rules";
     case ValueType::peers:
@@ -148,6 +150,8 @@ Json value_json(const Option& option) {
       return {{"type", "object"}, {"additionalProperties", text_json()}};
     case ValueType::endpoints:
       return list_of(pattern("^[0-9A-Fa-f.:]+@[0-9]+$"));
+    case ValueType::prefixes:
+      return list_of(pattern("^[0-9A-Fa-f.:]+(/[0-9]+)?$"));
     case ValueType::access_rules:
       return list_of(text_json());
     case ValueType::peers:

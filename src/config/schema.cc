@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-
 namespace understudy::config {
 namespace {
 
@@ -19,6 +18,7 @@ constexpr std::array<std::string_view, 4> log_levels = {"debug", "info", "warnin
 constexpr std::array<std::string_view, 6> algorithms = {"hmac-md5",    "hmac-sha1",   "hmac-sha224",
                                                         "hmac-sha256", "hmac-sha384", "hmac-sha512"};
 constexpr std::array<std::string_view, 1> transports = {"tcp"};
+constexpr std::array<std::string_view, 3> cookie_modes = {"off", "on", "required"};  // the order of CookieMode
 // The order is that of SerialBackwards and OnExpire; the last one is followed by a time.
 constexpr std::array<std::string_view, 3> serial_backwards_words = {"ignore", "accept", "accept-after"};
 constexpr std::array<std::string_view, 3> on_expire_words = {"servfail", "serve", "serve-for"};
@@ -94,6 +94,42 @@ constexpr std::array server_options = {
            .min = 1,
            .max = 10'000,
            .reloadable = false},
+    Option{.key = "proxy-from",
+           .type = ValueType::prefixes,
+           .help = "Load balancers: each query and connection from these addresses begins with a PROXY protocol header "
+                   "(version 2) that names the client.",
+           .binding = bind<&ServerConfig::proxy_from>,
+           .reloadable = false},
+    Option{.key = "nsid",
+           .type = ValueType::text,
+           .help = "What the server calls itself to who asks (NSID): text, octets in hexadecimal behind `0x`, or "
+                   "`hostname` for the machine's name.",
+           .binding = bind<&ServerConfig::nsid>},
+    Option{.key = "identity",
+           .type = ValueType::text,
+           .help = "Answer to `id.server` and `hostname.bind` in class CH, `hostname` for the machine's name; refused "
+                   "where it is not set.",
+           .binding = bind<&ServerConfig::identity>},
+    Option{.key = "version",
+           .type = ValueType::text,
+           .help = "Answer to `version.server` and `version.bind` in class CH; refused where it is not set.",
+           .binding = bind<&ServerConfig::version>},
+    Option{.key = "cookies",
+           .type = ValueType::choice,
+           .help = "DNS cookies: ignored, answered, or required of who asks by UDP (others are sent to TCP).",
+           .binding = bind<&ServerConfig::cookies>,
+           .choices = cookie_modes},
+    Option{.key = "cookie-secret-file",
+           .type = ValueType::path,
+           .help =
+               "File with the secrets of the cookies, 32 hexadecimal digits a line, the first makes them and all are "
+               "accepted; the same on all servers of an address. A secret is made at start where it is not set.",
+           .binding = bind<&ServerConfig::cookie_secret_file>},
+    Option{.key = "report-channel",
+           .type = ValueType::name,
+           .help = "Domain of the agent that resolvers are asked to report errors to (RFC 9567).",
+           .binding = bind<&ServerConfig::report_channel>,
+           .word = "none"},
 };
 
 constexpr std::array storage_options = {

@@ -37,6 +37,7 @@ enum class ValueType : std::uint8_t {
   servers,        // one or a list of ADDRESS or ADDRESS@PORT, port 53 if none is said
   addresses,      // one or a list of ADDRESS
   endpoints,      // list of ADDRESS@PORT
+  prefixes,       // list of ADDRESS or ADDRESS/LENGTH
   access_rules,   // list of access rules
   peers,          // list of names under `primaries`, ADDRESS@PORT, or mappings
   groups,         // mapping of text to names of templates
@@ -52,7 +53,7 @@ using GroupMap = std::map<std::string, std::string>;
 /// A value on its way between text and member. Numbers, sizes, durations (milliseconds) and choices are the integer.
 using OptionValue = std::variant<std::monostate, bool, std::uint64_t, TimedValue, std::string, Name, Bytes,
                                  std::shared_ptr<const TsigKey>, std::vector<Endpoint>, std::vector<IpAddress>,
-                                 std::vector<AccessRule>, std::vector<PeerConfig>, GroupMap>;
+                                 std::vector<Prefix>, std::vector<AccessRule>, std::vector<PeerConfig>, GroupMap>;
 
 /// Access to one member of a structure whose type is known where the Option is declared.
 struct Binding {

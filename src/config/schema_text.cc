@@ -56,6 +56,9 @@ struct ValueToText {
   std::string operator()(const std::vector<Endpoint>& value) const {
     return list_text(value, [](const Endpoint& endpoint) { return endpoint.text(); });
   }
+  std::string operator()(const std::vector<Prefix>& value) const {
+    return list_text(value, [](const Prefix& prefix) { return prefix.text(); });
+  }
   std::string operator()(const std::vector<AccessRule>& value) const {
     return list_text(value, [](const AccessRule& rule) { return rule.text(); });
   }
@@ -104,6 +107,8 @@ std::string type_expectation(const Option& option) {
       return "a mapping such as {GROUP: TEMPLATE}";
     case ValueType::endpoints:
       return "a list of ADDRESS@PORT";
+    case ValueType::prefixes:
+      return "a list of ADDRESS or ADDRESS/LENGTH";
     case ValueType::access_rules:
       return "a list of access rules (ADDRESS, ADDRESS/LENGTH, key NAME, or both)";
     case ValueType::peers:

@@ -57,6 +57,18 @@ void add_numbers(Families& out, const MetricDeclaration* metric, std::string_vie
   out.push_back(std::move(family));
 }
 
+void add_cookies(Families& out, const Workers::Totals& totals) {
+  MetricFamily family{declared_metric("understudy_cookies"), {}};
+  for (const auto& [verdict, word] :
+       {std::pair{CookieVerdict::client_only, "client"}, {CookieVerdict::good, "good"}, {CookieVerdict::bad, "bad"}}) {
+    const auto read = [v = static_cast<std::size_t>(verdict)](const AnswerCounters& c) -> const Counter& {
+      return c.cookies[v];
+    };
+    family.samples.push_back({metric_label("cookie", word), sum(totals.answers, read)});
+  }
+  out.push_back(std::move(family));
+}
+
 void add_answers(Families& out, const Workers::Totals& totals) {
   const auto& all = totals.answers;
   add_transports(out, declared_metric("understudy_queries"), totals, &AnswerCounters::queries);
@@ -69,6 +81,7 @@ void add_answers(Families& out, const Workers::Totals& totals) {
   add(out, declared_metric("understudy_truncated_responses"), sum(all, &AnswerCounters::truncated));
   add(out, declared_metric("understudy_unanswered_queries"), sum(all, &AnswerCounters::dropped));
   add(out, declared_metric("understudy_composed_responses"), sum(all, &AnswerCounters::slow));
+  add_cookies(out, totals);
   add(out, declared_metric("understudy_notifies_refused"), sum(all, &AnswerCounters::notifies_refused));
   add(out, declared_metric("understudy_outgoing_transfers"), sum(all, &AnswerCounters::transfers));
   add(out, declared_metric("understudy_outgoing_transfers_refused"), sum(all, &AnswerCounters::transfers_refused));

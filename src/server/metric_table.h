@@ -18,6 +18,8 @@ inline constexpr MetricDeclaration metric_table[] = {
     {"understudy_truncated_responses", true, "", "", "UDP responses with TC: the client asks again by TCP."},
     {"understudy_unanswered_queries", true, "", "", "Messages that get no answer: responses, fragments of a header."},
     {"understudy_composed_responses", true, "", "", "Responses that were composed off the fast path."},
+    {"understudy_cookies", true, "", "cookie",
+     "Queries with a DNS cookie: `client` without a server's, with a `good` or a `bad` one of ours."},
     {"understudy_notifies_refused", true, "", "", "NOTIFY from others than the zone's rules allow."},
     {"understudy_outgoing_transfers", true, "", "", "Zone transfers that others took from here."},
     {"understudy_outgoing_transfers_refused", true, "", "", "Zone transfers refused by `allow-transfer`."},

@@ -1,9 +1,15 @@
 #include "server/settings.h"
 
 #include <sched.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <random>
 #include <unordered_map>
+
+#include "config/identity.h"
 
 namespace understudy {
 namespace {
@@ -50,6 +56,34 @@ ExpiryPolicy expiry_policy(OnExpire from) {
       return ExpiryPolicy::serve_for;
   }
   return ExpiryPolicy::servfail;
+}
+
+// The word `hostname` stands for the machine's name.
+std::string own_name(const std::string& text) {
+  if (text != "hostname") return text;
+  std::array<char, config::max_nsid + 1> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+// Made once, so that a reload does not make the cookies bad that clients have.
+SipKey made_secret() {
+  static const SipKey made = [] {
+    std::array<std::uint8_t, config::cookie_secret_octets> octets;
+    // So few octets come whole (getrandom(2)).
+    if (::getrandom(octets.data(), octets.size(), 0) != static_cast<ssize_t>(octets.size())) {
+      std::random_device device;
+      std::ranges::generate(octets, [&] { return static_cast<std::uint8_t>(device()); });
+    }
+    return SipKey::from(octets);
+  }();
+  return made;
+}
+
+std::shared_ptr<const CookieSecrets> cookie_secrets(const ServerConfig& server) {
+  std::vector<SipKey> secrets;
+  for (const Bytes& secret : server.cookie_secrets) secrets.push_back(SipKey::from(secret));
+  if (secrets.empty()) secrets.push_back(made_secret());
+  return std::make_shared<const CookieSecrets>(std::move(secrets));
 }
 
 }  // namespace
@@ -115,7 +149,16 @@ EngineSettings engine_settings(const Config& config) {
 }
 
 AnswerSettings answer_settings(const Config& config) {
-  return {.udp_max_size = config.server.udp_max_size, .keys = std::make_shared<const TsigKeyring>(config.keyring())};
+  const ServerConfig& server = config.server;
+  AnswerSettings out{.udp_max_size = server.udp_max_size,
+                     .keys = std::make_shared<const TsigKeyring>(config.keyring())};
+  // The configuration has been checked: these octets can be read.
+  out.edns.nsid = config::nsid_octets(own_name(server.nsid)).value_or(Bytes());
+  if (server.cookies != CookieMode::off) out.edns.cookies = cookie_secrets(server);
+  out.edns.cookies_required = server.cookies == CookieMode::required;
+  if (server.report_channel) out.edns.report_agent = *server.report_channel;
+  out.chaos = {.version = server.version, .identity = own_name(server.identity)};
+  return out;
 }
 
 StreamOptions stream_options(const Config& config) {

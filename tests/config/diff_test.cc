@@ -85,6 +85,10 @@ TEST(Diff, EveryOptionCounts) {
         *flag = !*flag;
       } else if (auto* text = std::get_if<std::string>(&value)) {
         *text += "x";
+      } else if (auto* prefixes = std::get_if<std::vector<Prefix>>(&value)) {
+        prefixes->push_back(*Prefix::parse("192.0.2.0/24"));
+      } else if (option.type == config::ValueType::name) {
+        value = name_of("agent.example.");
       } else {
         std::get<std::vector<Endpoint>>(value).push_back(*Endpoint::parse("192.0.2.1@1"));
       }
@@ -94,6 +98,14 @@ TEST(Diff, EveryOptionCounts) {
       EXPECT_EQ(found.options[0].needs_restart, !option.reloadable);
     }
   }
+}
+
+TEST(Diff, OtherSecretsInTheSameFileAreAChange) {
+  auto before = std::make_shared<Config>(), after = std::make_shared<Config>();
+  before->server.cookie_secrets = {Bytes(16, 1)};
+  after->server.cookie_secrets = {Bytes(16, 2)};
+  EXPECT_THAT(diff_configs(before, after).lines(),
+              ElementsAre("server.cookie-secret-file: the secrets in it -> others"));
 }
 
 TEST(Diff, ZonesAddedRemovedAndMoved) {

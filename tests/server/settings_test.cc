@@ -101,6 +101,26 @@ keys:
   EXPECT_NE(answers.keys->find(Name::parse("k.").value()), nullptr);
 }
 
+TEST(Settings, WhatTheServerSaysOfItself) {
+  const AnswerSettings none = answer_settings(*parsed("server: {workers: 1}\n").config);
+  EXPECT_TRUE(none.edns.nsid.empty());
+  EXPECT_TRUE(none.chaos.version.empty());
+  EXPECT_TRUE(none.edns.report_agent.is_root());
+  EXPECT_NE(none.edns.cookies, nullptr) << "cookies are answered, with a secret of the process";
+  EXPECT_FALSE(none.edns.cookies_required);
+  const AnswerSettings all = answer_settings(*parsed(R"(
+server: {nsid: 0x0a0b, version: v7, identity: hostname, cookies: required, report-channel: er.example.}
+)")
+                                                  .config);
+  EXPECT_EQ(all.edns.nsid, Bytes({10, 11}));
+  EXPECT_EQ(all.chaos.version, "v7");
+  EXPECT_FALSE(all.chaos.identity.empty());
+  EXPECT_NE(all.chaos.identity, "hostname");
+  EXPECT_TRUE(all.edns.cookies_required);
+  EXPECT_EQ(all.edns.report_agent.text(), "er.example.");
+  EXPECT_EQ(answer_settings(*parsed("server: {cookies: 'off'}\n").config).edns.cookies, nullptr);
+}
+
 // The words that commands know are those of the engine.
 TEST(Settings, StatesHaveOneWordEach) {
   std::size_t i = 0;
