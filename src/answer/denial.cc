@@ -100,8 +100,8 @@ void Denier::prove_match(const Zone& zone, const HashedName& name, std::size_t l
   if (name.labels - zone.apex_labels() > label) prove_encloser(zone, name, label + 1, proof);
 }
 
-// The closest encloser at or above the suffix at `label` that has a record, and that the name one label longer has none.
-// Returns the encloser's label.
+// The closest encloser at or above the suffix at `label` that has a record, and that the name one label longer has
+// none. Returns the encloser's label.
 std::size_t Denier::prove_encloser(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof) {
   const std::size_t apex = name.labels - zone.apex_labels();
   Cover encloser = look_up_hash(zone, hashed(zone, name, label).own);
@@ -117,8 +117,7 @@ std::size_t Denier::prove_encloser(const Zone& zone, const HashedName& name, std
 // The hashes of the suffix at `label` and of the wildcard below it.
 const Denier::Hashed& Denier::hashed(const Zone& zone, const HashedName& name, std::size_t label) {
   const Nsec3Params& params = zone.nsec3_params();
-  const std::uint64_t key =
-      name.hashes[label] ^ child_hash(params.iterations, params.salt.data(), params.salt.size());
+  const std::uint64_t key = name.hashes[label] ^ child_hash(params.iterations, params.salt.data(), params.salt.size());
   Hashed& place = known_[key >> 32 & (known_names - 1)];
   if (place.key != key) {
     const NameView suffix = name.suffix(label);

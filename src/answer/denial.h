@@ -1,5 +1,5 @@
-// Which NSEC or NSEC3 records prove that something is not there (RFC 4035 section 3.1.3, RFC 5155 section 7.2). What the
-// zone has is sent; nothing is made up where a chain has holes.
+// Which NSEC or NSEC3 records prove that something is not there (RFC 4035 section 3.1.3, RFC 5155 section 7.2). What
+// the zone has is sent; nothing is made up where a chain has holes.
 //
 // An NSEC proof takes a search in the names with NSEC records for the name and, for a name error, one for the wildcard.
 // An NSEC3 proof takes as many hashes; those of closest enclosers and of wildcards below them, which many questions

@@ -17,9 +17,9 @@
 namespace understudy {
 
 struct AnswerSettings {
-  std::uint16_t udp_max_size = 1232;        // the most octets of a UDP answer, whatever the client offers
-  std::uint16_t nsec3_max_iterations = 150; // of zones whose NSEC3 proofs are worth their hashes
-  std::shared_ptr<const TsigKeyring> keys;  // never null
+  std::uint16_t udp_max_size = 1232;         // the most octets of a UDP answer, whatever the client offers
+  std::uint16_t nsec3_max_iterations = 150;  // of zones whose NSEC3 proofs are worth their hashes
+  std::shared_ptr<const TsigKeyring> keys;   // never null
   EdnsSettings edns;
   ChaosSettings chaos;
 };

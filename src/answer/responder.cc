@@ -43,8 +43,7 @@ void Responder::find_node(Work& work) {
   work.proof.count = 0;
   work.proof.is_too_costly = false;
   if (work.query.dnssec_ok && Denier::needs_proof(*work.zone, work.found)) {
-    work.proof =
-        denier_.prove(*work.zone, work.query.name, work.found, environment_.settings()->nsec3_max_iterations);
+    work.proof = denier_.prove(*work.zone, work.query.name, work.found, environment_.settings()->nsec3_max_iterations);
   }
   if (work.found.chunk == nullptr || work.found.chunk->target_count_ == 0) return;
   work.target_count = target_hashes(work.query, work.found, work.targets);

@@ -86,7 +86,15 @@ struct SlowAnswer::Context {
   std::uint16_t flags = 0;
   bool dnssec_ok = false;
   bool truncated = false;
-  bool stale = false;        // a part comes from a version that has expired
+  bool stale = false;  // a part comes from a version that has expired
+  struct Proving {
+    const Zone* zone;
+    RRType type;
+    const Node* node;
+  };
+  // Records that prove negatives, those of aliases too, each once; the first proofs_put are in the authority section.
+  std::vector<Proving> proofs;
+  std::size_t proofs_put = 0;
   bool handed_over = false;  // a transfer takes the response over
   Bytes options;             // EDNS options of the answer
   EdnsRequest wishes;        // what the query's options ask for
@@ -192,6 +200,7 @@ void SlowAnswer::answer_question(Context& c) {
   if (type == RRType::AXFR || type == RRType::IXFR) return answer_transfer(c);
   if (is_meta_type(type) && type != RRType::ANY) return refuse(c, meta_type_rcode(type));
   follow(c);
+  if (!c.truncated) put_proofs(c);
 }
 
 void SlowAnswer::set_idle_time(std::chrono::milliseconds time) {
@@ -447,7 +456,7 @@ void SlowAnswer::follow(Context& c) {
       case Found::referral:
         return put_referral(c, *zone, name, found);
       case Found::cname:
-        if (!put_cname(c, *zone, found, current, next) || !put_proof(c, *zone, name, found)) return;
+        if (!put_cname(c, *zone, found, current, next) || !note_proof(c, *zone, name, found)) return;
         break;
       case Found::dname: {
         // One DNAME may be passed more than once; it is in the answer once.
@@ -469,8 +478,7 @@ void SlowAnswer::put_answer(Context& c, const Zone& zone, const HashedName& name
   const RRType type = c.message.question()->type;
   if (type == RRType::ANY) return put_any(c, zone, name, found);
   if (type == RRType::RRSIG) {
-    put_signatures(c, zone, *found.node, name.name);
-    put_proof(c, zone, name, found);
+    if (put_signatures(c, zone, *found.node, name.name)) put_proof(c, zone, name, found);
     return;
   }
   const RRsetView rrset(found.node, type, found.chunk, zone.apex());
@@ -491,7 +499,7 @@ bool SlowAnswer::put_cname(Context& c, const Zone& zone, const Lookup& found, co
 }
 
 // All signatures of a name, as an RRset of their own: whole or not at all.
-void SlowAnswer::put_signatures(Context& c, const Zone& zone, const Node& node, const Name& owner) {
+bool SlowAnswer::put_signatures(Context& c, const Zone& zone, const Node& node, NameView owner) {
   const MessageWriter::Mark before = c.writer.mark();
   bool fits = true;
   for (std::size_t i = 0; i < node.rrset_count && fits; ++i) {
@@ -502,9 +510,10 @@ void SlowAnswer::put_signatures(Context& c, const Zone& zone, const Node& node, 
       fits = fits && c.writer.add_record(Section::answer, owner, RRType::RRSIG, RRClass::IN, ttl, rdata);
     });
   }
-  if (fits) return;
+  if (fits) return true;
   c.writer.rewind(before);
   c.truncated = true;
+  return false;
 }
 
 bool SlowAnswer::put_rrset(Context& c, Section section, NameView owner, const RRsetView& rrset) {
@@ -548,17 +557,18 @@ void SlowAnswer::put_any(Context& c, const Zone& zone, const HashedName& name, c
 
 void SlowAnswer::put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
   const RRsetView soa(zone.apex_node(), RRType::SOA, zone.negative_soa(), zone.apex());
-  if (put_rrset(c, Section::authority, zone.apex(), soa)) put_proof(c, zone, name, found);
+  if (put_proofs(c) && put_rrset(c, Section::authority, zone.apex(), soa)) put_proof(c, zone, name, found);
 }
 
-// The records that prove the negative in what was found; false if there is no room for them. Over the limit of
-// iterations there is no answer at all: without its proof, a validator would take it for a forgery (RFC 9276).
-bool SlowAnswer::put_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
+// Notes what proves the negative in what was found. False if it costs too much: over the limit of iterations there is
+// no answer at all, as a validator would take one without its proof for a forgery (doc/interop.md).
+bool SlowAnswer::note_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
   if (!c.dnssec_ok) return true;
   const Proof proof = denier_.prove(zone, name, found, c.settings->nsec3_max_iterations);
   if (proof.is_too_costly) {
     c.writer.rewind(c.begin);
     c.writer.reserve(c.closing_octets());
+    c.proofs.clear();
     c.truncated = false;
     c.rcode = Rcode::SERVFAIL;
     append_extended_error(c.options, ExtendedError::nsec3_iterations,
@@ -567,16 +577,30 @@ bool SlowAnswer::put_proof(Context& c, const Zone& zone, const HashedName& name,
   }
   for (std::size_t i = 0; i < proof.count; ++i) {
     const Node* node = proof.nodes[i];
-    const RRsetView rrset(node, proof.type, node->rrset_chunk(proof.type), zone.apex());
-    if (!put_rrset(c, Section::authority, zone.owner_of(node), rrset)) return false;
+    const bool known = std::ranges::find(c.proofs, node, &Context::Proving::node) != c.proofs.end();
+    if (!known) c.proofs.push_back({&zone, proof.type, node});
   }
   return true;
+}
+
+// Puts what was noted; false if there is no room.
+bool SlowAnswer::put_proofs(Context& c) {
+  while (c.proofs_put < c.proofs.size()) {
+    const auto& [zone, type, node] = c.proofs[c.proofs_put++];
+    const RRsetView rrset(node, type, node->rrset_chunk(type), zone->apex());
+    if (!put_rrset(c, Section::authority, zone->owner_of(node), rrset)) return false;
+  }
+  return true;
+}
+
+bool SlowAnswer::put_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
+  return note_proof(c, zone, name, found) && put_proofs(c);
 }
 
 void SlowAnswer::put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
   const Name cut = name.suffix(found.label);
   const RRsetView servers(found.node, RRType::NS, found.chunk, zone.apex());
-  if (!put_rrset(c, Section::authority, cut, servers)) return;
+  if (!put_proofs(c) || !put_rrset(c, Section::authority, cut, servers)) return;
   if (c.dnssec_ok) {
     if (const auto ds = zone.rrset(found.node, RRType::DS)) put_rrset(c, Section::authority, cut, *ds);
   }

@@ -55,9 +55,11 @@ class SlowAnswer {
   bool put_rrset(Context& c, Section section, NameView owner, const RRsetView& rrset);
   void put_answer(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   bool put_cname(Context& c, const Zone& zone, const Lookup& found, const Name& owner, Name& next);
-  void put_signatures(Context& c, const Zone& zone, const Node& node, const Name& owner);
+  bool put_signatures(Context& c, const Zone& zone, const Node& node, NameView owner);
   void put_any(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
+  bool note_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
+  bool put_proofs(Context& c);
   bool put_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_addresses(Context& c, const Zone& zone, const RRsetView& rrset, const Name* required_below);

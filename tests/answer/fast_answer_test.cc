@@ -27,8 +27,9 @@ class FastAnswerTest : public testing::Test {
     EXPECT_TRUE(read_plain_query(message, plain));
     Bytes response(limit);
     const Lookup found = look_up(*zone_, plain.name, plain.type);
-    response.resize(
-        fast_answer(*table_, *zone_, found, message, plain, response.data(), limit, AnswerSettings{}, {}, truncated_));
+    const Proof proof = plain.dnssec_ok ? denier_.prove(*zone_, plain.name, found, 150) : Proof{};
+    response.resize(fast_answer(*table_, *zone_, found, proof, message, plain, response.data(), limit, AnswerSettings{},
+                                {}, truncated_));
     return response;
   }
   std::string text(const Query& query, std::size_t limit = 1232) {
@@ -44,6 +45,7 @@ class FastAnswerTest : public testing::Test {
   std::shared_ptr<const Zone> zone_;
   std::vector<std::shared_ptr<ZoneSlot>> slots_;
   std::unique_ptr<ZoneTable> table_;
+  Denier denier_;
   bool truncated_ = false;
 };
 

@@ -1,10 +1,12 @@
 #include "answer/plain_composer.h"
 
 #include <fmt/format.h>
+#include <nettle/sha1.h>
 
 #include <algorithm>
 #include <set>
 
+#include "base/encoding.h"
 #include "dns/edns.h"
 #include "dns/rdata.h"
 
@@ -36,6 +38,74 @@ std::vector<Name> path(NameView top, NameView name) {
 
 }  // namespace
 
+namespace {
+
+// RFC 4034 section 6.1: labels from the right, without case.
+bool canonically_before(NameView a, NameView b) {
+  const auto labels = [](NameView name) {
+    std::vector<Bytes> out;
+    for (const Name lowered = Name(name).lowered(); const Name& at : path(Name(), lowered)) {
+      if (!at.is_root()) out.emplace_back(at.wire().begin() + 1, at.wire().begin() + 1 + at.wire()[0]);
+    }
+    return out;
+  };
+  return labels(a) < labels(b);
+}
+
+// RFC 5155 section 5, in words of its own: the label of a hash.
+Name hashed(NameView name, NameView apex, const Bytes& params) {
+  const Name lowered = Name(name).lowered();
+  Bytes data(lowered.wire().begin(), lowered.wire().end());
+  const ByteView salt = ByteView(params).subspan(5);
+  for (int i = 0; i <= load_u16(&params[2]); ++i) {
+    append(data, salt);
+    sha1_ctx context;
+    sha1_init(&context);
+    sha1_update(&context, data.size(), data.data());
+    data.resize(20);
+    sha1_digest(&context, 20, data.data());
+  }
+  return Name::prepend(view_of(base32hex_encode(data)), apex).value_or(Name());
+}
+
+Bytes chain_of(ByteView rdata) {
+  Bytes out(rdata.begin(), rdata.begin() + 5 + rdata[4]);
+  out[1] = 0;
+  return out;
+}
+
+}  // namespace
+
+const Name* Zone::chain_owner(NameView name) const {
+  if (chain_.empty()) return nullptr;
+  const auto behind = std::upper_bound(chain_.begin(), chain_.end(), name, canonically_before);
+  return behind == chain_.begin() ? &chain_.back() : &behind[-1];
+}
+
+void Zone::find_chain() {
+  const RRset* params = find(apex_, RRType::NSEC3PARAM);
+  for (std::size_t i = 0; params != nullptr && i < params->data.size() && i < 8 && !denial_; ++i) {
+    const Bytes& rdata = params->data[i];
+    if (rdata[0] != 1 || rdata[1] != 0 || load_u16(&rdata[2]) > 2500) continue;
+    const RRset* of_apex = find(hashed(apex_, apex_, rdata), RRType::NSEC3);
+    if (of_apex == nullptr) continue;
+    for (const Bytes& record : of_apex->data) {
+      if (chain_of(record) == rdata) denial_ = RRType::NSEC3;
+    }
+    nsec3_ = rdata;
+  }
+  if (!denial_ && has(apex_, RRType::NSEC)) denial_ = RRType::NSEC;
+  for (const auto& [owner, types] : nodes_) {
+    const auto rrset = denial_ ? types.find(*denial_) : types.end();
+    if (rrset == types.end() || rrset->second.data.empty()) continue;
+    const auto is_of_chain = [&](const Bytes& record) {
+      return *denial_ == RRType::NSEC || chain_of(record) == nsec3_;
+    };
+    if (std::ranges::any_of(rrset->second.data, is_of_chain)) chain_.push_back(owner);
+  }
+  std::ranges::sort(chain_, canonically_before);
+}
+
 Zone::Zone(NameView apex, const std::vector<Record>& records, State state) : apex_(apex), state_(state) {
   for (const Record& r : records) {
     if (!r.owner.view().is_at_or_below(apex)) continue;
@@ -52,6 +122,7 @@ Zone::Zone(NameView apex, const std::vector<Record>& records, State state) : ape
     rrset.ttl = rrset.data.empty() ? r.ttl : std::min(rrset.ttl, r.ttl);
     rrset.data.push_back(r.rdata);
   }
+  find_chain();
 }
 
 const RRset* Zone::find(NameView owner, RRType type) const {
@@ -88,7 +159,8 @@ constexpr std::size_t most_addressed = 64;
 
 struct Found {
   enum class Kind { data, cname, dname, referral, nodata, name_error } kind;
-  Name at;  // where the records are
+  Name at;                         // where the records are, or the name that exists
+  std::optional<Name> encloser{};  // of a name that does not exist itself
 };
 
 class Composer {
@@ -161,9 +233,11 @@ class Composer {
     NameView encloser = name.parent();
     while (!zone.exists(encloser)) encloser = encloser.parent();
     const Name wildcard = child("*", encloser);
-    if (wildcard.is_root() || !zone.exists(wildcard)) return {Found::Kind::name_error, Name()};
-    if (zone.has(wildcard, RRType::NS) && question_.type != RRType::DS) return {Found::Kind::nodata, Name()};
-    return at_name(zone, wildcard);
+    if (wildcard.is_root() || !zone.exists(wildcard)) return {Found::Kind::name_error, Name(), encloser};
+    Found found = at_name(zone, wildcard);
+    if (zone.has(wildcard, RRType::NS) && question_.type != RRType::DS) found = {Found::Kind::nodata, wildcard};
+    found.encloser = encloser;
+    return found;
   }
 
   Found at_name(const Zone& zone, NameView at) const {
@@ -184,12 +258,13 @@ class Composer {
   bool step(const Zone& zone, const Found& found, const Name& current, Name& next) {
     switch (found.kind) {
       case Found::Kind::data:
-        data(zone, found.at, current);
+        data(zone, found, current);
         return false;
       case Found::Kind::cname:
         put(Section::answer, zone, found.at, RRType::CNAME, current, true, true);
         next = NameView::trusted(zone.find(found.at, RRType::CNAME)->data[0]);
-        return true;
+        if (found.encloser) no_closer_match(zone, current, *found.encloser);
+        return out_.rcode != Rcode::SERVFAIL;
       case Found::Kind::dname:
         return dname(zone, found.at, current, next) && question_.type != RRType::CNAME;
       case Found::Kind::referral:
@@ -200,28 +275,115 @@ class Composer {
         [[fallthrough]];
       case Found::Kind::nodata:
         negative(zone);
+        prove(zone, found, current);
         return false;
     }
     return false;
   }
 
-  void data(const Zone& zone, NameView at, const Name& owner) {
-    if (question_.type == RRType::ANY) return any(zone, at, owner);
-    if (question_.type == RRType::RRSIG) return signatures(zone, at, owner);
-    put(Section::answer, zone, at, question_.type, owner, true, true);
+  void data(const Zone& zone, const Found& found, const Name& owner) {
+    const Name& at = found.at;
+    if (question_.type == RRType::ANY) {
+      if (!any(zone, at, owner)) return prove(zone, {Found::Kind::nodata, at, found.encloser}, owner);
+    } else if (question_.type == RRType::RRSIG) {
+      signatures(zone, at, owner);
+    } else {
+      put(Section::answer, zone, at, question_.type, owner, true, true);
+    }
+    if (found.encloser) no_closer_match(zone, owner, *found.encloser);
+    if (question_.type == RRType::ANY || question_.type == RRType::RRSIG) return;
     addresses(zone, *zone.find(at, question_.type), question_.type, nullptr);
   }
 
+  // What proves the negative `found` says of `name`: RFC 4035 section 3.1.3, RFC 5155 section 7.2.
+  void prove(const Zone& zone, const Found& found, const Name& name) {
+    if (!starts_proof(zone)) return;
+    const bool is_name_error = found.kind == Found::Kind::name_error;
+    if (zone.denial() == RRType::NSEC) {
+      if (!is_name_error && (!found.encloser || zone.has(found.at, RRType::NSEC))) {
+        put_chain(zone, zone.chain_owner(found.at));
+      }
+      if (found.encloser) put_chain(zone, zone.chain_owner(name));
+      if (is_name_error) put_chain(zone, zone.chain_owner(child("*", *found.encloser)));
+      return;
+    }
+    if (!found.encloser) return match_or_encloser(zone, name);
+    const Name proved = encloser(zone, name, *found.encloser);
+    const Name& wildcard_of = is_name_error ? proved : *found.encloser;
+    put_chain(zone, zone.chain_owner(hash(zone, child("*", wildcard_of))));
+  }
+
+  // A wildcard stands in for `name`.
+  void no_closer_match(const Zone& zone, const Name& name, const Name& closest) {
+    if (!starts_proof(zone)) return;
+    const Name next = path(closest, name)[1];
+    put_chain(zone, zone.chain_owner(zone.denial() == RRType::NSEC ? name : hash(zone, next)));
+  }
+
+  void no_ds(const Zone& zone, const Name& cut) {
+    if (zone.has(cut, RRType::DS) || !starts_proof(zone)) return;
+    if (zone.denial() == RRType::NSEC3) return match_or_encloser(zone, cut);
+    if (zone.has(cut, RRType::NSEC)) put_chain(zone, &cut);
+  }
+
+  void match_or_encloser(const Zone& zone, const Name& name) {
+    if (is_match(zone, name)) {
+      put_chain(zone, zone.chain_owner(hash(zone, name)));
+    } else if (!name.view().equals(zone.apex())) {
+      encloser(zone, name, Name(name.view().parent()));
+    }
+  }
+
+  // The closest encloser, from `first` up, that has an NSEC3 record. Of long rows without, eight are tried before the
+  // apex is.
+  Name encloser(const Zone& zone, const Name& name, Name first) {
+    for (int tried = 1; !is_match(zone, first) && !first.view().equals(zone.apex()); ++tried) {
+      first = tried == 8 ? zone.apex() : Name(first.view().parent());
+    }
+    if (is_match(zone, first)) put_chain(zone, zone.chain_owner(hash(zone, first)));
+    const auto down = path(first, name);
+    if (down.size() > 1) put_chain(zone, zone.chain_owner(hash(zone, down[1])));
+    return first;
+  }
+
+  static Name hash(const Zone& zone, NameView name) { return hashed(name, zone.apex(), zone.nsec3()); }
+  static bool is_match(const Zone& zone, NameView name) {
+    const Name owner = hash(zone, name);
+    return zone.chain_owner(owner) != nullptr && zone.chain_owner(owner)->view().equals(owner);
+  }
+
+  bool starts_proof(const Zone& zone) {
+    if (!dnssec_ok_ || !zone.denial()) return false;
+    if (zone.denial() == RRType::NSEC || load_u16(&zone.nsec3()[2]) <= 150) return true;
+    out_.parts.clear();
+    out_.rcode = Rcode::SERVFAIL;
+    out_.authoritative = false;
+    out_.extended_error = 27;
+    return false;
+  }
+
+  void put_chain(const Zone& zone, const Name* owner) {
+    if (owner == nullptr) return;
+    const bool known = std::any_of(out_.parts.begin(), out_.parts.end(), [&](const Part& part) {
+      return part.section == Section::authority && part.type == *zone.denial() && part.owner == *owner;
+    });
+    if (!known) put(Section::authority, zone, *owner, *zone.denial(), *owner, true, true);
+  }
+
   // RFC 8482 section 4.1: one RRset; not DNSSEC's own if there is another.
-  void any(const Zone& zone, NameView at, const Name& owner) {
+  bool any(const Zone& zone, NameView at, const Name& owner) {
     std::optional<RRType> chosen;
     for (const RRType type : zone.types(at)) {
       const bool dnssec = type == RRType::NSEC || type == RRType::NSEC3;
       const bool chosen_is_dnssec = chosen == RRType::NSEC || chosen == RRType::NSEC3;
       if (zone.has(at, type) && (!chosen || (chosen_is_dnssec && !dnssec))) chosen = type;
     }
-    if (!chosen) return negative(zone);
+    if (!chosen) {
+      negative(zone);
+      return false;
+    }
     put(Section::answer, zone, at, *chosen, owner, true, true);
+    return true;
   }
 
   void signatures(const Zone& zone, NameView at, const Name& owner) {
@@ -261,6 +423,8 @@ class Composer {
   void referral(const Zone& zone, const Name& cut) {
     put(Section::authority, zone, cut, RRType::NS, cut, true, true);
     if (dnssec_ok_ && zone.has(cut, RRType::DS)) put(Section::authority, zone, cut, RRType::DS, cut, true, false);
+    no_ds(zone, cut);
+    if (out_.rcode == Rcode::SERVFAIL) return;
     addresses(zone, *zone.find(cut, RRType::NS), RRType::NS, &cut);
   }
 
@@ -381,7 +545,9 @@ std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, b
       question->type == RRType::OPT || question->type == RRType::TSIG || number(question->type) == 0;
   if (impossible) return only(Rcode::FORMERR);
   if (is_meta_type(question->type) && question->type != RRType::ANY) return only(Rcode::NOTIMP);
-  return Composer(zones, *question, message->edns() && message->edns()->dnssec_ok).run();
+  out = Composer(zones, *question, message->edns() && message->edns()->dnssec_ok).run();
+  std::ranges::stable_sort(out.parts, {}, &Part::section);
+  return out;
 }
 
 namespace {

@@ -39,11 +39,22 @@ class Zone {
   /// The name owns something that is not NSEC3's, or something is below it.
   [[nodiscard]] bool exists(NameView owner) const;
   [[nodiscard]] const std::map<Name, std::map<RRType, RRset>>& nodes() const { return nodes_; }
+  /// NSEC or NSEC3, whichever denies names here.
+  [[nodiscard]] std::optional<RRType> denial() const { return denial_; }
+  /// Of NSEC3: the first octets of its RDATA, algorithm, flags, iterations and salt; flags are 0.
+  [[nodiscard]] const Bytes& nsec3() const { return nsec3_; }
+  /// The owner in the chain that is `name`, or the last before it in canonical order (the order has no end).
+  [[nodiscard]] const Name* chain_owner(NameView name) const;
 
  private:
+  void find_chain();
+
   Name apex_;
   State state_;
   std::map<Name, std::map<RRType, RRset>> nodes_;
+  std::optional<RRType> denial_;
+  Bytes nsec3_;
+  std::vector<Name> chain_;  // in canonical order
 };
 
 /// Part of an answer that is there whole or not at all.

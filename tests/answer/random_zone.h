@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "answer/answer_fixture.h"
+#include "dns/nsec3.h"
 #include "dns/record.h"
 
 namespace understudy::answer_fixture {
@@ -36,6 +37,10 @@ class RandomZones {
     for (const Name& at : owners) {
       for (std::size_t i = 0; i <= below(3); ++i) rrset(out, at, any_type());
     }
+    owners.push_back(top);
+    chain_ = static_cast<Chain>(below(4));
+    if (chain_ == Chain::nsec || chain_ == Chain::both) put_nsec_chain(out, owners);
+    if (chain_ == Chain::nsec3 || chain_ == Chain::both) put_nsec3_chain(out, top, owners);
     std::shuffle(out.begin(), out.end(), random_);
     if (once_in(2)) {
       std::ranges::sort(out, [](const Record& a, const Record& b) { return a.owner < b.owner; });
@@ -192,6 +197,38 @@ class RandomZones {
     for (std::size_t i = 0; i < 20 + below(100); ++i) sig.push_back(static_cast<std::uint8_t>(below(256)));
     out.push_back({at, RRType::RRSIG, RRClass::IN, ttl_of_set, sig});
   }
+  // Chains with a hole now and then; whom records name as the next does not matter for which are sent.
+  void put_nsec_chain(std::vector<Record>& out, const std::vector<Name>& owners) {
+    for (const Name& at : owners) {
+      if (!once_in(12)) rrset(out, at, RRType::NSEC);
+    }
+  }
+  void put_nsec3_chain(std::vector<Record>& out, const Name& top, const std::vector<Name>& owners) {
+    Bytes params{1, 0, 0, static_cast<std::uint8_t>(once_in(20) ? 151 : below(3)), static_cast<std::uint8_t>(below(3))};
+    for (int i = 0; i < params[4]; ++i) params.push_back(static_cast<std::uint8_t>(below(256)));
+    if (once_in(4)) out.push_back({top, RRType::NSEC3PARAM, RRClass::IN, 0, {1, 0, 0, 7, 0}});  // without a chain
+    out.push_back({top, RRType::NSEC3PARAM, RRClass::IN, 0, params});
+    std::vector<Name> names;
+    for (const Name& owner : owners) {
+      for (Name at = owner; at.size() >= top.size(); at = at.view().parent()) {
+        if (std::ranges::find(names, at) == names.end()) names.push_back(at);
+        if (at.is_root()) break;
+      }
+    }
+    for (const Name& at : names) {
+      const Nsec3Label label = nsec3_label(nsec3_hash(at, nsec3_params(params)));
+      const auto owner = Name::prepend(ByteView(label), top);
+      if (!owner || once_in(12)) continue;
+      Bytes rdata = params;
+      rdata[1] = static_cast<std::uint8_t>(below(2));
+      rdata.push_back(20);
+      for (int i = 0; i < 20; ++i) rdata.push_back(static_cast<std::uint8_t>(below(256)));
+      const std::uint32_t common = ttl();
+      out.push_back({other_case(*owner), RRType::NSEC3, RRClass::IN, common, rdata});
+      if (signed_ && !once_in(5)) signature(out, *owner, RRType::NSEC3, common);
+      if (once_in(4)) pool_.push_back(*owner);
+    }
+  }
   void put_soa(std::vector<Record>& out, const Name& top) {
     Bytes soa;
     append(soa, target().wire());
@@ -202,7 +239,10 @@ class RandomZones {
     if (signed_) signature(out, top, RRType::SOA, ttl());
   }
 
+  enum class Chain : std::uint8_t { none, nsec, nsec3, both };
+
   std::mt19937_64 random_;
+  Chain chain_ = Chain::none;
   std::vector<Name> pool_;  // names that may be asked for or aimed at
   bool signed_ = false;
 };
