@@ -190,7 +190,8 @@ constexpr std::array transfer_options = {
            .max = hour},
     Option{.key = "soa-queries-per-second",
            .type = ValueType::number,
-           .help = "Checks (SOA queries) a second that one primary is sent; what is more waits, NOTIFY goes first.",
+           .help = "Checks (SOA queries) a second that one primary is sent; what is more waits. NOTIFY and commands go first, "
+                   "up to four times as many.",
            .binding = bind<&TransferConfig::soa_queries_per_second>,
            .unit = "queries a second",
            .min = 1,

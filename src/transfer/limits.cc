@@ -15,7 +15,10 @@ namespace {
 
 constexpr unsigned max_lent_share = 2;  // of the bound in all
 constexpr double burst = 0.1;           // seconds' worth of grants that may come at once
+constexpr double urgent_burst = 0.5;    // likewise, of urgent ones
 constexpr double longest_debt = 5;      // seconds for which urgent requests can hold up the others
+constexpr double least_share = 8;       // one in so many of the rate is for the others in any case
+constexpr unsigned reserved_share = 4;  // one in so many of the bound in all is for peers with nothing under way
 
 std::size_t index_of(Lanes::Priority priority) {
   return static_cast<std::size_t>(priority);
@@ -46,10 +49,22 @@ void Lanes::set_rate(double per_second) {
   pump();
 }
 
-void Lanes::spend(Lane& lane) const {
+void Lanes::spend(Lane& lane, std::size_t priority) const {
   if (per_second_ <= 0) return;
   const double now = now_();
   lane.spent_until = std::min(std::max(lane.spent_until, now) + 1 / per_second_, now + longest_debt);
+  if (priority == index_of(Priority::urgent)) {
+    lane.urgent_spent_until = std::max(lane.urgent_spent_until, now) + 1 / (urgent_multiple * per_second_);
+  } else {
+    lane.normal_since = now;
+  }
+}
+
+/// The time from which the rate lets the next request of this priority pass.
+double Lanes::waits_until(const Lane& lane, std::size_t priority) const {
+  if (per_second_ <= 0) return 0;
+  if (priority == index_of(Priority::urgent)) return lane.urgent_spent_until - urgent_burst;
+  return std::min(lane.spent_until - burst, lane.normal_since + least_share / per_second_);
 }
 
 void Lanes::pace(LaneEntry& entry, double until) {
@@ -78,6 +93,9 @@ Lanes::Request Lanes::enqueue(const Endpoint& peer, Priority priority, Granted g
   Request request;
   request.waiting_ = std::make_shared<Request::Waiting>(++last_number_, peer, priority, std::move(granted));
   LaneEntry& lane = *lanes_.try_emplace(peer).first;
+  if (now_ && priority == Priority::normal && lane.second.queues[index_of(priority)].empty()) {
+    lane.second.normal_since = now_();
+  }
   lane.second.queues[index_of(priority)].push_back(request.waiting_);
   update(lane);
   pump();
@@ -127,36 +145,58 @@ bool Lanes::has_room(const Lane& lane, std::size_t priority) const {
   return counted < per_peer_limit_;
 }
 
+/// Whoever could begin but for the bound in all, and has nothing under way; or what is urgent at the same peer.
+bool Lanes::is_wanted(const Endpoint& peer) const {
+  if (!fresh_[0].empty() || !fresh_[1].empty()) return true;
+  const auto found = lanes_.find(peer);
+  return found != lanes_.end() && std::ranges::any_of(found->second.queues[index_of(Priority::urgent)],
+                                                      [](const auto& waiting) { return bool(waiting->granted); });
+}
+
 /// Puts the lane into ready_ under the number of whoever is first in it, or takes it out.
 void Lanes::update(LaneEntry& entry) {
   Lane& lane = entry.second;
   const double now = per_second_ > 0 ? now_() : 0;
-  const bool is_spent = per_second_ > 0 && lane.spent_until - burst > now;
+  double wake = 0;  // 0: never
+  const auto move = [&entry](auto& set, std::uint64_t& present, std::uint64_t number) {
+    if (number == present) return;
+    if (present != 0) set.erase({present, &entry});
+    if (number != 0) set.emplace(number, &entry);
+    present = number;
+  };
+  const bool is_fresh = lane.active == 0 && lane.lent == 0;
   for (std::size_t i = 0; i < lane.queues.size(); ++i) {
     Queue& queue = lane.queues[i];
     while (!queue.empty() && !queue.front()->granted) queue.pop_front();
-    const bool too_early = i != index_of(Priority::urgent) && is_spent;
-    const std::uint64_t number = queue.empty() || !has_room(lane, i) || too_early ? 0 : queue.front()->number;
-    if (number == lane.ready_as[i]) continue;
-    if (lane.ready_as[i] != 0) ready_[i].erase({lane.ready_as[i], &entry});
-    if (number != 0) ready_[i].emplace(number, &entry);
-    lane.ready_as[i] = number;
+    const double until = waits_until(lane, i);
+    if (!queue.empty() && until > now) wake = wake == 0 ? until : std::min(wake, until);
+    const std::uint64_t number = queue.empty() || !has_room(lane, i) || until > now ? 0 : queue.front()->number;
+    move(ready_[i], lane.ready_as[i], number);
+    move(fresh_[i], lane.fresh_as[i], is_fresh ? number : 0);
   }
   // A lane without requests stays as long as what was granted there counts.
-  const bool counts = per_second_ > 0 && lane.spent_until > now;
-  const bool waits = is_spent && !lane.queues[index_of(Priority::normal)].empty();
-  pace(entry, waits ? lane.spent_until - burst : counts ? lane.spent_until : 0);
+  const double spent_until = std::max(lane.spent_until, lane.urgent_spent_until);
+  const bool counts = per_second_ > 0 && spent_until > now;
+  if (wake == 0 && counts) wake = spent_until;
+  pace(entry, wake);
   const bool unused = lane.active == 0 && lane.lent == 0 && lane.queues[0].empty() && lane.queues[1].empty();
   if (unused && !counts) lanes_.erase(entry.first);
+}
+
+/// One peer alone may use all that is its.
+unsigned Lanes::reserved() const {
+  return std::min(total_limit_ / reserved_share, total_limit_ - std::min(per_peer_limit_, total_limit_));
 }
 
 void Lanes::pump() {
   if (pumping_) return;  // whoever is granted something may release it before granted() returns
   pumping_ = true;
   while (active_ < total_limit_) {
-    const std::size_t i = ready_[0].empty() ? 1 : 0;
-    if (ready_[i].empty()) break;
-    LaneEntry& entry = *ready_[i].begin()->second;
+    const bool is_reserved = active_ >= total_limit_ - reserved();
+    const Ready& ready = is_reserved ? fresh_ : ready_;
+    const std::size_t i = ready[0].empty() ? 1 : 0;
+    if (ready[i].empty()) break;
+    LaneEntry& entry = *ready[i].begin()->second;
     const std::shared_ptr<Request::Waiting> first = entry.second.queues[i].front();
     entry.second.queues[i].pop_front();
     Granted granted = std::exchange(first->granted, nullptr);
@@ -166,7 +206,7 @@ void Lanes::pump() {
     }
     ++entry.second.active;
     ++active_;
-    spend(entry.second);
+    spend(entry.second, i);
     update(entry);
     granted(Permit(this, first->peer));
   }

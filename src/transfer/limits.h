@@ -2,8 +2,11 @@
 //
 // Requests are granted first come, first served, urgent ones before the others; those whose peer is at its bound are
 // passed over until it has room, so a peer that hangs fills its own lane only. A peer is an address with its port.
+// The last quarter of the bound in all is for peers with nothing under way (as far as one peer may not use all of it
+// anyway), so that a few that hang cannot fill it.
 // A permit whose work stands still can be lent: other peers' requests and urgent ones of the same peer use its room.
-// A rate bounds how many are granted a second for each peer; urgent requests count but do not wait for it.
+// A rate bounds how many are granted a second for each peer. Urgent requests count but have a rate of their own, a
+// multiple of it; however many they are, the others get a part of the rate.
 // Waiting costs one small object and no coroutine. Not thread-safe.
 #pragma once
 
@@ -44,6 +47,8 @@ class Lanes {
     }
     /// Lets others have the room, as long as not too many are lent.
     void lend();
+    /// Somebody who is not kept waiting by this peer itself would use the room.
+    [[nodiscard]] bool is_wanted() const { return lanes_ != nullptr && !lent_ && lanes_->is_wanted(peer_); }
     /// Work goes on; the bounds may be exceeded for a while.
     void take_back();
     [[nodiscard]] explicit operator bool() const { return lanes_ != nullptr; }
@@ -85,7 +90,8 @@ class Lanes {
 
   /// Takes effect at once where there is now more room; what runs is left alone.
   void set_limits(unsigned total, unsigned per_peer);
-  /// Grants a second for each peer, after a burst of a tenth of a second's; 0: any number. Only with a clock.
+  /// Grants a second for each peer, after a burst of a tenth of a second's; 0: any number. Only with a clock. Urgent
+  /// requests get `urgent_multiple` times as many, after a burst of half a second's; others at least an eighth.
   void set_rate(double per_second);
   /// Grants what had to wait for the rate.
   void tick();
@@ -97,6 +103,8 @@ class Lanes {
   /// Permits that are out, lent ones included.
   [[nodiscard]] unsigned active() const { return active_ + lent_; }
 
+  static constexpr double urgent_multiple = 4;
+
  private:
   using Queue = std::deque<std::shared_ptr<Request::Waiting>>;
   struct Lane {
@@ -104,7 +112,10 @@ class Lanes {
     unsigned lent = 0;
     std::array<Queue, 2> queues;              // by Priority
     std::array<std::uint64_t, 2> ready_as{};  // under which number this lane is in ready_; 0: it is not
+    std::array<std::uint64_t, 2> fresh_as{};  // likewise in fresh_
     double spent_until = 0;                   // monotonic seconds: what was granted is paid for by then
+    double urgent_spent_until = 0;            // likewise, of the urgent ones and at their rate
+    double normal_since = 0;                  // the last of the others was granted, or the first began to wait
     double paced_as = 0;                      // under which time this lane is in paced_; 0: it is not
   };
   using LaneEntry = std::pair<const Endpoint, Lane>;
@@ -112,8 +123,11 @@ class Lanes {
   void release(const Endpoint& peer, bool lent);
   [[nodiscard]] bool has_room(const Lane& lane, std::size_t priority) const;
   void update(LaneEntry& lane);
+  [[nodiscard]] double waits_until(const Lane& lane, std::size_t priority) const;
+  [[nodiscard]] bool is_wanted(const Endpoint& peer) const;
   void pace(LaneEntry& lane, double until);
-  void spend(Lane& lane) const;
+  void spend(Lane& lane, std::size_t priority) const;
+  [[nodiscard]] unsigned reserved() const;
   void pump();
 
   unsigned total_limit_;
@@ -128,7 +142,9 @@ class Lanes {
   double per_second_ = 0;
   std::set<std::pair<double, LaneEntry*>> paced_;  // lanes to look at again, by time
   // Lanes with room and somebody waiting, by the number of their first request: one set for each priority.
-  std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2> ready_;
+  using Ready = std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2>;
+  Ready ready_;
+  Ready fresh_;  // those of them that have nothing under way
 };
 
 }  // namespace understudy

@@ -41,7 +41,7 @@ milliseconds longest_transfer(std::optional<double> left) {
 }
 
 /// Lends a transfer's permit while nothing comes and nothing much is held in memory for it, so that transfers that hang
-/// hold up only themselves.
+/// hold up only themselves: after a second, or much sooner if somebody waits for the room.
 class IdleLender {
  public:
   IdleLender(const asio::any_io_executor& executor, Lanes::Permit& permit, const TransferCounts& counts)
@@ -51,14 +51,17 @@ class IdleLender {
 
  private:
   static constexpr std::uint64_t little = 65536;  // octets
+  static constexpr milliseconds interval{40};
+  static constexpr int looks_before_lending = 25;
 
-  void wait() { alarm_.set(std::chrono::steady_clock::now() + std::chrono::seconds(1)); }
+  void wait() { alarm_.set(std::chrono::steady_clock::now() + interval); }
   void look() {
     const std::uint64_t before = std::exchange(seen_, counts_.octets);
     if (seen_ != before) {
+      idle_looks_ = 0;
       permit_.take_back();
-    } else if (seen_ <= little) {
-      permit_.lend();
+    } else if (++idle_looks_ >= looks_before_lending || permit_.is_wanted()) {
+      if (seen_ <= little) permit_.lend();
     }
     wait();
   }
@@ -66,6 +69,7 @@ class IdleLender {
   Lanes::Permit& permit_;
   const TransferCounts& counts_;
   std::uint64_t seen_ = 0;
+  int idle_looks_ = 0;
   Alarm alarm_;
 };
 

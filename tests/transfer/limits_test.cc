@@ -138,6 +138,34 @@ TEST_F(LanesTest, OnlySomePermitsCanBeLent) {
   EXPECT_EQ(lanes.active(), 3U) << "the bound, and twice as many lent";
 }
 
+TEST_F(LanesTest, PeersThatHaveMuchLeaveRoomForThoseThatHaveNothing) {
+  lanes.set_limits(8, 4);
+  const Endpoint other{IpAddress::v4(192, 0, 2, 3), 53};
+  for (int i = 0; i < 10; ++i) ask(hung, "h");
+  for (int i = 0; i < 10; ++i) ask(other, "o", Priority::urgent);
+  EXPECT_EQ(granted.size(), 6U) << "the last quarter is kept";
+  EXPECT_FALSE(permits.front().is_wanted()) << "only more of the same waits for it";
+  EXPECT_TRUE(permits.back().is_wanted()) << "for what is urgent at the same peer";
+  ask(healthy, "a");
+  EXPECT_EQ(granted.back(), "a");
+  ask(healthy, "b");
+  EXPECT_EQ(granted.size(), 7U) << "it has something under way now";
+  ask(Endpoint{IpAddress::v4(192, 0, 2, 4), 53}, "c");
+  EXPECT_EQ(granted.back(), "c");
+  EXPECT_FALSE(permits.front().is_wanted());
+  ask(Endpoint{IpAddress::v4(192, 0, 2, 5), 53}, "d");
+  EXPECT_EQ(granted.back(), "c") << "the bound in all holds";
+  EXPECT_TRUE(permits.front().is_wanted());
+  permits.front().lend();
+  EXPECT_EQ(granted.back(), "d");
+}
+
+TEST_F(LanesTest, OnePeerMayHaveAllIfThatIsItsBound) {
+  lanes.set_limits(8, 8);
+  for (int i = 0; i < 10; ++i) ask(hung, "h");
+  EXPECT_EQ(granted.size(), 8U);
+}
+
 /// Lanes with a clock that the test moves.
 class PacedLanes : public testing::Test {
  protected:
@@ -188,19 +216,38 @@ TEST_F(PacedLanes, RateHoldsForRequestsThatComeOneAfterTheOther) {
   EXPECT_LE(granted_, 4);
 }
 
-TEST_F(PacedLanes, UrgentRequestsDoNotWaitButCount) {
+TEST_F(PacedLanes, UrgentRequestsGoFirstAndCount) {
   lanes_.set_rate(10);
-  for (int i = 0; i < 20; ++i) request(peer_, Lanes::Priority::urgent);
-  EXPECT_EQ(granted_, 20);
+  for (int i = 0; i < 15; ++i) request(peer_, Lanes::Priority::urgent);
+  EXPECT_EQ(granted_, 15) << "within their burst they do not wait";
   request(peer_);
-  run_until(1001.5);
-  EXPECT_EQ(granted_, 20);
+  run_until(1000.7);
+  EXPECT_EQ(granted_, 15);
   run_until(1002.1);
-  EXPECT_EQ(granted_, 21);
+  EXPECT_EQ(granted_, 16);
+}
+
+TEST_F(PacedLanes, UrgentRequestsHaveAHardBound) {
+  lanes_.set_rate(10);
   for (int i = 0; i < 1000; ++i) request(peer_, Lanes::Priority::urgent);
-  request(peer_);
-  run_until(1008);
-  EXPECT_EQ(granted_, 1022) << "a flood holds up the others for a bounded time only";
+  EXPECT_NEAR(granted_, 20, 1) << "the burst";
+  run_until(1001);
+  EXPECT_NEAR(granted_, 60, 2) << "four times the rate";
+  request(other_, Lanes::Priority::urgent);
+  EXPECT_NEAR(granted_, 61, 2) << "another peer does not wait";
+  run_until(1030);
+  EXPECT_EQ(granted_, 1001);
+}
+
+TEST_F(PacedLanes, AFloodOfUrgentRequestsLeavesTheOthersAPart) {
+  lanes_.set_rate(16);
+  int others = 0;
+  for (int i = 0; i < 2000; ++i) request(peer_, Lanes::Priority::urgent);
+  for (int i = 0; i < 100; ++i) {
+    requests_.push_back(lanes_.enqueue(peer_, Lanes::Priority::normal, [&others](const Lanes::Permit&) { ++others; }));
+  }
+  run_until(1010);
+  EXPECT_NEAR(others, 20, 2) << "an eighth of the rate";
 }
 
 TEST_F(PacedLanes, AnyNumberWithoutARate) {
