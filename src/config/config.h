@@ -73,6 +73,7 @@ struct TransferConfig {
   std::uint64_t max_records = 50'000'000;  // of one zone
   std::uint64_t max_size = 8ULL << 30;     // octets of one transfer
   unsigned notify_tries = 5;
+  unsigned notifies_per_second = 1'000;             // to all targets together
   std::chrono::milliseconds notify_timeout{3'000};  // before the first repetition; doubles each time
 };
 

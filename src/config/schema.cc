@@ -188,14 +188,16 @@ constexpr std::array transfer_options = {
            .binding = bind<&TransferConfig::connection_idle_timeout>,
            .min = 0,
            .max = hour},
-    Option{.key = "soa-queries-per-second",
-           .type = ValueType::number,
-           .help = "Checks (SOA queries) a second that one primary is sent; what is more waits. NOTIFY and commands go first, "
-                   "up to four times as many.",
-           .binding = bind<&TransferConfig::soa_queries_per_second>,
-           .unit = "queries a second",
-           .min = 1,
-           .max = 1'000'000},
+    Option{
+        .key = "soa-queries-per-second",
+        .type = ValueType::number,
+        .help =
+            "Checks (SOA queries) a second that one primary is sent; what is more waits. NOTIFY and commands go first, "
+            "up to four times as many.",
+        .binding = bind<&TransferConfig::soa_queries_per_second>,
+        .unit = "queries a second",
+        .min = 1,
+        .max = 1'000'000},
     Option{.key = "retry-backoff-max",
            .type = ValueType::timeout,
            .help = "Longest pause of a primary that keeps failing; pauses double up to it, a NOTIFY or a command ends "
@@ -245,6 +247,15 @@ constexpr std::array transfer_options = {
            .unit = "times",
            .min = 1,
            .max = 100},
+    Option{.key = "notifies-per-second",
+           .type = ValueType::number,
+           .help =
+               "NOTIFY messages a second that are sent, to all secondaries together; of those that wait, one for each "
+               "zone and secondary is kept.",
+           .binding = bind<&TransferConfig::notifies_per_second>,
+           .unit = "messages a second",
+           .min = 1,
+           .max = 1'000'000},
     Option{.key = "notify-timeout",
            .type = ValueType::timeout,
            .help = "Wait for the answer to a NOTIFY before it is sent again; doubles each time.",

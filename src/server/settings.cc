@@ -142,6 +142,7 @@ EngineSettings engine_settings(const Config& config) {
           .min_rate = t.min_rate,
           .notify_timeout = t.notify_timeout,
           .notify_tries = t.notify_tries,
+          .notifies_per_second = static_cast<double>(t.notifies_per_second),
           .max_connections = t.connections_per_primary,
           .idle_timeout = t.connection_idle_timeout,
           .soa_queries_per_second = static_cast<double>(t.soa_queries_per_second),

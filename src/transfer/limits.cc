@@ -49,7 +49,23 @@ void Lanes::set_rate(double per_second) {
   pump();
 }
 
-void Lanes::spend(Lane& lane, std::size_t priority) const {
+void Lanes::set_total_rate(double per_second) {
+  if (!now_) return;
+  total_per_second_ = per_second;
+  pump();
+}
+
+/// Asks to be called again if so.
+bool Lanes::waits_for_total_rate() const {
+  if (total_per_second_ <= 0) return false;
+  const double until = total_spent_until_ - burst;
+  if (until <= now_()) return false;
+  wake_at_(until);
+  return true;
+}
+
+void Lanes::spend(Lane& lane, std::size_t priority) {
+  if (total_per_second_ > 0) total_spent_until_ = std::max(total_spent_until_, now_()) + 1 / total_per_second_;
   if (per_second_ <= 0) return;
   const double now = now_();
   lane.spent_until = std::min(std::max(lane.spent_until, now) + 1 / per_second_, now + longest_debt);
@@ -195,7 +211,7 @@ void Lanes::pump() {
     const bool is_reserved = active_ >= total_limit_ - reserved();
     const Ready& ready = is_reserved ? fresh_ : ready_;
     const std::size_t i = ready[0].empty() ? 1 : 0;
-    if (ready[i].empty()) break;
+    if (ready[i].empty() || waits_for_total_rate()) break;
     LaneEntry& entry = *ready[i].begin()->second;
     const std::shared_ptr<Request::Waiting> first = entry.second.queues[i].front();
     entry.second.queues[i].pop_front();

@@ -93,7 +93,10 @@ class Lanes {
   /// Grants a second for each peer, after a burst of a tenth of a second's; 0: any number. Only with a clock. Urgent
   /// requests get `urgent_multiple` times as many, after a burst of half a second's; others at least an eighth.
   void set_rate(double per_second);
-  /// Grants what had to wait for the rate.
+  /// Grants a second to all peers together, after the same burst, whatever their priority; 0: any number. Only with a
+  /// clock.
+  void set_total_rate(double per_second);
+  /// Grants what had to wait for a rate.
   void tick();
   /// `granted` is called once, with the permit: at once if there is room, else when there is.
   [[nodiscard]] Request enqueue(const Endpoint& peer, Priority priority, Granted granted);
@@ -126,8 +129,9 @@ class Lanes {
   [[nodiscard]] double waits_until(const Lane& lane, std::size_t priority) const;
   [[nodiscard]] bool is_wanted(const Endpoint& peer) const;
   void pace(LaneEntry& lane, double until);
-  void spend(Lane& lane, std::size_t priority) const;
+  void spend(Lane& lane, std::size_t priority);
   [[nodiscard]] unsigned reserved() const;
+  [[nodiscard]] bool waits_for_total_rate() const;
   void pump();
 
   unsigned total_limit_;
@@ -140,6 +144,8 @@ class Lanes {
   std::function<double()> now_;
   std::function<void(double)> wake_at_;
   double per_second_ = 0;
+  double total_per_second_ = 0;
+  double total_spent_until_ = 0;                   // as in Lane
   std::set<std::pair<double, LaneEntry*>> paced_;  // lanes to look at again, by time
   // Lanes with room and somebody waiting, by the number of their first request: one set for each priority.
   using Ready = std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2>;

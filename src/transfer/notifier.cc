@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -23,6 +23,10 @@ namespace {
 
 constexpr unsigned max_exchanges = 256;
 constexpr unsigned max_exchanges_per_target = 64;
+
+double seconds_of(const Clock& clock) {
+  return static_cast<double>(clock.mono_ns()) / 1e9;
+}
 
 }  // namespace
 
@@ -44,13 +48,31 @@ Notifier::Notifier(asio::io_context& io, const Clock& clock, StatusBoard& board,
       board_(board),
       timeout_(settings.notify_timeout),
       tries_(settings.notify_tries),
-      lanes_(max_exchanges, max_exchanges_per_target) {}
+      lanes_(
+          max_exchanges, max_exchanges_per_target, [this] { return seconds_of(clock_); },
+          [this](double at) { wake_at(at); }),
+      pace_timer_(io) {
+  lanes_.set_total_rate(settings.notifies_per_second);
+}
 
 Notifier::~Notifier() = default;
 
 void Notifier::set_settings(const EngineSettings& settings) {
   timeout_ = settings.notify_timeout;
   tries_ = settings.notify_tries;
+  lanes_.set_total_rate(settings.notifies_per_second);
+}
+
+void Notifier::wake_at(double when) {
+  if (stopping_ || (paces_at_ != 0 && paces_at_ <= when)) return;
+  paces_at_ = when;
+  const auto wait = std::chrono::ceil<milliseconds>(std::chrono::duration<double>(when - seconds_of(clock_)));
+  pace_timer_.expires_after(std::max(wait, milliseconds(0)));
+  pace_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || stopping_) return;
+    paces_at_ = 0;
+    lanes_.tick();
+  });
 }
 
 Notifier::Key Notifier::key_of(NameView zone, const Endpoint& target) {
@@ -93,6 +115,7 @@ void Notifier::forget(NameView zone) {
 
 void Notifier::stop() {
   stopping_ = true;
+  pace_timer_.cancel();
   for (const auto& [key, task] : std::exchange(tasks_, {})) {
     task->request.withdraw();
     cancel(task->cancel);

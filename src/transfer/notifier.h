@@ -2,11 +2,13 @@
 //
 // One pending announcement for each zone and target: a newer version takes the place of the one before. Tries are
 // repeated with doubling timeouts; how many are under way at once is bounded, in all and for each target, so a target
-// that is gone holds up no other. On the transfer thread only.
+// that is gone holds up no other, and how many are sent a second. What waits for that is replaced by what is newer. On
+// the transfer thread only.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -47,6 +49,7 @@ class Notifier {
   boost::asio::awaitable<Result<>> exchange(const Task& task, std::chrono::milliseconds timeout);
   void try_ended(const std::shared_ptr<Task>& task, const Result<>& outcome);
   void finish(const std::shared_ptr<Task>& task);
+  void wake_at(double when);
 
   boost::asio::io_context& io_;
   const Clock& clock_;
@@ -56,6 +59,8 @@ class Notifier {
   bool stopping_ = false;
   Lanes lanes_;
   std::map<Key, std::shared_ptr<Task>> tasks_;
+  boost::asio::steady_timer pace_timer_;
+  double paces_at_ = 0;  // monotonic seconds; 0: not set
 };
 
 }  // namespace understudy

@@ -72,6 +72,7 @@ struct EngineSettings {
   std::uint64_t min_rate = 512;                    // octets a second over 30 s; 0: off
   std::chrono::milliseconds notify_timeout{3000};  // doubles per try
   unsigned notify_tries = 5;
+  double notifies_per_second = 0;                  // to all targets together; 0: any number
   unsigned max_connections = 16;                   // to one primary, that get on
   unsigned max_pipelined = 16;                     // requests on one connection to a primary
   std::chrono::milliseconds idle_timeout{10'000};  // connections to primaries are kept so long; 0: not at all

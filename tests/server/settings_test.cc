@@ -72,7 +72,7 @@ zones: [a.]
 TEST(Settings, TransferOptionsReachTheEngine) {
   const auto loaded = parsed(R"(
 transfer: {max-concurrent: 7, max-concurrent-per-primary: 3, probe-timeout: 1500ms, stall-timeout: 4s, min-rate: off,
-           notify-timeout: 2s, notify-tries: 4}
+           notify-timeout: 2s, notify-tries: 4, notifies-per-second: 30}
 )");
   const EngineSettings engine = engine_settings(*loaded.config);
   EXPECT_EQ(engine.max_transfers, 7U);
@@ -82,6 +82,7 @@ transfer: {max-concurrent: 7, max-concurrent-per-primary: 3, probe-timeout: 1500
   EXPECT_EQ(engine.min_rate, 0U);
   EXPECT_EQ(engine.notify_timeout, 2s);
   EXPECT_EQ(engine.notify_tries, 4U);
+  EXPECT_EQ(engine.notifies_per_second, 30);
 }
 
 TEST(Settings, ServerOptionsReachTheWorkers) {

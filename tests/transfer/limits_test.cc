@@ -250,6 +250,20 @@ TEST_F(PacedLanes, AFloodOfUrgentRequestsLeavesTheOthersAPart) {
   EXPECT_NEAR(others, 20, 2) << "an eighth of the rate";
 }
 
+TEST_F(PacedLanes, RateInAll) {
+  lanes_.set_total_rate(20);
+  for (int i = 0; i < 50; ++i) request(peer_, Lanes::Priority::urgent);
+  for (int i = 0; i < 50; ++i) request(other_);
+  EXPECT_NEAR(granted_, 3, 1) << "the burst";
+  run_until(1001);
+  EXPECT_NEAR(granted_, 23, 2);
+  run_until(1005.5);
+  EXPECT_EQ(granted_, 100);
+  lanes_.set_total_rate(0);
+  for (int i = 0; i < 100; ++i) request(peer_);
+  EXPECT_EQ(granted_, 200);
+}
+
 TEST_F(PacedLanes, AnyNumberWithoutARate) {
   for (int i = 0; i < 1000; ++i) request(peer_);
   EXPECT_EQ(granted_, 1000);

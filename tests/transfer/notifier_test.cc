@@ -54,6 +54,31 @@ TEST_F(NotifierTest, ANewerVersionTakesThePlaceOfTheOneBefore) {
   EXPECT_EQ(target.notified_serials().back(), Serial{6});
 }
 
+TEST_F(NotifierTest, SendsSoManyASecondAndOnlyTheNewestOfWhatWaits) {
+  settings_.notifies_per_second = 10;
+  ScriptedPrimary primary, target;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 9; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".test.";
+    primary.serve({.name = name, .serial = 5});
+    zones.push_back(zone(name, {peer(primary)}, {peer(target, "down")}));
+  }
+  primary.serve({.serial = 100});
+  zones.push_back(zone("example.", {peer(primary)}, {peer(target, "down")}));
+  start();
+  const auto began = std::chrono::steady_clock::now();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return target.notifies == 10; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 700ms);
+  for (std::uint32_t serial = 101; serial <= 110; ++serial) {
+    primary.serve({.serial = serial});
+    notify(serial);
+    ASSERT_TRUE(waits_for(serial));
+  }
+  ASSERT_TRUE(eventually([&] { return target.notified_serials().back() == Serial{110}; }));
+  EXPECT_LE(target.notifies, 10 + 6) << "of ten versions within a few tenths of a second";
+}
+
 TEST_F(NotifierTest, SignsWithTheTargetsKey) {
   auto key = std::make_shared<TsigKey>();
   key->name = *Name::parse("down.example.");
