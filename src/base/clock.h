@@ -40,6 +40,30 @@ class SystemClock final : public Clock {
   }
 };
 
+/// Tells when wall time was set: it and monotonic time then drift apart. What a process counts by wall time is to be
+/// moved by as much, so that waits stay as long as they were. Not thread-safe.
+class JumpWatch {
+ public:
+  explicit JumpWatch(const Clock& clock) : clock_(clock), offset_(offset()) {}
+  /// By how many seconds since it was asked last, forward if positive; 0: not at all.
+  [[nodiscard]] double take() {
+    constexpr double unnoticed = 2;
+    const double now = offset();
+    const double jump = now - offset_;
+    if (jump > -unnoticed && jump < unnoticed) return 0;
+    offset_ = now;
+    return jump;
+  }
+
+ private:
+  [[nodiscard]] double offset() const {
+    return static_cast<double>(clock_.wall_ms()) / 1e3 - static_cast<double>(clock_.mono_ns()) / 1e9;
+  }
+
+  const Clock& clock_;
+  double offset_;
+};
+
 /// A clock that a test moves. Thread-safe.
 class ManualClock final : public Clock {
  public:

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -43,6 +45,7 @@ struct CatalogManager::State {
   void stop();
 
   // With work_mutex.
+  WallSeconds now();
   Result<void> read_stored();
   void set_sources(ZoneSources next);
   [[nodiscard]] std::vector<ZoneSettings> all_zones();
@@ -53,6 +56,7 @@ struct CatalogManager::State {
   void reset_members(const CatalogPlan& plan);
   void save(const CatalogPlan& plan);
   void save_facts(std::vector<Fact> facts);
+  void save_in_batches(std::vector<Fact> facts);
   void retry_unsaved();
   void purge();
   void report_unserved();
@@ -71,6 +75,7 @@ struct CatalogManager::State {
   const Clock& clock;
 
   std::mutex work_mutex;  // one piece of work at a time; guards the following
+  JumpWatch jumps{clock};
   bool started = false;
   ZoneSources sources;
   std::map<Name, TemplateChoice> choices;  // of every catalog with members, configured or not
@@ -165,6 +170,12 @@ void CatalogManager::State::stop() {
 
 // What is stored.
 
+/// The wall time. What is counted by it goes on as it would have if the clock was set meanwhile.
+WallSeconds CatalogManager::State::now() {
+  if (const double jump = jumps.take(); jump != 0) save_in_batches(registry.clock_was_set(std::llround(jump)));
+  return clock.wall_seconds();
+}
+
 Result<void> CatalogManager::State::read_stored() {
   std::uint64_t damaged = 0;
   const auto note = [&damaged](const auto& result) {
@@ -184,7 +195,7 @@ Result<void> CatalogManager::State::read_stored() {
   US_TRY(store.visit_facts(member_fact_prefix,
                            [&](std::string_view key, ByteView value) { return note(registry.restore(key, value)); }));
   if (damaged > named_in_log) log_error("storage: {} more such facts", damaged - named_in_log);
-  registry.restored();
+  save_in_batches(registry.restored(now()));
   return {};
 }
 
@@ -201,6 +212,14 @@ void CatalogManager::State::save_facts(std::vector<Fact> facts) {
         saved.error().text());
   }
   for (Fact& fact : facts) unsaved.insert_or_assign(std::move(fact.key), std::move(fact.value));
+}
+
+void CatalogManager::State::save_in_batches(std::vector<Fact> facts) {
+  for (std::size_t at = 0; at < facts.size(); at += fact_batch) {
+    const auto begin = facts.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto end = facts.begin() + static_cast<std::ptrdiff_t>(std::min(at + fact_batch, facts.size()));
+    save_facts({std::make_move_iterator(begin), std::make_move_iterator(end)});
+  }
 }
 
 void CatalogManager::State::retry_unsaved() {
@@ -318,7 +337,7 @@ void CatalogManager::State::publish_status() {
 }
 
 void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::string detail) {
-  registry.hold(catalog, reason, std::move(detail), clock.wall_seconds());
+  registry.hold(catalog, reason, std::move(detail), now());
   publish_status();
   Lock lock(status_mutex);
   for (const CatalogStatus& each : statuses) {
@@ -328,7 +347,7 @@ void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::st
 
 void CatalogManager::State::purge() {
   retry_unsaved();
-  const std::vector<Name> names = registry.purge(clock.wall_seconds());
+  const std::vector<Name> names = registry.purge(now());
   if (names.empty()) return;
   std::vector<Fact> facts;
   std::uint64_t failed = 0;
@@ -370,7 +389,7 @@ void CatalogManager::State::take_version(const Name& catalog) {
          fmt::format("serial {}: {}{}", version->serial().value, content.error().text(), advice));
     return;
   }
-  const CatalogPlan plan = registry.update(*content, clock.wall_seconds());
+  const CatalogPlan plan = registry.update(*content, now());
   carry_out(plan);
   log_changes(catalog, **content, plan);
   log_conflicts(catalog, plan);
@@ -405,7 +424,7 @@ void CatalogManager::State::look_at_catalogs() {
 // The set of zones.
 
 void CatalogManager::State::reconsider(std::span<const Name> names, CatalogPlan& plan) {
-  plan = registry.reconsider(names, clock.wall_seconds());
+  plan = registry.reconsider(names, now());
   for (const MemberConflict& conflict : plan.conflicts) {
     log_warning("zone {} takes the place of a catalog's member; take it out of the catalog", conflict.member.text());
   }
@@ -429,7 +448,7 @@ void CatalogManager::State::set_sources(ZoneSources next) {
     choices.insert_or_assign(name, catalog.templates);
     facts.push_back(template_choice_fact(name, catalog.templates));
   }
-  registry.set_catalogs(rules, clock.wall_seconds());
+  registry.set_catalogs(rules, now());
   for (const CatalogStatus& each : registry.catalogs()) configured.insert(each.catalog);
   std::erase_if(choices, [&](const auto& choice) {
     if (configured.contains(choice.first)) return false;
@@ -525,7 +544,7 @@ void CatalogManager::expired(NameView zone) {
 // Commands.
 
 CommandOutcome CatalogManager::State::accept(const Name& catalog) {
-  auto plan = registry.accept(catalog, clock.wall_seconds());
+  auto plan = registry.accept(catalog, now());
   if (!plan) return {std::unexpected(std::move(plan).error()), ""};
   carry_out(*plan);
   log_conflicts(catalog, *plan);

@@ -168,7 +168,7 @@ Result<void> CatalogRegistry::restore(std::string_view key, ByteView value) {
   return builder.add(member.name, member.label, member.coo, member.groups);
 }
 
-void CatalogRegistry::restored() {
+std::vector<Fact> CatalogRegistry::restored(WallSeconds now) {
   for (auto& [name, builder] : restoring_) {
     const auto content = builder.finish();
     if (!content) continue;  // cannot be: facts have different keys
@@ -182,9 +182,31 @@ void CatalogRegistry::restored() {
     catalogs_.push_back(std::move(catalog));
   }
   restoring_.clear();
-  for (const auto& [name, trashed] : trash_) {
+  std::vector<Fact> facts;
+  for (auto& [name, trashed] : trash_) {
     if (Catalog* catalog = find_catalog(trashed.catalog)) ++catalog->trash;
+    if (trashed.removed_at <= now) continue;
+    trashed.removed_at = std::max<WallSeconds>(now, 1);
+    facts.push_back(fact_of(name, trashed));
   }
+  return facts;
+}
+
+/// The groups and coo of a former member do not count any more.
+Fact CatalogRegistry::fact_of(std::string_view name, const Trashed& trashed) {
+  const CatalogMember member{
+      .name = NameView::trusted(view_of(name)), .label = trashed.label, .coo = NameView(), .groups = {}};
+  return member_fact(trashed.catalog, member, trashed.removed_at);
+}
+
+std::vector<Fact> CatalogRegistry::clock_was_set(WallSeconds by) {
+  std::vector<Fact> facts;
+  facts.reserve(trash_.size());
+  for (auto& [name, trashed] : trash_) {
+    trashed.removed_at = std::max<WallSeconds>(trashed.removed_at + by, 1);
+    facts.push_back(fact_of(name, trashed));
+  }
+  return facts;
 }
 
 void CatalogRegistry::set_catalogs(std::span<const CatalogRule> rules, WallSeconds now) {

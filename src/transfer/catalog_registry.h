@@ -124,8 +124,9 @@ class CatalogRegistry {
   // At start.
   /// Takes one fact; Errc::corrupt. Not after restored().
   Result<void> restore(std::string_view key, ByteView value);
-  /// All facts were given.
-  void restored();
+  /// All facts were given. What was removed later than `now`, because the clock has been set back meanwhile, counts as
+  /// removed now: the facts that say so.
+  std::vector<Fact> restored(WallSeconds now);
 
   /// Replaces the set of catalogs, in order. One that is gone keeps its members, held as vanished, until accept().
   void set_catalogs(std::span<const CatalogRule> rules, WallSeconds now);
@@ -140,6 +141,10 @@ class CatalogRegistry {
   CatalogPlan reconsider(std::span<const Name> names, WallSeconds now);
   /// Takes out of the trash what was there long enough: names whose data are to be forgotten and facts deleted.
   std::vector<Name> purge(WallSeconds now);
+
+  /// The clock was set forward (or back) by so many seconds: what is in the trash stays there as long as it would have.
+  /// The facts that say so.
+  std::vector<Fact> clock_was_set(WallSeconds by);
 
   [[nodiscard]] std::vector<CatalogStatus> catalogs() const;
   [[nodiscard]] std::uint64_t member_count() const;
@@ -165,6 +170,7 @@ class CatalogRegistry {
     Bytes label;
     WallSeconds removed_at = 0;
   };
+  static Fact fact_of(std::string_view name, const Trashed& trashed);
   struct Place {
     Catalog* catalog = nullptr;
     std::uint32_t index = 0;

@@ -12,7 +12,6 @@ namespace understudy {
 namespace {
 
 constexpr double longest_wait = 5;      // seconds; a jump is noticed after this time at the latest
-constexpr double jump = 2;              // seconds that wall and monotonic clock may drift apart unnoticed
 constexpr double rewrite_pause = 0.05;  // seconds between two batches
 constexpr std::size_t rewrite_batch = 200;
 constexpr int due_at_once = 1000;  // zones that are begun before other events get their turn
@@ -20,7 +19,6 @@ constexpr int due_at_once = 1000;  // zones that are begun before other events g
 }  // namespace
 
 void ClockWatch::start() {
-  offset_ = static_cast<double>(core_.clock.wall_ms()) / 1000 - core_.now().mono;
   core_.due_at = [this](double due) {
     if (waiting_ && due < waits_until_) wait();
   };
@@ -52,11 +50,10 @@ void ClockWatch::run_due() {
 }
 
 void ClockWatch::notice_jump() {
-  const double offset = static_cast<double>(core_.clock.wall_ms()) / 1000 - core_.now().mono;
-  if (std::abs(offset - offset_) < jump) return;
+  const double jump = jumps_.take();
+  if (jump == 0) return;
   log_warning("the system's clock was set {} by {:.0f} s; timers go on unchanged and are stored anew",
-              offset > offset_ ? "forward" : "back", std::abs(offset - offset_));
-  offset_ = offset;
+              jump > 0 ? "forward" : "back", std::abs(jump));
   rewriting_ = zones_();
   rewritten_ = 0;
 }

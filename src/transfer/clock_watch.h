@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/clock.h"
 #include "transfer/core.h"
 #include "transfer/directory.h"
 
@@ -17,7 +18,8 @@ namespace understudy {
 class ClockWatch {
  public:
   using Zones = std::function<std::shared_ptr<const Directory>()>;
-  ClockWatch(EngineCore& core, Zones zones) : core_(core), zones_(std::move(zones)), timer_(core.io) {}
+  ClockWatch(EngineCore& core, Zones zones)
+      : core_(core), zones_(std::move(zones)), timer_(core.io), jumps_(core.clock) {}
 
   void start();
   void stop();
@@ -33,8 +35,8 @@ class ClockWatch {
   EngineCore& core_;
   const Zones zones_;
   boost::asio::steady_timer timer_;
-  double offset_ = 0;       // wall minus monotonic seconds
-  double waits_until_ = 0;  // likewise
+  JumpWatch jumps_;
+  double waits_until_ = 0;  // monotonic seconds
   bool waiting_ = false;
   std::shared_ptr<const Directory> rewriting_;  // null: nothing to do
   std::size_t rewritten_ = 0;                   // of its agents

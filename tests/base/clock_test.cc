@@ -25,6 +25,21 @@ TEST(ManualClock, AJumpOfWallTimeLeavesMonotonicTime) {
   EXPECT_EQ(clock.mono_ns(), 0);
 }
 
+TEST(JumpWatch, TellsEachJumpOnceAndNoSlowDrift) {
+  ManualClock clock(1'000'000);
+  JumpWatch watch(clock);
+  clock.advance_ms(5'000'000);
+  EXPECT_EQ(watch.take(), 0);
+  clock.jump_wall_seconds(1);
+  EXPECT_EQ(watch.take(), 0) << "small steps are of no interest";
+  clock.jump_wall_seconds(-3601);
+  EXPECT_NEAR(watch.take(), -3600, 0.01);
+  EXPECT_EQ(watch.take(), 0);
+  clock.jump_wall_seconds(1);
+  clock.jump_wall_seconds(1);
+  EXPECT_NEAR(watch.take(), 2, 0.01);
+}
+
 TEST(SystemClock, IsTheMachines) {
   const SystemClock clock;
   const auto before = static_cast<WallSeconds>(std::time(nullptr));

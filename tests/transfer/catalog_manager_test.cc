@@ -177,18 +177,68 @@ TEST_F(CatalogManagerTest, TheBrakeHoldsUntilItIsAccepted) {
   EXPECT_EQ(catalog_status()->trash, 20U);
   EXPECT_EQ(accept("a.").result.error().code, Errc::not_found);
 
-  wall_.jump_wall_seconds(7 * 86400 - 10);
+  wall_.advance_ms((7 * 86400 - 10) * 1000LL);
   manager_->clock_changed();
   settle();
   EXPECT_TRUE(is_stored("m0."));
   publish(catalog(3, member("l0", "m0.")));
   EXPECT_TRUE(waits_for(1, "m0.")) << "back at once, without a primary";
-  wall_.jump_wall_seconds(10);
+  wall_.advance_ms(10'000);
   manager_->clock_changed();
   settle();
   EXPECT_TRUE(is_stored("m0."));
   EXPECT_FALSE(is_stored("m1.")) << "purged";
   EXPECT_EQ(catalog_status()->trash, 0U);
+}
+
+TEST_F(CatalogManagerTest, AClockThatIsSetChangesNothingAboutWhenMembersArePurged) {
+  constexpr std::int64_t day = 86400;
+  for (const std::int64_t jump : {30 * day, -365 * day}) {
+    SCOPED_TRACE(jump);
+    first_.serve({.name = "x.", .serial = 1});
+    start_all(sources());
+    publish(catalog(1, member("1", "x.")));
+    ASSERT_TRUE(waits_for(1, "x."));
+    publish(catalog(2, ""));
+    wall_.advance_ms(2 * day * 1000);
+    wall_.jump_wall_seconds(jump);
+    manager_->clock_changed();
+    settle();
+    EXPECT_TRUE(is_stored("x.")) << "two of seven days have passed";
+    // The stored times were set as well.
+    stop_all();
+    start_all(sources());
+    wall_.advance_ms((5 * day - 100) * 1000);
+    manager_->clock_changed();
+    settle();
+    EXPECT_TRUE(is_stored("x."));
+    EXPECT_EQ(catalog_status()->trash, 1U);
+    wall_.advance_ms(200 * 1000);
+    manager_->clock_changed();
+    settle();
+    EXPECT_FALSE(is_stored("x.")) << "seven days";
+    EXPECT_EQ(catalog_status()->trash, 0U);
+    stop_all();
+    std::filesystem::remove_all(folder_ / "store");
+  }
+}
+
+TEST_F(CatalogManagerTest, AClockThatIsSetBackBetweenTwoRunsKeepsMembersOnlyAsLongAsOthers) {
+  constexpr std::int64_t day = 86400;
+  first_.serve({.name = "x.", .serial = 1});
+  start_all(sources());
+  publish(catalog(1, member("1", "x.")));
+  ASSERT_TRUE(waits_for(1, "x."));
+  publish(catalog(2, ""));
+  for (int run = 0; run < 2; ++run) {
+    stop_all();
+    wall_.jump_wall_seconds(run == 0 ? -365 * day : 0);
+    start_all(sources());
+    wall_.advance_ms(4 * day * 1000);
+    manager_->clock_changed();
+    settle();
+    EXPECT_EQ(is_stored("x."), run == 0) << "seven days from the first start after it was set back";
+  }
 }
 
 TEST_F(CatalogManagerTest, BrokenTooLargeAndExpiredOnesKeepTheirMembers) {

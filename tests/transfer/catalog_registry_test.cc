@@ -96,7 +96,7 @@ class CatalogRegistryTest : public ::testing::Test {
   void restart(const std::vector<std::string>& catalogs) {
     registry_.emplace([this](NameView n) { return reserved_.contains(Name(n)); });
     for (const auto& [key, value] : facts_) EXPECT_TRUE(registry_->restore(key, value));
-    registry_->restored();
+    registry_->restored(now_);
     set(catalogs);
   }
   CatalogStatus view(std::string_view catalog) {
