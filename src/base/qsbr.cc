@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/thread_name.h"
+
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define US_THREAD_SANITIZER 1
@@ -74,6 +76,7 @@ class Reclaimer {
   Reclaimer() : thread_([this] { run(); }) {}
 
   void run() {
+    name_this_thread("us-reclaim");
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [&] { return stop_ || !pending_.empty(); });

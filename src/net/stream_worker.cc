@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/qsbr.h"
+#include "base/thread_name.h"
 #include "net/sockets.h"
 #include "net/stream_session.h"
 
@@ -405,7 +406,10 @@ Result<std::unique_ptr<StreamWorker>> StreamWorker::create(std::span<const Endpo
 }
 
 void StreamWorker::start() {
-  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+  impl_->thread = std::thread([impl = impl_.get()] {
+    name_this_thread("us-stream");
+    impl->run();
+  });
 }
 
 void StreamWorker::stop() {

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/qsbr.h"
+#include "base/thread_name.h"
 
 namespace understudy {
 namespace {
@@ -263,7 +264,10 @@ Result<std::unique_ptr<UdpWorker>> UdpWorker::create(std::span<const Endpoint> l
 }
 
 void UdpWorker::start() {
-  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+  impl_->thread = std::thread([impl = impl_.get()] {
+    name_this_thread("us-udp");
+    impl->run();
+  });
 }
 
 void UdpWorker::stop() {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "store/format.h"
 #include "store/state.h"
 
@@ -35,7 +36,10 @@ TransferLog::TransferLog(ZoneStore::State& state) : state_(state) {
     Lock inner(mutex_);
     next_id_ = position_.next_id;
   }
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_this_thread("us-log");
+    run();
+  });
 }
 
 TransferLog::~TransferLog() {

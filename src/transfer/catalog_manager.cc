@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread_name.h"
 #include "transfer/catalog_report.h"
 
 namespace understudy {
@@ -126,6 +127,7 @@ void CatalogManager::State::post_command(std::function<CommandOutcome()> work, C
 }
 
 void CatalogManager::State::run() {
+  name_this_thread("us-catalog");
   std::unique_lock lock(queue_mutex);
   auto purge_at = std::chrono::steady_clock::now() + purge_interval;
   while (!stopping) {

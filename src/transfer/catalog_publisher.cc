@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread_name.h"
 #include "transfer/catalog_producer.h"
 #include "zone/apply.h"
 
@@ -73,6 +74,7 @@ struct CatalogPublisher::State {
 };
 
 void CatalogPublisher::State::run() {
+  name_this_thread("us-publisher");
   while (true) {
     std::optional<Change> change;
     {

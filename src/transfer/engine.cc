@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/qsbr.h"
+#include "base/thread_name.h"
 #include "transfer/clock_watch.h"
 #include "transfer/core.h"
 #include "transfer/directory.h"
@@ -74,7 +75,10 @@ TransferEngine::State::State(ZoneStore& store, const Clock& clock, const EngineS
       notified([this] { asio::post(core.io, [this] { take_notifies(); }); }),
       keep_running(asio::make_work_guard(core.io)) {
   table = new ZoneTable({});
-  thread = std::thread([this] { core.io.run(); });
+  thread = std::thread([this] {
+    name_this_thread("us-transfer");
+    core.io.run();
+  });
   asio::post(core.io, [this] { watch.start(); });
 }
 

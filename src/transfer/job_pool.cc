@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/thread_name.h"
 
 namespace understudy {
 
@@ -54,6 +55,7 @@ bool JobPool::start_thread() {
 }
 
 void JobPool::run() {
+  name_this_thread("us-job");
   std::unique_lock lock(mutex_);
   while (true) {
     ++idle_;
