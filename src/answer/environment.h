@@ -19,6 +19,8 @@ namespace understudy {
 struct AnswerSettings {
   std::uint16_t udp_max_size = 1232;         // the most octets of a UDP answer, whatever the client offers
   std::uint16_t nsec3_max_iterations = 150;  // of zones whose NSEC3 proofs are worth their hashes
+  bool minimal_responses = false;            // additional records only where they are required
+  bool follows_aliases = false;              // CNAME and DNAME into other zones of this server
   std::shared_ptr<const TsigKeyring> keys;   // never null
   EdnsSettings edns;
   ChaosSettings chaos;

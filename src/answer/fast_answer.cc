@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "zone/additional.h"
+
 namespace understudy {
 namespace {
 
@@ -26,14 +28,16 @@ void set_owners(std::uint8_t* records, std::size_t size, std::uint16_t owner) {
 class Composer {
  public:
   Composer(const ZoneTable& table, const Zone& zone, const Proof& proof, ByteView query, const PlainQuery& plain,
-           std::uint8_t* response, std::size_t limit, ByteView options)
+           std::uint8_t* response, std::size_t limit, ByteView options, const AnswerSettings& settings)
       : table_(table),
         zone_(zone),
         proof_(proof),
         plain_(plain),
         options_(options),
         out_(response),
-        limit_(limit - (plain.has_edns ? opt_size + options.size() : 0)) {
+        limit_(limit - (plain.has_edns ? opt_size + options.size() : 0)),
+        minimal_(settings.minimal_responses),
+        follows_(settings.follows_aliases) {
     at_ = plain.question_end;
     std::memcpy(out_, query.data(), at_);
     std::memset(out_ + 4, 0, 8);
@@ -52,12 +56,13 @@ class Composer {
   Put put(const Chunk& chunk, Count section, std::uint16_t owner, int shift, std::size_t owner_size);
   bool positive(const Lookup& found);
   bool alias(const Lookup& found);
+  bool only(const Chunk& chunk, std::size_t owner_size);
   bool referral(const Lookup& found);
   bool negative();
   Put put_proof();
   Put put_denying(const Node& node, const Chunk& chunk);
   std::uint16_t pointer_into_question(const Node& node) const;
-  bool add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label);
+  bool add_addresses(const Lookup& of, std::size_t chunk_at, std::size_t cut_label);
   Put add_address(const Node* node, RRType type, std::uint16_t owner);
   NameView read_name(std::size_t at, std::uint8_t* wire) const;
   void truncate(std::size_t position);
@@ -74,6 +79,8 @@ class Composer {
   const ByteView options_;
   std::uint8_t* const out_;
   const std::size_t limit_;
+  const bool minimal_;  // nothing that is not required
+  const bool follows_;  // aliases into other zones
   std::size_t at_ = 0;
   unsigned flags_ = 0;
 };
@@ -124,7 +131,15 @@ bool Composer::positive(const Lookup& found) {
   }
   const Put proved = put_proof();
   if (proved != Put::done) return proved == Put::full;
-  return add_addresses(*found.chunk, at, plain_.name.labels + 1U);
+  return add_addresses(found, at, plain_.name.labels + 1U);
+}
+
+// A CNAME that leads away from here.
+bool Composer::only(const Chunk& chunk, std::size_t owner_size) {
+  const std::size_t at = at_;
+  const Put put_it = put(chunk, answers, question_pointer, 0, owner_size);
+  if (put_it == Put::full) truncate(at);
+  return put_it != Put::impossible;
 }
 
 // One CNAME and, in the same zone, the RRset it leads to. Longer chains are composed.
@@ -136,10 +151,11 @@ bool Composer::alias(const Lookup& found) {
   std::size_t after = 0;
   const std::size_t size = expand_chunk_name(chunk.records(), record_header, plain_.name.name, wire, &after);
   const NameView target = NameView::trusted({wire, size});
-  if (!target.is_at_or_below(zone_.apex())) return false;  // maybe in another zone of ours
   const HashedName name(target);
   std::size_t label = 0;
   const ZoneSlot* closest = table_.find_closest(name, &label);
+  const bool is_ours = target.is_at_or_below(zone_.apex());
+  if (!is_ours && (closest == nullptr || !follows_)) return only(chunk, owner_size);
   if (closest == nullptr || closest->zone() != &zone_ || plain_.type == RRType::DS) return false;
   const Lookup next = look_up(zone_, name, plain_.type);
   if (next.found != Found::answer || next.wildcard || next.chunk->is_extended() || next.chunk->patch_count_ != 0 ||
@@ -180,7 +196,7 @@ bool Composer::referral(const Lookup& found) {
   }
   const Put proved = put_proof();
   if (proved != Put::done) return proved == Put::full;
-  return add_addresses(*found.chunk, at, found.label);
+  return add_addresses(found, at, found.label);
 }
 
 bool Composer::negative() {
@@ -258,11 +274,15 @@ NameView Composer::read_name(std::size_t at, std::uint8_t* wire) const {
   }
 }
 
-// Addresses of the names in `chunk`, which was copied to `chunk_at`. `cut_label`: for a referral, the label of the
-// question's name where the cut is: glue from below it is required (RFC 9471 section 3). What is not required is left
-// out where it does not fit. False if this needs composing.
-bool Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size_t cut_label) {
+// Addresses (and what else goes along) of the names in the chunk found, which was copied to `chunk_at`. `cut_label`:
+// for a referral, the label of the question's name where the cut is: glue from below it is required (RFC 9471 section
+// 3). What is not required is left out where it does not fit. False if this needs composing.
+bool Composer::add_addresses(const Lookup& of, std::size_t chunk_at, std::size_t cut_label) {
+  const Chunk& chunk = *of.chunk;
   const bool is_referral = cut_label <= plain_.name.labels;
+  if (chunk.target_count_ == 0 || (minimal_ && !is_referral)) return true;
+  const RRType answered = is_referral ? RRType::NS : plain_.type;
+  const std::span<const RRType> types = additional_types(answered);
   const Node* seen[most_additional];
   std::size_t seen_count = 0;
   std::uint8_t wire[max_name_size + 1];
@@ -270,23 +290,26 @@ bool Composer::add_addresses(const Chunk& chunk, std::size_t chunk_at, std::size
     const std::size_t target_at = chunk_at + chunk.target(i);
     if (target_at >= pointer_reach) return false;
     const NameView target = read_name(target_at, wire);
+    const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
+    if (minimal_ && !required) continue;
     const HashedName name(target);
     const Node* node = zone_.find(name);
     if (node == nullptr || node->has(Node::nsec3_only) || is_below_dname(zone_, name)) continue;
     if (!is_referral && (node->has(Node::cut) || is_below_cut(zone_, name)))
       continue;  // not ours to answer with authority
     if (std::find(seen, seen + seen_count, node) != seen + seen_count) continue;
-    const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
     if (seen_count < most_additional) {
       seen[seen_count++] = node;
     } else if (!required) {
       continue;
     }
     const std::uint16_t owner = pointer_to(out_, target_at);
-    const Put a = add_address(node, RRType::A, owner);
-    const Put aaaa = add_address(node, RRType::AAAA, owner);
-    if (a == Put::impossible || aaaa == Put::impossible) return false;
-    if (required && (a == Put::full || aaaa == Put::full)) flags_ |= Header::tc;
+    for (const RRType type : types) {
+      if (type == answered && node == of.node) continue;  // the answer itself
+      const Put put_it = add_address(node, type, owner);
+      if (put_it == Put::impossible) return false;
+      if (required && put_it == Put::full) flags_ |= Header::tc;
+    }
   }
   return true;
 }
@@ -357,7 +380,7 @@ std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& 
                         ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit,
                         const AnswerSettings& settings, ByteView options, bool& truncated) {
   if (proof.is_too_costly) return 0;
-  Composer composer(table, zone, proof, query, plain, response, limit, options);
+  Composer composer(table, zone, proof, query, plain, response, limit, options, settings);
   if (!composer.answer(found)) return 0;
   truncated = composer.truncated();
   const bool is_name_error = found.found == Found::name_error;

@@ -10,6 +10,7 @@
 #include "dns/edns.h"
 #include "dns/rdata.h"
 #include "xfr/axfr_writer.h"
+#include "zone/additional.h"
 
 namespace understudy {
 
@@ -433,10 +434,13 @@ void SlowAnswer::follow(Context& c) {
   std::array<Name, most_links> visited;  // names that were aliases; the question's first
   std::array<const Chunk*, most_links> passed{};
   visited[0] = c.message.question()->name;
+  const Zone* zone = nullptr;
   for (std::size_t links = 0;; ++links) {
     const Name& current = visited[links];
     const HashedName name(current);
-    const Zone* zone = zone_for(c, name, type, links == 0);
+    const bool may_leave = links == 0 || c.settings->follows_aliases;
+    if (!may_leave && !current.view().is_at_or_below(zone->apex())) return;
+    if (may_leave) zone = zone_for(c, name, type, links == 0);
     if (zone == nullptr) return;
     if (links == 0) put_zone_version(c, *zone);
     const Lookup found = look_up(*zone, name, type);
@@ -483,7 +487,7 @@ void SlowAnswer::put_answer(Context& c, const Zone& zone, const HashedName& name
   }
   const RRsetView rrset(found.node, type, found.chunk, zone.apex());
   if (!put_rrset(c, Section::answer, name.name, rrset) || !put_proof(c, zone, name, found)) return;
-  put_addresses(c, zone, rrset, nullptr);
+  put_addresses(c, zone, *found.node, rrset, name.name, nullptr);
 }
 
 // The first of several CNAMEs (which RFC 2181 section 10.1 forbids) is the one that is followed.
@@ -604,19 +608,26 @@ void SlowAnswer::put_referral(Context& c, const Zone& zone, const HashedName& na
   if (c.dnssec_ok) {
     if (const auto ds = zone.rrset(found.node, RRType::DS)) put_rrset(c, Section::authority, cut, *ds);
   }
-  if (put_proof(c, zone, name, found)) put_addresses(c, zone, servers, &cut);
+  if (put_proof(c, zone, name, found)) put_addresses(c, zone, *found.node, servers, cut, &cut);
 }
 
-// Addresses of the names in an NS, MX or SRV RRset. `required_below`: the zone cut of a referral; its own glue must be
-// there or TC is set (RFC 9471 section 3).
-void SlowAnswer::put_addresses(Context& c, const Zone& zone, const RRsetView& rrset, const Name* required_below) {
-  if (rrset.type() != RRType::NS && rrset.type() != RRType::MX && rrset.type() != RRType::SRV) return;
-  const std::size_t skip = rrset.type() == RRType::MX ? 2 : rrset.type() == RRType::SRV ? 6 : 0;
+// Addresses, and what else goes along, of the names in an RRset of `node`. `required_below`: the zone cut of a
+// referral; its own glue must be there or TC is set (RFC 9471 section 3).
+void SlowAnswer::put_addresses(Context& c, const Zone& zone, const Node& node_of, const RRsetView& rrset,
+                               const Name& owner, const Name* required_below) {
+  const std::span<const RRType> types = additional_types(rrset.type());
+  const bool minimal = c.settings->minimal_responses;
+  if (types.empty() || (minimal && required_below == nullptr)) return;
   const Node* seen[64];
   std::size_t seen_count = 0;
   rrset.for_each_rdata([&](ByteView rdata) {
-    const Name target = NameView::trusted(rdata.subspan(skip));
+    const auto found = additional_name(rrset.type(), rdata);
+    if (!found) return;
+    ByteReader reader(rdata, found->offset);
+    const auto name_there = NameView::read(reader);
+    const Name target = found->is_owner || !name_there ? owner : Name(*name_there);
     const bool required = required_below != nullptr && target.view().is_at_or_below(*required_below);
+    if (minimal && !required) return;
     if (!target.view().is_at_or_below(zone.apex()) || (seen_count == std::size(seen) && !required)) return;
     const HashedName name(target);
     const Node* node = zone.find(name);
@@ -624,9 +635,10 @@ void SlowAnswer::put_addresses(Context& c, const Zone& zone, const RRsetView& rr
     if (required_below == nullptr && (node->has(Node::cut) || is_below_cut(zone, name))) return;
     if (std::find(seen, seen + seen_count, node) != seen + seen_count) return;
     if (seen_count < std::size(seen)) seen[seen_count++] = node;
-    for (const RRType type : {RRType::A, RRType::AAAA}) {
-      const auto addresses = zone.rrset(node, type);
-      if (!addresses || put_rrset(c, Section::additional, target, *addresses)) continue;
+    for (const RRType type : types) {
+      if (type == rrset.type() && node == &node_of) continue;  // the answer itself
+      const auto records = zone.rrset(node, type);
+      if (!records || put_rrset(c, Section::additional, target, *records)) continue;
       if (required) c.truncated = true;
     }
   });

@@ -62,7 +62,8 @@ class SlowAnswer {
   bool put_proofs(Context& c);
   bool put_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
-  void put_addresses(Context& c, const Zone& zone, const RRsetView& rrset, const Name* required_below);
+  void put_addresses(Context& c, const Zone& zone, const Node& node_of, const RRsetView& rrset, const Name& owner,
+                     const Name* required_below);
   bool put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, bool repeated, Name& next);
   void put_opt(Context& c);
   std::size_t finish(Context& c);

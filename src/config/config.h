@@ -33,6 +33,9 @@ struct ServerConfig {
   std::string user;                                                            // empty: stay who we are
   LogLevel log_level = LogLevel::info;
   std::uint16_t udp_max_size = 1232;  // octets of a UDP response at most
+  bool minimal_responses = false;
+  bool follow_aliases = false;
+  std::uint16_t nsec3_max_iterations = 150;
   unsigned tcp_max_clients = 1000;
   unsigned tcp_max_clients_per_address = 100;
   std::chrono::milliseconds tcp_idle_timeout{10'000};

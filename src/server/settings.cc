@@ -152,6 +152,9 @@ EngineSettings engine_settings(const Config& config) {
 AnswerSettings answer_settings(const Config& config) {
   const ServerConfig& server = config.server;
   AnswerSettings out{.udp_max_size = server.udp_max_size,
+                     .nsec3_max_iterations = server.nsec3_max_iterations,
+                     .minimal_responses = server.minimal_responses,
+                     .follows_aliases = server.follow_aliases,
                      .keys = std::make_shared<const TsigKeyring>(config.keyring())};
   // The configuration has been checked: these octets can be read.
   out.edns.nsid = config::nsid_octets(own_name(server.nsid)).value_or(Bytes());

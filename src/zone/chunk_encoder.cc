@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dns/rdata.h"
+#include "zone/additional.h"
 #include "zone/layout.h"
 
 namespace understudy {
@@ -33,12 +34,14 @@ class ChunkWriter {
   ChunkWriter(std::uint8_t* out, NameView owner, NameView apex) : out_(out), owner_(owner), apex_(apex) {}
 
   void record(RRType type, std::uint32_t ttl, ByteView rdata, bool compress, bool note_targets) {
+    const std::size_t begin = at_;
     store_u16(out_ + at_, owner_pointer);
     store_u16(out_ + at_ + 2, number(type));
     store_u16(out_ + at_ + 4, number(RRClass::IN));
     store_u32(out_ + at_ + 6, ttl);
     const std::size_t length_at = at_ + 10;
     at_ += record_header;
+    if (note_targets) note_target(type, rdata, begin);
     const CompressedLayout layout = compress ? compressed_layout(type) : CompressedLayout{0, 0};
     std::size_t in = layout.prefix;
     copy(rdata.first(layout.prefix));
@@ -47,12 +50,7 @@ class ChunkWriter {
       const auto name = NameView::read(reader);
       if (!name) break;  // checked RDATA always has its names
       in = reader.position();
-      if (note_targets) target(at_, *name);
       put_name(*name);
-    }
-    if (note_targets && type == RRType::SRV) {
-      ByteReader reader(rdata, 6);
-      if (const auto name = NameView::read(reader)) target(at_ + 6, *name);
     }
     copy(rdata.subspan(in));
     store_u16(out_ + length_at, static_cast<std::uint16_t>(at_ - length_at - 2));
@@ -74,10 +72,16 @@ class ChunkWriter {
     at_ += bytes.size();
   }
 
-  void target(std::size_t offset, NameView name) {
-    if (target_count_ < 255 && offset < pointer_reach && name.is_at_or_below(apex_)) {
-      targets_[target_count_++] = static_cast<std::uint16_t>(offset);
-    }
+  // The RDATA comes next; what is before the name in it is not compressed. Where the name is the owner, the record's
+  // own owner field says so.
+  void note_target(RRType type, ByteView rdata, std::size_t record_at) {
+    const auto found = additional_name(type, rdata);
+    const std::size_t offset = found && found->is_owner ? record_at : at_ + (found ? found->offset : 0);
+    if (!found || target_count_ == 255 || offset >= pointer_reach) return;
+    ByteReader reader(rdata, found->offset);
+    const auto name = NameView::read(reader);
+    const bool is_ours = found->is_owner || (name && name->is_at_or_below(apex_));
+    if (is_ours) targets_[target_count_++] = static_cast<std::uint16_t>(offset);
   }
 
   // Only octets that are the same, case included, are shared: expanding the chunk gives back what was received.
@@ -160,7 +164,7 @@ std::size_t encode_chunk(std::uint8_t* out, NameView owner, NameView apex, RRTyp
   ChunkWriter writer(data, owner, apex);
   std::uint32_t ttl = records.empty() ? 0 : records.front().ttl;
   for (const auto& r : records) ttl = std::min(ttl, r.ttl);
-  const bool has_targets = type == RRType::NS || type == RRType::MX || type == RRType::SRV;
+  const bool has_targets = !additional_types(type).empty();
   for (const auto& r : records) writer.record(type, ttl, r.rdata, small, small && has_targets);
   const std::size_t record_octets = writer.size();
   for (const auto& r : signatures) writer.record(RRType::RRSIG, r.ttl, r.rdata, false, false);

@@ -129,6 +129,12 @@ class CaseFile {
       settings.chaos.version = value;
     } else if (word[1] == "identity") {
       settings.chaos.identity = value;
+    } else if (word[1] == "minimal-responses") {
+      settings.minimal_responses = value == "yes";
+    } else if (word[1] == "follow-aliases") {
+      settings.follows_aliases = value == "yes";
+    } else if (word[1] == "nsec3-max-iterations") {
+      settings.nsec3_max_iterations = static_cast<std::uint16_t>(std::stoul(value));
     } else {
       throw std::runtime_error("unknown setting " + word[1]);
     }

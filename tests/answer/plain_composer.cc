@@ -292,7 +292,7 @@ class Composer {
     }
     if (found.encloser) no_closer_match(zone, owner, *found.encloser);
     if (question_.type == RRType::ANY || question_.type == RRType::RRSIG) return;
-    addresses(zone, *zone.find(at, question_.type), question_.type, nullptr);
+    addresses(zone, *zone.find(at, question_.type), question_.type, at, owner, nullptr);
   }
 
   // What proves the negative `found` says of `name`: RFC 4035 section 3.1.3, RFC 5155 section 7.2.
@@ -425,7 +425,7 @@ class Composer {
     if (dnssec_ok_ && zone.has(cut, RRType::DS)) put(Section::authority, zone, cut, RRType::DS, cut, true, false);
     no_ds(zone, cut);
     if (out_.rcode == Rcode::SERVFAIL) return;
-    addresses(zone, *zone.find(cut, RRType::NS), RRType::NS, &cut);
+    addresses(zone, *zone.find(cut, RRType::NS), RRType::NS, cut, cut, &cut);
   }
 
   // RFC 2308 section 3: the TTL is the lesser of the SOA's own and its MINIMUM.
@@ -442,25 +442,61 @@ class Composer {
     out_.parts.push_back(std::move(part));
   }
 
-  // Addresses of the names in NS, MX and SRV records. With a cut: glue counts too, and what is below the cut is
-  // required.
-  void addresses(const Zone& zone, const RRset& rrset, RRType type, const Name* cut) {
-    if (type != RRType::NS && type != RRType::MX && type != RRType::SRV) return;
+  // The name in a record that a client will ask for next: RFC 1035, 2782, 9460 section 4.1, 3403 section 4.2.
+  static std::optional<Name> next_name(RRType type, ByteView rdata, const Name& owner) {
+    std::size_t skip = 0;
+    switch (type) {
+      case RRType::NS:
+        break;
+      case RRType::MX:
+        skip = 2;
+        break;
+      case RRType::SRV:
+        skip = 6;
+        break;
+      case RRType::SVCB:
+      case RRType::HTTPS:
+        if (rdata[2] == 0) return load_u16(rdata.data()) == 0 ? std::nullopt : std::optional(owner);
+        skip = 2;
+        break;
+      case RRType::NAPTR: {
+        const std::string flags(rdata.begin() + 5, rdata.begin() + 5 + rdata[4]);
+        if (flags != "a" && flags != "A" && flags != "s" && flags != "S") return std::nullopt;
+        skip = 4;
+        for (int i = 0; i < 3; ++i) skip += rdata[skip] + 1U;
+        break;
+      }
+      default:
+        return std::nullopt;
+    }
+    ByteReader rest(rdata, skip);
+    return Name(NameView::read(rest).value());
+  }
+
+  // What goes along with a record of `at`, answered as `owner`. With a cut: glue counts too, and what is below the cut
+  // is required.
+  void addresses(const Zone& zone, const RRset& rrset, RRType type, const Name& at, const Name& owner,
+                 const Name* cut) {
+    std::vector<RRType> wanted = {RRType::A, RRType::AAAA};
+    if (type == RRType::SVCB || type == RRType::HTTPS) wanted.push_back(type);
+    if (type == RRType::NAPTR) wanted.push_back(RRType::SRV);
     std::set<Name> seen;
     for (const Bytes& rdata : rrset.data) {
-      const std::size_t skip = type == RRType::MX ? 2 : type == RRType::SRV ? 6 : 0;
-      const Name target = NameView::trusted(ByteView(rdata).subspan(skip));
+      const auto next = next_name(type, rdata, owner);
+      if (!next) continue;
+      const Name& target = *next;
       const bool required = cut != nullptr && target.view().is_at_or_below(*cut);
       if (!target.view().is_at_or_below(zone.apex()) || !zone.exists(target)) continue;
       if (seen.size() >= most_addressed && !required) continue;
       bool below_dname = false, cut_off = false;
-      for (const Name& at : path(zone.apex(), target)) {
-        if (at != target && zone.has(at, RRType::DNAME)) below_dname = true;
-        if (at != zone.apex() && zone.has(at, RRType::NS)) cut_off = true;
+      for (const Name& above : path(zone.apex(), target)) {
+        if (above != target && zone.has(above, RRType::DNAME)) below_dname = true;
+        if (above != zone.apex() && zone.has(above, RRType::NS)) cut_off = true;
       }
       if (below_dname || (cut == nullptr && cut_off) || !seen.insert(target).second) continue;
-      for (const RRType address : {RRType::A, RRType::AAAA}) {
-        if (zone.has(target, address)) put(Section::additional, zone, target, address, target, required, false);
+      for (const RRType each : wanted) {
+        if (each == type && target == at) continue;
+        if (zone.has(target, each)) put(Section::additional, zone, target, each, target, required, false);
       }
     }
   }

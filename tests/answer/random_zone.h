@@ -49,10 +49,11 @@ class RandomZones {
   }
 
   Query question() {
-    static constexpr std::array types = {RRType::A,    RRType::AAAA,  RRType::NS,  RRType::CNAME,
-                                         RRType::MX,   RRType::DNAME, RRType::SRV, RRType::TXT,
-                                         RRType::DS,   RRType::SOA,   RRType::ANY, RRType::RRSIG,
-                                         RRType::NSEC, RRType::NSEC3, RRType::PTR, static_cast<RRType>(65280)};
+    static constexpr std::array types = {RRType::A,     RRType::AAAA,  RRType::NS,   RRType::CNAME,
+                                         RRType::MX,    RRType::DNAME, RRType::SRV,  RRType::TXT,
+                                         RRType::DS,    RRType::SOA,   RRType::ANY,  RRType::RRSIG,
+                                         RRType::NSEC,  RRType::NSEC3, RRType::PTR,  static_cast<RRType>(65280),
+                                         RRType::HTTPS, RRType::SVCB,  RRType::NAPTR};
     Query q;
     Name at = pool_[below(pool_.size())];
     for (std::size_t i = below(3); i > 0; --i) at = mutate(at);
@@ -122,7 +123,8 @@ class RandomZones {
   RRType any_type() {
     static constexpr std::array types = {RRType::A,     RRType::A,     RRType::AAAA,  RRType::NS,    RRType::NS,
                                          RRType::CNAME, RRType::CNAME, RRType::DNAME, RRType::MX,    RRType::SRV,
-                                         RRType::TXT,   RRType::DS,    RRType::NSEC,  RRType::NSEC3, RRType::PTR};
+                                         RRType::TXT,   RRType::DS,    RRType::NSEC,  RRType::NSEC3, RRType::PTR,
+                                         RRType::HTTPS, RRType::SVCB,  RRType::NAPTR};
     return types[below(types.size())];
   }
   std::uint32_t ttl() { return static_cast<std::uint32_t>(60 * (1 + below(3))); }
@@ -154,6 +156,22 @@ class RandomZones {
         octets(6);
         put_name(target());
         break;
+      case RRType::SVCB:
+      case RRType::HTTPS:
+        append_u16(out, static_cast<std::uint16_t>(below(2)));
+        put_name(once_in(3) ? Name() : target());
+        break;
+      case RRType::NAPTR: {
+        octets(4);
+        static constexpr std::array flags = {"a", "S", "u", ""};
+        for (const std::string_view text :
+             {std::string_view(flags[below(4)]), std::string_view("x"), std::string_view()}) {
+          out.push_back(static_cast<std::uint8_t>(text.size()));
+          append(out, view_of(text));
+        }
+        put_name(target());
+        break;
+      }
       case RRType::TXT: {
         const std::size_t size = below(256);
         out.push_back(static_cast<std::uint8_t>(size));

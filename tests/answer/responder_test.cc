@@ -21,6 +21,7 @@ std::string zone_text(const std::vector<Record>& records) {
 class Differential {
  public:
   explicit Differential(std::uint64_t seed) : random_(seed) {
+    server_.environment.mutable_settings().follows_aliases = true;  // as the plain composer does
     server_.environment.give_identity();
     add("example.", 14);
     add("other.", 8);
