@@ -1,5 +1,6 @@
 #include "xfr/ixfr_writer.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -59,6 +60,12 @@ std::uint64_t octets_of(std::span<const std::shared_ptr<const ZoneDelta>> differ
   return octets;
 }
 
+/// Octets of this version alone, not of the memory that it shares with others and that has grown for larger ones.
+std::uint64_t own_octets(const Zone& zone) {
+  const std::uint64_t free = zone.shared() != nullptr ? zone.shared()->arena().free() : 0;
+  return zone.memory_size() - std::min(free, zone.memory_size());
+}
+
 }  // namespace
 
 Differences choose_differences(const Zone& zone, const ZoneHistory* history, Serial theirs,
@@ -75,7 +82,7 @@ Differences choose_differences(const Zone& zone, const ZoneHistory* history, Ser
     }
   }
   // In both forms a record takes about as much.
-  if (octets > zone.memory_size()) return {};
+  if (octets > own_octets(zone)) return {};
   return chosen;
 }
 

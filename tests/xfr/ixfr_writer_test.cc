@@ -9,6 +9,7 @@
 
 #include "xfr/ixfr_reader.h"
 #include "xfr/transfer_fixture.h"
+#include "zone/apply.h"
 #include "zone/builder.h"
 
 namespace understudy {
@@ -322,6 +323,26 @@ TEST(ChooseDifferences, NoneThatTakeMoreThanTheZone) {
   const ZoneHistory history({delta_of(records_of({soa(1)}), many)});
   EXPECT_TRUE(choose_differences(*zone_of(2, 20), &history, Serial{1}, 0).empty());
   EXPECT_EQ(choose_differences(*zone_of(2, 400), &history, Serial{1}, 0).size(), 1U);
+}
+
+TEST(ChooseDifferences, NoneThatTakeMoreThanAZoneThatHasShrunk) {
+  std::shared_ptr<const Zone> zone = zone_of(1, 4001);
+  std::vector<DeltaPtr> deltas;
+  int left = 4001;
+  for (const int fewer : {1, 1000, 1000, 900, 600, 300}) {  // never most of it at once, so it stays in its memory
+    const std::uint32_t serial = zone->serial().value;
+    std::vector<Record> before = records_of({soa(serial)});
+    for (int i = left - fewer; i < left; ++i) {
+      before.push_back(record("h" + std::to_string(i) + ".example. 60 IN A 192.0.2.1"));
+    }
+    deltas.push_back(delta_of(before, records_of({soa(serial + 1)})));
+    left -= fewer;
+    zone = apply_deltas(zone, {&deltas.back(), 1}).value();
+  }
+  ASSERT_NE(zone->shared(), nullptr);
+  const ZoneHistory history(deltas);
+  EXPECT_TRUE(choose_differences(*zone, &history, Serial{2}, 0).empty()) << "3,800 records for a zone of 200";
+  EXPECT_EQ(choose_differences(*zone, &history, Serial{zone->serial().value - 1}, 0).size(), 1U);
 }
 
 TEST(ChooseDifferences, SeveralAreMadeOneWhereThatIsShorter) {
