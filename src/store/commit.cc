@@ -226,11 +226,7 @@ class CommitWriter {
   }
 
   ByteView sealed(const std::string& key, ByteView block) {
-    sealed_.assign(block.begin(), block.end());
-    seal(key, sealed_);
-    head_.digest = crc32c(head_.digest, ByteView(sealed_).last(4));
-    head_.stored += sealed_.size();
-    ++head_.blocks;
+    seal_block(head_, key, block, sealed_);
     return sealed_;
   }
 
@@ -314,6 +310,14 @@ void ZoneStore::State::drop_large(std::uint64_t version) {
   if (!status.ok()) {
     log_warning("{}: the blocks of a replaced version are deleted at the next start: {}", directory, status.ToString());
   }
+}
+
+void seal_block(VersionHead& head, const std::string& key, ByteView block, Bytes& out) {
+  out.assign(block.begin(), block.end());
+  seal(key, out);
+  head.digest = crc32c(head.digest, ByteView(out).last(4));
+  head.stored += out.size();
+  ++head.blocks;
 }
 
 bool wants_whole_version(const VersionHead& head) {

@@ -12,6 +12,7 @@ namespace understudy {
 namespace {
 
 constexpr std::size_t checksum_size = 4;
+constexpr std::uint64_t most_trimmed = 4096;  // deltas at once
 
 std::uint32_t put_delta(const VersionHead& head, const ZoneDelta& delta, const PutValue& put) {
   ByteView rest = delta.wire();
@@ -134,7 +135,9 @@ void trim_history(const Database& database, VersionHead& head, std::uint64_t unt
                           [&](std::string_view key, std::string_view value) {
                             const auto [number, part] = place_of_delta_key(key);
                             if (part == 0) {
-                              if (number >= until || !exceeds_limits(head)) return false;
+                              if (number >= until || number - begin >= most_trimmed || !exceeds_limits(head)) {
+                                return false;
+                              }
                               const auto content = unseal(key, value);
                               ByteReader in(content.value_or(ByteView()));
                               const auto header = decode_delta_header(in);
@@ -146,7 +149,8 @@ void trim_history(const Database& database, VersionHead& head, std::uint64_t unt
                             batch.Delete(std::string(key));
                             return true;
                           });
-  if (status.ok() && readable && (head.first == until || !exceeds_limits(head))) return;
+  const bool is_enough = head.first == until || head.first - begin >= most_trimmed || !exceeds_limits(head);
+  if (status.ok() && readable && is_enough) return;
   // What is damaged cannot be counted; history that ends there is of no use to anyone.
   delete_range(head, begin, until, batch);
   head.first = until;

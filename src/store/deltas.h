@@ -37,8 +37,8 @@ struct StoredDeltas {
 /// Reads all deltas of a zone. Errc::corrupt if one of the chain is not there as it was written, storage.
 Result<StoredDeltas> read_deltas(const Database& database, const VersionHead& head);
 
-/// Deletes deltas of the history from the oldest on until the head's limits are kept, but none from number `until` on,
-/// which have `octets_behind` octets as history.
+/// Deletes deltas of the history from the oldest on until the head's limits are kept, or so many that it takes some
+/// milliseconds: the next commit goes on. None from number `until` on, which have `octets_behind` octets as history.
 void trim_history(const Database& database, VersionHead& head, std::uint64_t until, std::uint64_t octets_behind,
                   rocksdb::WriteBatch& batch);
 /// Deletes all deltas of a zone.

@@ -103,7 +103,7 @@ class Audit {
       lose(promise.value_or(Promise{zone, 0, 0, false}), head.error().detail);
       return;
     }
-    highest_version = std::max(highest_version, head->version);
+    highest_version = std::max({highest_version, head->version, head->base});
     if (!promise || promise->version < head->version) ledger_is_behind = true;
     if (!promise || promise->version <= head->version) {
       if (head->large) live_large.push_back(head->base);

@@ -83,6 +83,9 @@ struct ZoneStore::State {
   void commit_all(std::span<const Commit> commits, std::span<Result<void>> outcomes);
   Result<void> save_timers(NameView zone, const ZoneTimers& timers, bool durable);
   Result<void> remove(NameView zone);
+  // rewrite.cc; likewise.
+  Result<void> write_aside(ZoneRewrite& rewrite);
+  Result<void> switch_to(ZoneRewrite& rewrite);
   /// Notes promises in the ledger. That this fails is logged, not reported.
   void promise(std::span<const Promise> promises, bool sync);
   /// Deletes the blocks of a large version that no head names.
@@ -122,6 +125,18 @@ struct ZoneStore::State {
   Result<void> finish_interrupted_refill() const;
   [[nodiscard]] std::string path(const char* file) const { return directory + "/" + file; }
 };
+
+/// A base that is written beside the one that a zone has.
+struct ZoneRewrite {
+  std::shared_ptr<const Zone> version;  // null once it is written
+  VersionHead before;                   // the zone's when that version was its newest
+  VersionHead base;                     // what describes the new base; the rest is of no meaning
+  std::int64_t opened_at = 0;           // State::reopened_at then: what nothing refers to goes when the database is
+  bool is_there = false;
+};
+
+/// Puts a block of a base with its checksum into `out` and counts it in the head.
+void seal_block(VersionHead& head, const std::string& key, ByteView block, Bytes& out);
 
 /// The chain of deltas has become too long.
 bool wants_whole_version(const VersionHead& head);

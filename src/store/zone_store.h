@@ -63,6 +63,9 @@ struct LoadedZone {
   ZoneHistory::Ptr history;  // what led to the version, as far as it is kept; never null
 };
 
+/// The newest version of a zone that is written whole beside what is stored (begin_rewrite).
+struct ZoneRewrite;
+
 /// A small value that another part of the server keeps (zones added at run time, the state of catalogs).
 struct Fact {
   std::string key;
@@ -99,9 +102,20 @@ class ZoneStore {
   /// The same for many zones (each at most once) with one sync for all small ones and all that come as deltas. One
   /// outcome each, in order.
   std::vector<Result<void>> commit_all(std::span<const Commit> commits);
-  /// The zone's chain has grown so long that its next version should be written whole, at a quiet moment: it takes room
-  /// and time to load. Nothing else depends on that.
+  /// The zone's chain has grown so long that it should be written whole, with its next version or beside it: it takes
+  /// room and time to load. Nothing else depends on that.
   bool wants_whole(NameView zone) const;
+  /// In three steps, so that the long one holds up no commit of the zone. This one is quick: `version` must be what was
+  /// committed last; null if it is not. A zone has one rewrite at a time.
+  std::shared_ptr<ZoneRewrite> begin_rewrite(const std::shared_ptr<const Zone>& version) const;
+  /// Writes it. The zone may be committed meanwhile. Errc::storage_full, storage.
+  Result<void> write_aside(ZoneRewrite& rewrite);
+  /// Makes it what later deltas are applied to. Quick, and like a commit it must not overlap with calls for the zone.
+  /// Afterwards a crash cannot undo it, and one before leaves what was. Errc::cancelled if the zone was written whole
+  /// or removed meanwhile, or the database reopened; storage_full, storage.
+  Result<void> switch_to(ZoneRewrite& rewrite);
+  /// The zone does without. May overlap with everything.
+  void give_up(ZoneRewrite& rewrite);
   /// Replaces the timers of a stored zone alone. `durable` waits for the disk (expiry, confirmations at the primary);
   /// otherwise the operating system has it, which a crash of this process survives. Errc::not_found, storage_full,
   /// storage.

@@ -13,6 +13,8 @@ namespace {
 // Above this a version is not worth waiting for: it is committed on its own.
 constexpr std::uint64_t large_version = std::uint64_t{4} << 20;
 constexpr std::size_t max_batch = 256;
+// Above this a version is written whole beside its zone's commits, which would wait for it otherwise.
+constexpr std::uint64_t written_at_once = std::uint64_t{512} << 10;
 
 Result<std::shared_ptr<const Zone>> make_version(CommitTask& task) {
   if (!task.deltas.empty()) return apply_deltas(task.base, task.deltas, task.max_octets, &task.report);
@@ -89,7 +91,12 @@ void make_durable(ZoneStore& store, const Clock& clock, std::span<CommitTask> ta
   std::vector<Result<void>> outcomes = store.commit_all(commits);
   for (std::size_t i = 0; i < order.size(); ++i) {
     order[i]->result = std::move(outcomes[i]);
-    if (order[i]->result) order[i]->wants_whole = store.wants_whole(order[i]->version->apex());
+    if (!order[i]->result || !store.wants_whole(order[i]->version->apex())) continue;
+    if (order[i]->version->memory_size() > written_at_once) {
+      order[i]->rewrite = store.begin_rewrite(order[i]->version);
+    } else {
+      order[i]->wants_whole = true;
+    }
   }
 }
 

@@ -50,7 +50,9 @@ struct CommitTask {
   Result<void> result;
   std::shared_ptr<const Zone> version;
   ZoneBuilder::Report report;
-  bool wants_whole = false;  // the store has many deltas to read at a start: write the next version whole
+  // The store has many deltas to read at a start: one of the two.
+  bool wants_whole = false;              // write the next version whole
+  std::shared_ptr<ZoneRewrite> rewrite;  // a large version, to be written beside what comes next
 };
 
 /// One list for all tasks; a task that fails at one step takes no part in the next.

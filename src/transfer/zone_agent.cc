@@ -87,11 +87,13 @@ bool ZoneAgent::leave_notify(const IpAddress& from, std::optional<Serial> serial
   ++core_.board.counters.notifies_received;
   const bool first = !std::exchange(facts_.notify_waits, true);
   // Of several, the newest serial counts; one without a serial means that there may be something newer still.
-  if (first || !serial || (facts_.notify_serial && serial->is_newer_than(*facts_.notify_serial))) {
+  const bool says_more =
+      !serial ? facts_.notify_serial.has_value() : facts_.notify_serial && serial->is_newer_than(*facts_.notify_serial);
+  if (first || !serial || says_more) {
     facts_.notify_serial = serial;
     facts_.notify_from = from;
   }
-  return first;
+  return first || says_more;
 }
 
 void ZoneAgent::change_state(ZoneState state) {

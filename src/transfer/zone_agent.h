@@ -48,7 +48,8 @@ class ZoneAgent final : public TimerEntry,
   [[nodiscard]] std::shared_ptr<const Zone> version() const;
   /// What led to that version.
   [[nodiscard]] ZoneHistory::Ptr history() const;
-  /// Leaves a NOTIFY for the agent. True if take_notify() must now be called on the transfer thread.
+  /// Leaves a NOTIFY for the agent. True if take_notify() must now be called on the transfer thread: not if it says no
+  /// more than one that is still there.
   bool leave_notify(const IpAddress& from, std::optional<Serial> serial);
 
   // Before adopt(), on a job thread, one of:
@@ -125,6 +126,9 @@ class ZoneAgent final : public TimerEntry,
   void commit_failed(const WorkPtr& work, const CommitTask& task);
   void committed(const WorkPtr& work, CommitTask& task);
   void note_attempt(const Attempt& attempt, const Error* error) const;
+  void start_rewrite(std::shared_ptr<ZoneRewrite> rewrite);
+  void rewrite_is_written(const std::shared_ptr<ZoneRewrite>& rewrite, const Result<void>& outcome);
+  void rewrite_is_over(const Result<void>& outcome);
 
   // zone_file_work.cc
   void read_file(const WorkPtr& work);
@@ -142,6 +146,8 @@ class ZoneAgent final : public TimerEntry,
   /// Goes on with what came meanwhile, or rests.
   void after_work();
   bool wants_check_for_notify();
+  [[nodiscard]] bool is_newer_than_held(std::optional<Serial> serial) const US_REQUIRES(core_.board.mutex);
+  void note_idle_check(const Work& work);
   void drop_answered_notify();
   void stop_work();
   [[nodiscard]] std::optional<double> stale_until() const;
@@ -190,9 +196,16 @@ class ZoneAgent final : public TimerEntry,
   ZoneHistory::Ptr history_ = std::make_shared<const ZoneHistory>();  // of the version that is held
   bool failed_before_ = false;                                        // some check has failed
   bool write_whole_ = false;                                          // with the next commit
+  bool rewriting_ = false;                                            // beside the commits
+  double no_rewrite_until_ = 0;                                       // monotonic seconds: the last one failed
   std::optional<double> notify_due_;  // a NOTIFY that waits because too many came for nothing
-  double idle_checks_since_ = 0;      // monotonic seconds
-  unsigned idle_checks_ = 0;          // because of a NOTIFY, that found nothing, since then
+  /// Checks because of NOTIFYs, that found nothing.
+  struct IdleChecks {
+    double since = 0;  // monotonic seconds
+    unsigned count = 0;
+  };
+  IdleChecks idle_checks_;        // they named what we have, or no serial
+  IdleChecks idle_newer_checks_;  // they named something newer; counted apart, so that the others delay none of these
 
   struct Facts {
     ZoneState state = ZoneState::loading;

@@ -354,6 +354,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   history_ = task.history;
   origin_ = attempt.peer.address.text();
   write_whole_ = task.wants_whole;
+  if (task.rewrite && !rewriting_ && core_.now().mono >= no_rewrite_until_) start_rewrite(std::move(task.rewrite));
   lost_serial_.reset();
   behind_.clear();
   behind_since_.reset();
@@ -384,6 +385,45 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   finish(work, {{},
                 fmt::format("serial {} -> {} from {}, {} records", before, task.version->serial().value,
                             attempt.peer.name, records)});
+}
+
+// The whole version, written beside the commits of what comes next.
+
+void ZoneAgent::start_rewrite(std::shared_ptr<ZoneRewrite> rewrite) {
+  rewriting_ = true;
+  auto outcome = std::make_shared<Result<void>>(fail(Errc::storage, "out of memory"));
+  core_.run_job(
+      core_.loads, JobPool::Urgency::can_wait,
+      [this, self = shared_from_this(), rewrite, outcome] { *outcome = core_.store.write_aside(*rewrite); },
+      [this, self = shared_from_this(), rewrite, outcome] { rewrite_is_written(rewrite, *outcome); });
+}
+
+void ZoneAgent::rewrite_is_written(const std::shared_ptr<ZoneRewrite>& rewrite, const Result<void>& outcome) {
+  if (!outcome || retired_ || core_.stopping) {
+    // What is on the disk already is of no use; the next start would find that out.
+    core_.loads.post([&store = core_.store, rewrite] { store.give_up(*rewrite); });
+    rewrite_is_over(outcome);
+    return;
+  }
+  when_store_is_free([this, rewrite] {
+    auto switched = std::make_shared<Result<void>>(fail(Errc::storage, "out of memory"));
+    core_.run_job(
+        core_.writes, JobPool::Urgency::urgent,
+        [this, self = shared_from_this(), rewrite, switched] { *switched = core_.store.switch_to(*rewrite); },
+        [this, self = shared_from_this(), switched] {
+          rewrite_is_over(*switched);
+          store_is_free();
+        });
+  });
+}
+
+/// A later commit says whether it is still wanted.
+void ZoneAgent::rewrite_is_over(const Result<void>& outcome) {
+  rewriting_ = false;
+  if (outcome || outcome.error().code == Errc::cancelled || core_.stopping) return;
+  no_rewrite_until_ = core_.now().mono + pause_after_failure;
+  log_warning("zone {}: it could not be written whole, and is read from more and more differences at a start: {}; {}",
+              name().text(), outcome.error().text(), advice_text(outcome.error().code));
 }
 
 }  // namespace understudy

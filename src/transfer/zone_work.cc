@@ -19,7 +19,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr double recently = 10;  // seconds
-// Checks a second and zone that NOTIFYs may cause for nothing.
+// Checks a second and zone that NOTIFYs of each kind may cause for nothing.
 constexpr unsigned max_idle_checks = 5;
 
 Lanes::Priority priority_of(bool urgent) {
@@ -33,24 +33,32 @@ Lanes::Priority priority_of(bool urgent) {
 /// RFC 1996 section 4.4: NOTIFYs that came during a check lead to one more, unless that check found what they tell of.
 void ZoneAgent::drop_answered_notify() {
   Lock lock(core_.board.mutex);
-  if (!facts_.notify_waits || !facts_.notify_serial || !facts_.version) return;
-  if (!facts_.notify_serial->is_newer_than(facts_.version->serial())) facts_.notify_waits = false;
+  if (facts_.notify_serial && facts_.version && !is_newer_than_held(facts_.notify_serial)) facts_.notify_waits = false;
+}
+
+bool ZoneAgent::is_newer_than_held(std::optional<Serial> serial) const {
+  return serial && facts_.version && serial->is_newer_than(facts_.version->serial());
 }
 
 /// Somebody who announces what is not there must not keep us asking.
 bool ZoneAgent::wants_check_for_notify() {
+  IdleChecks* checks = &idle_checks_;
   {
     Lock lock(core_.board.mutex);
     if (!facts_.notify_waits) return false;
+    if (is_newer_than_held(facts_.notify_serial)) checks = &idle_newer_checks_;
   }
   const double now = core_.now().mono;
-  if (now - idle_checks_since_ >= 1) {
-    idle_checks_since_ = now;
-    idle_checks_ = 0;
-  }
-  if (idle_checks_ < max_idle_checks) return true;
-  notify_due_ = idle_checks_since_ + 1;
+  if (now - checks->since >= 1) *checks = {.since = now};
+  if (checks->count < max_idle_checks) return true;
+  notify_due_ = checks->since + 1;
   return false;
+}
+
+void ZoneAgent::note_idle_check(const Work& work) {
+  if (!work.notified_by) return;
+  Lock lock(core_.board.mutex);
+  ++(is_newer_than_held(work.notified_serial) ? idle_newer_checks_ : idle_checks_).count;
 }
 
 void ZoneAgent::after_work() {
@@ -402,7 +410,7 @@ void ZoneAgent::finish_current(const WorkPtr& work) {
     log_info("zone {}: serial {} is confirmed by {}: answered again", name().text(), held->serial().value,
              attempt.peer.name);
   }
-  if (work->notified_by) ++idle_checks_;
+  note_idle_check(*work);
   {
     Lock lock(core_.board.mutex);
     facts_.source = attempt.peer.name;
@@ -427,7 +435,7 @@ void ZoneAgent::finish_failed(const WorkPtr& work) {
     finish(work, {fail(Errc::cancelled, name().text()), ""});
     return;
   }
-  if (work->notified_by) ++idle_checks_;
+  note_idle_check(*work);
   failed_before_ = true;
   if (!is_local()) {
     // That one primary has our serial counts, though another one has something newer that could not be taken.

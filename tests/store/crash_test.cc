@@ -152,14 +152,28 @@ void change(ChangingZone& zone, Commit& commit) {
     Commit past;
     while (loaded && zones[which].serial() != loaded->version->serial().value) change(zones[which], past);
   }
-  for (;;) {
-    const std::uint32_t which = random.below(4) == 0 ? 0 : 1;
+  const auto commit_next = [&](std::uint32_t which) {
     Commit commit{.whole = random.below(8) == 0, .keep = {.versions = 5}};
     for (std::uint32_t n = random.below(3); n < 3; ++n) change(zones[which], commit);
     commit.version = zones[which].version();
     if (!(*store)->commit(commit)) ::_exit(4);
     const Acknowledgement done{which, zones[which].serial(), 0};
     if (::write(pipe, &done, sizeof done) != sizeof done) ::_exit(5);
+  };
+  for (;;) {
+    const std::uint32_t which = random.below(4) == 0 ? 0 : 1;
+    commit_next(which);
+    // Now and then it is written whole beside the next commits.
+    const auto rewrite = random.below(4) == 0 ? (*store)->begin_rewrite(zones[which].version()) : nullptr;
+    if (!rewrite) continue;
+    {
+      const std::jthread aside([&] {
+        if (!(*store)->write_aside(*rewrite)) ::_exit(8);
+      });
+      commit_next(which);
+      commit_next(1 - which);
+    }
+    if (const auto done = (*store)->switch_to(*rewrite); !done && done.error().code != Errc::cancelled) ::_exit(9);
   }
 }
 

@@ -225,6 +225,119 @@ TEST(StoreDeltas, AChainThatGrowsLongIsSaid) {
   expect_same_records(store->load(name("example."))->version, whole.version);
 }
 
+/// A zone whose chain has grown long.
+void commit_until_long(ZoneStore& store, ChangingZone& zone, std::vector<DeltaPtr>& all) {
+  ASSERT_TRUE(store.commit(*zone.version(), {}, "x"));
+  while (!store.wants_whole(zone.apex())) {
+    const Commit commit = zone.next_commit(1, {}, false, 3000);
+    ASSERT_TRUE(store.commit(commit));
+    append_to(all, commit);
+  }
+}
+
+TEST(StoreDeltas, AZoneGoesOnWhileItIsWrittenWholeBesideThat) {
+  for (const bool is_large : {false, true}) {
+    SCOPED_TRACE(is_large);
+    TemporaryDirectory directory;
+    ChangingZone zone("example.");
+    zone.with_hosts(1000).with_weights(is_large ? 12 : 0);
+    std::vector<DeltaPtr> since;
+    {
+      const auto store = open_store(directory.path());
+      std::vector<DeltaPtr> all;
+      ASSERT_NO_FATAL_FAILURE(commit_until_long(*store, zone, all));
+      const auto rewrite = store->begin_rewrite(zone.version());
+      ASSERT_NE(rewrite, nullptr);
+      const auto go_on = [&](int commits) {
+        for (int i = 0; i < commits; ++i) {
+          const Commit commit = zone.next_commit();
+          ASSERT_TRUE(store->commit(commit));
+          append_to(all, commit);
+          append_to(since, commit);
+        }
+      };
+      go_on(5);
+      ASSERT_TRUE(store->write_aside(*rewrite));
+      expect_same_records(store->load(zone.apex())->version, zone.version());
+      go_on(5);
+      ASSERT_TRUE(store->switch_to(*rewrite));
+      EXPECT_FALSE(store->wants_whole(zone.apex()));
+      expect_loads(*store, zone.version(), newest(all, 10));
+      go_on(5);
+      expect_loads(*store, zone.version(), newest(all, 10));
+    }
+    const Keys keys = keys_in(directory.path(), "example.");
+    EXPECT_EQ(keys.head.end - keys.head.chain, 15U) << "those since it was begun";
+    EXPECT_TRUE(keys.head.large);
+    EXPECT_EQ(keys.count.count(block_prefix), 0U) << "the old base is gone";
+    EXPECT_EQ(keys.count.at(delta_prefix), 15U) << "and so is what is no history any more";
+    const auto store = open_store(directory.path());
+    expect_same_records(store->load(zone.apex())->version, zone.version());
+    EXPECT_TRUE(store->load(zone.apex())->history->since(Serial{zone.serial() - 10}).size() == 10);
+  }
+}
+
+TEST(StoreDeltas, ARewriteThatIsNotFinishedLeavesNothing) {
+  TemporaryDirectory directory;
+  ChangingZone zone("example.");
+  zone.with_hosts(1000).with_weights(12);
+  const auto large_files = [&] {
+    std::unique_ptr<Database> database;
+    EXPECT_TRUE(
+        Database::open(directory.path() + "/zones", Database::Mode::read_only, rocksdb::Env::Default(), database).ok());
+    return database->large_versions().size();
+  };
+  std::vector<DeltaPtr> all;
+  {
+    const auto store = open_store(directory.path());
+    ASSERT_NO_FATAL_FAILURE(commit_until_long(*store, zone, all));
+    EXPECT_EQ(store->begin_rewrite(ChangingZone("example.", 1, 77).version()), nullptr) << "not what is stored";
+    // Given up.
+    const auto first = store->begin_rewrite(zone.version());
+    ASSERT_TRUE(store->write_aside(*first));
+    store->give_up(*first);
+    // Overtaken by a version that is written whole, and by the end of the zone.
+    const auto second = store->begin_rewrite(zone.version());
+    ASSERT_TRUE(store->write_aside(*second));
+    const Commit whole = zone.next_commit(1, {}, true);
+    ASSERT_TRUE(store->commit(whole));
+    EXPECT_EQ(store->switch_to(*second).error().code, Errc::cancelled);
+    expect_same_records(store->load(zone.apex())->version, zone.version());
+    ASSERT_TRUE(store->commit(zone.next_commit()));
+    const auto third = store->begin_rewrite(zone.version());
+    ASSERT_TRUE(store->write_aside(*third));
+    ASSERT_TRUE(store->remove(zone.apex()));
+    EXPECT_EQ(store->switch_to(*third).error().code, Errc::cancelled);
+    EXPECT_EQ(store->load(zone.apex()).error().code, Errc::not_found);
+    ASSERT_TRUE(store->commit(*zone.version(), {}, "x"));
+    ASSERT_TRUE(store->commit(zone.next_commit()));
+  }
+  EXPECT_EQ(large_files(), 1U);
+  {
+    // The server ends in the middle: what was written is gone after the next start, and its number is not used again
+    // for something else as long as it is there.
+    const auto store = open_store(directory.path());
+    const auto rewrite = store->begin_rewrite(zone.version());
+    ASSERT_TRUE(store->write_aside(*rewrite));
+  }
+  EXPECT_EQ(large_files(), 2U);
+  {
+    const auto store = open_store(directory.path());
+    expect_same_records(store->load(zone.apex())->version, zone.version());
+    const auto rewrite = store->begin_rewrite(zone.version());
+    ASSERT_TRUE(store->write_aside(*rewrite));
+    ASSERT_TRUE(store->switch_to(*rewrite));
+  }
+  EXPECT_EQ(large_files(), 1U);
+  const auto store = open_store(directory.path());
+  expect_same_records(store->load(zone.apex())->version, zone.version());
+  ChangingZone other("other.");
+  other.with_weights(12);
+  ASSERT_TRUE(store->commit(*other.version(), {}, "x"));
+  expect_same_records(store->load(zone.apex())->version, zone.version());
+  expect_same_records(store->load(other.apex())->version, other.version());
+}
+
 TEST(StoreDeltas, TenThousandCommits) {
   TemporaryDirectory directory;
   ChangingZone zone("example.");

@@ -80,6 +80,55 @@ TEST_F(Differences, ManyAtOnceAndAfterARestart) {
   EXPECT_EQ(primary.transfers, 1) << "the primary that it is from is known after a start too";
 }
 
+TEST_F(Differences, NotifiesThatFindNothingDelayNoneOfSomethingNewer) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::differences);
+  const int probes = primary.udp_probes;
+  primary.lie_in_probe = 1;
+  for (int i = 0; i < 8; ++i) {
+    notify(1);
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_LE(primary.udp_probes, probes + 5) << "they are bounded";
+  const auto began = std::chrono::steady_clock::now();
+  notify(2);
+  ASSERT_TRUE(waits_for(2));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 400ms) << "but the newer one does not wait for the next second";
+}
+
+/// Texts of 480 octets, of which the serial changes some.
+std::string many_texts(std::uint32_t serial) {
+  std::string out;
+  for (std::uint32_t i = 0; i < 1200; ++i) {
+    const std::string text(240, static_cast<char>('a' + (i % 60 == serial % 60 ? serial : i) % 26));
+    out += fmt::format("t{} TXT \"{}\" \"{}\"\n", i, text, text);
+  }
+  return out;
+}
+
+TEST_F(Differences, ALongChainIsWrittenWholeBesideWhatComesNext) {
+  ScriptedPrimary primary;
+  primary.ixfr = Ixfr::differences;
+  primary.serve({.serial = 1, .extra = many_texts(1)});
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  const Name name = *Name::parse("example.");
+  for (std::uint32_t serial = 2; serial < 26; ++serial) {
+    primary.serve({.serial = serial, .extra = many_texts(serial)});
+    notify(serial);
+    ASSERT_TRUE(waits_for(serial));
+    // Without another commit.
+    ASSERT_TRUE(eventually([&] { return !store_->wants_whole(name); })) << "serial " << serial;
+  }
+  EXPECT_EQ(engine_->counters().transfers_by_differences, 24U);
+  stop();
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  EXPECT_EQ(served(), 25U);
+  expect_content({.serial = 25, .extra = many_texts(25)});
+}
+
 TEST_F(Differences, WholeZoneAsTheAnswer) {
   ScriptedPrimary primary;
   hold_first(primary, Ixfr::whole);
