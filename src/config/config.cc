@@ -29,7 +29,7 @@ bool operator==(const CatalogConfig& a, const CatalogConfig& b) {
   const auto same = [](const auto& x, const auto& y) { return *x == *y; };
   return a.zone == b.zone && a.template_name == b.template_name && a.groups == b.groups &&
          a.purge_after == b.purge_after && a.brake_percent == b.brake_percent && a.brake_count == b.brake_count &&
-         same(a.policy, b.policy) && same(a.members, b.members) &&
+         a.max_members == b.max_members && same(a.policy, b.policy) && same(a.members, b.members) &&
          std::ranges::equal(a.group_members, b.group_members, [&](const auto& x, const auto& y) {
            return x.first == y.first && same(x.second, y.second);
          });

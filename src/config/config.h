@@ -167,6 +167,7 @@ struct CatalogConfig {
   std::chrono::seconds purge_after{7 * 24 * 3'600};
   unsigned brake_percent = 10;  // an update that removes more than this share of the members ...
   unsigned brake_count = 10;    // ... and at least this many is held; 100 %: none is
+  std::uint64_t max_members = 2'000'000;
 
   std::shared_ptr<const ZonePolicy> members;                                            // what `template_name` says
   std::map<std::string, std::shared_ptr<const ZonePolicy>, std::less<>> group_members;  // the same for each group

@@ -485,6 +485,13 @@ constexpr std::array catalog_options = {
            .unit = "zones",
            .min = 1,
            .max = 1'000'000'000},
+    Option{.key = "max-members",
+           .type = ValueType::number,
+           .help = "Member zones; a version of the catalog with more is refused, and the last one stays in force.",
+           .binding = bind<&CatalogConfig::max_members>,
+           .unit = "zones",
+           .min = 1,
+           .max = 100'000'000},
 };
 
 constexpr std::array unsupported_things = {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -89,6 +90,10 @@ CatalogSettings catalog_settings(const CatalogConfig& from) {
   out.rule.catalog = from.zone;
   out.rule.brake = {.percent = from.brake_percent, .at_least = from.brake_count};
   out.rule.purge_after = from.purge_after.count();
+  // A member takes some hundred octets; a name and a label of 255 octets each are rare.
+  constexpr std::uint64_t usual_octets = 512;
+  out.limits.max_members = from.max_members;
+  out.limits.max_octets = std::max(out.limits.max_octets, from.max_members * usual_octets);
   out.templates.default_template = from.template_name;
   out.templates.group_templates = from.groups;
   return out;

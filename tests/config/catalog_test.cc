@@ -75,11 +75,14 @@ TEST(Catalogs, KeepTheOrderOfTheFile) {
 TEST(Catalogs, TheBrakeCanBeSet) {
   const auto catalog =
       parsed(head +
-             "catalogs: [{zone: c., primaries: [192.0.2.1], brake-percent: off, brake-count: 3, purge-after: 0s}]")
+             "catalogs: [{zone: c., primaries: [192.0.2.1], brake-percent: off, brake-count: 3, purge-after: 0s, "
+             "max-members: 10000000}]")
           ->catalogs.at(0);
   EXPECT_EQ(catalog.brake_percent, 100U);
   EXPECT_EQ(catalog.brake_count, 3U);
   EXPECT_EQ(catalog.purge_after.count(), 0);
+  EXPECT_EQ(catalog.max_members, 10'000'000U);
+  EXPECT_EQ(CatalogConfig{}.max_members, 2'000'000U);
 }
 
 TEST(Catalogs, MistakesAreNamed) {
