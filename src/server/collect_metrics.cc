@@ -159,14 +159,15 @@ double resident_octets() {
 }  // namespace
 
 Families collect_metrics(const Workers::Totals& totals, const TransferEngine& engine,
-                         std::span<const CatalogStatus> catalogs, double start_seconds, bool zone_metrics) {
+                         std::span<const CatalogStatus> catalogs, double start_seconds, bool zone_metrics,
+                         bool all_known) {
   Families out;
   add_answers(out, totals);
   add_sockets(out, totals);
   add_transfers(out, engine.counters());
   add_catalogs(out, catalogs);
   if (zone_metrics) add_zones(out, engine);
-  add(out, declared_metric("understudy_ready"), engine.all_loaded() ? 1 : 0);
+  add(out, declared_metric("understudy_ready"), engine.all_loaded() && all_known ? 1 : 0);
   add(out, declared_metric("understudy_start_time_seconds"), start_seconds);
   add(out, declared_metric("understudy_resident_memory_bytes"), resident_octets());
   return out;

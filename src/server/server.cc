@@ -179,8 +179,12 @@ Result<void> Server::State::open_store() {
   engine->set_events(
       {.published = [m = members.get()](const std::shared_ptr<const Zone>& version) { m->published(version); },
        .expired = [m = members.get()](NameView zone) { m->expired(zone); },
-       .zones_changed = [p = publisher.get()](std::span<const ZoneSettings> set, std::span<const Name> removed,
-                                              bool all) { p->zones_changed(set, removed, all); }});
+       // As long as not all zones are known, a catalog of ours would take from others what they rightly have.
+       .zones_changed =
+           [p = publisher.get(), m = members.get()](std::span<const ZoneSettings> set, std::span<const Name> removed,
+                                                    bool all) {
+             if (m->unread().empty()) p->zones_changed(set, removed, all);
+           }});
   environment = std::make_unique<LiveEnvironment>(*engine, clock, answer_settings(*config));
   return {};
 }
@@ -228,13 +232,8 @@ void Server::State::begin() {
   workers->start();
 }
 
-// Where the stored ones cannot be read, the configured ones are served all the same.
 void Server::State::set_zones(std::function<void()> loaded) {
-  const Result<void> set = members->set_zones(zone_sources(config), false, loaded);
-  if (set) return;
-  log_error("members of catalogs and zones added at run time cannot be read, only configured zones are served: {}",
-            set.error().text());
-  engine->set_zones(zone_settings(*config), false, std::move(loaded));
+  members->set_zones(zone_sources(config), false, std::move(loaded));
 }
 
 void Server::State::all_loaded() {
@@ -459,13 +458,18 @@ void Server::State::reload(const Announce& will, Done done) {
 
 std::vector<MetricFamily> Server::State::metrics() const {
   return collect_metrics(workers->totals(), *engine, members->status(), static_cast<double>(started_ms) / 1000,
-                         config->http.zone_metrics);
+                         config->http.zone_metrics, members->unread().empty());
 }
 
 Health Server::State::health() const {
   Health health;
-  health.ready = ready;
-  if (!health.ready) health.reason = "stored zones are still being loaded";
+  const std::string unread = members->unread();
+  health.ready = ready && unread.empty();
+  if (!ready) {
+    health.reason = "stored zones are still being loaded";
+  } else if (!unread.empty()) {
+    health.reason = "members of catalogs and zones added at run time cannot be read from the storage: " + unread;
+  }
   return health;
 }
 

@@ -8,8 +8,8 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
-#include <iterator>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -19,18 +19,22 @@
 #include "base/mutex.h"
 #include "base/thread_name.h"
 #include "transfer/catalog_report.h"
+#include "transfer/fact_saver.h"
+#include "transfer/stored_zones.h"
 
 namespace understudy {
 namespace {
 
-constexpr std::size_t fact_batch = 4096;
 constexpr std::size_t zone_batch = 100'000;  // settings that are in memory at once
 constexpr std::size_t named_in_log = 8;
 constexpr auto purge_interval = std::chrono::minutes(1);
+// Between two attempts to read what is stored.
+constexpr std::chrono::milliseconds shortest_retry_pause{1000};
+constexpr std::chrono::milliseconds longest_retry_pause{60'000};
 
 }  // namespace
 
-struct CatalogManager::State {
+struct CatalogManager::State : std::enable_shared_from_this<State> {
   State(TransferEngine& transfer_engine, ZoneStore& zone_store, const Clock& wall_clock)
       : engine(transfer_engine), store(zone_store), clock(wall_clock), thread([this] { run(); }) {}
 
@@ -48,6 +52,10 @@ struct CatalogManager::State {
   // With work_mutex.
   WallSeconds now();
   Result<void> read_stored();
+  void set_unread(std::string reason);
+  void serve_what_is_known(ZoneSources next, const Error& error, std::function<void()> loaded);
+  void read_again();
+  void serve(ZoneSources next, bool forget_removed, std::function<void()> loaded);
   void set_sources(ZoneSources next);
   [[nodiscard]] std::vector<ZoneSettings> all_zones();
   std::optional<ZoneSettings> settings_of(const MemberRef& member);
@@ -56,9 +64,6 @@ struct CatalogManager::State {
   void carry_out(const CatalogPlan& plan);
   void reset_members(const CatalogPlan& plan);
   void save(const CatalogPlan& plan);
-  void save_facts(std::vector<Fact> facts);
-  void save_in_batches(std::vector<Fact> facts);
-  void retry_unsaved();
   void purge();
   void report_unserved();
   void publish_status();
@@ -77,23 +82,24 @@ struct CatalogManager::State {
 
   std::mutex work_mutex;  // one piece of work at a time; guards the following
   JumpWatch jumps{clock};
-  bool started = false;
+  bool started = false;  // all that is stored was read
   ZoneSources sources;
-  std::map<Name, TemplateChoice> choices;  // of every catalog with members, configured or not
-  ZoneInventory inventory;
-  CatalogRegistry registry{[this](NameView zone) { return inventory.is_reserved(zone); }};
-  std::map<std::string, std::optional<Bytes>> unsaved;  // facts that the disk did not take
-  std::vector<Name> unserved;                           // some members without a template, until they are reported
+  std::unique_ptr<StoredZones> known = std::make_unique<StoredZones>();
+  std::chrono::milliseconds retry_pause = shortest_retry_pause;
+  FactSaver saver{store};
+  std::vector<Name> unserved;  // some members without a template, until they are reported
   std::uint64_t unserved_count = 0;
 
   mutable Mutex status_mutex;
   std::vector<CatalogStatus> statuses US_GUARDED_BY(status_mutex);
   std::map<Name, CatalogLimits> catalogs US_GUARDED_BY(status_mutex);  // that are configured
+  std::string unread US_GUARDED_BY(status_mutex);                      // why not all that is stored could be read
 
   std::mutex queue_mutex;  // guards the following
   std::condition_variable changed;
   std::deque<Task> tasks;
   std::map<Name, std::shared_ptr<const Zone>> versions;  // that wait to be read
+  std::optional<std::chrono::steady_clock::time_point> retry_at;
   bool stopping = false;
 
   std::thread thread;
@@ -119,7 +125,11 @@ void CatalogManager::State::post_command(std::function<CommandOutcome()> work, C
               CommandOutcome outcome{fail(Errc::internal, "out of memory"), ""};
               {
                 std::lock_guard lock(work_mutex);
-                outcome = job();
+                outcome = started ? job()
+                                  : CommandOutcome{fail(Errc::storage,
+                                                        "what is stored of catalogs and of zones added at run time "
+                                                        "cannot be read yet; see the log, and try again later"),
+                                                   ""};
               }
               done(std::move(outcome));
             },
@@ -132,15 +142,21 @@ void CatalogManager::State::run() {
   auto purge_at = std::chrono::steady_clock::now() + purge_interval;
   while (!stopping) {
     if (tasks.empty()) {
-      if (changed.wait_until(lock, purge_at) == std::cv_status::timeout) {
-        purge_at = std::chrono::steady_clock::now() + purge_interval;
+      changed.wait_until(lock, retry_at ? std::min(purge_at, *retry_at) : purge_at);
+      const auto time = std::chrono::steady_clock::now();
+      const auto add_if_due = [&](bool is_due, void (State::*work)()) {
+        if (!is_due) return;
         tasks.push_back({.run =
-                             [this] {
-                               std::lock_guard work(work_mutex);
-                               purge();
+                             [this, work] {
+                               std::lock_guard one_at_a_time(work_mutex);
+                               (this->*work)();
                              },
                          .cancel = nullptr});
-      }
+      };
+      add_if_due(purge_at <= time, &State::purge);
+      if (purge_at <= time) purge_at = time + purge_interval;
+      add_if_due(retry_at && *retry_at <= time, &State::read_again);
+      if (retry_at && *retry_at <= time) retry_at.reset();
       continue;
     }
     const Task task = std::move(tasks.front());
@@ -174,83 +190,79 @@ void CatalogManager::State::stop() {
 
 /// The wall time. What is counted by it goes on as it would have if the clock was set meanwhile.
 WallSeconds CatalogManager::State::now() {
-  if (const double jump = jumps.take(); jump != 0) save_in_batches(registry.clock_was_set(std::llround(jump)));
+  if (const double jump = jumps.take(); jump != 0) saver.save(known->registry.clock_was_set(std::llround(jump)));
   return clock.wall_seconds();
 }
 
+/// Takes what is stored, or as much of it as can be read now, in place of what was read before.
 Result<void> CatalogManager::State::read_stored() {
-  std::uint64_t damaged = 0;
-  const auto note = [&damaged](const auto& result) {
-    if (!result && ++damaged <= named_in_log) log_error("storage: {}; it is left out", result.error().text());
-    return true;
-  };
-  US_TRY(store.visit_facts(zone_fact_prefix, [&](std::string_view key, ByteView value) {
-    const auto zone = read_run_time_fact(key, value);
-    if (zone) inventory.add(*zone);
-    return note(zone);
-  }));
-  US_TRY(store.visit_facts(catalog_fact_prefix, [&](std::string_view key, ByteView value) {
-    auto choice = read_template_choice_fact(key, value);
-    if (choice) choices.insert_or_assign(choice->first, choice->second);
-    return note(choice);
-  }));
-  US_TRY(store.visit_facts(member_fact_prefix,
-                           [&](std::string_view key, ByteView value) { return note(registry.restore(key, value)); }));
-  if (damaged > named_in_log) log_error("storage: {} more such facts", damaged - named_in_log);
-  save_in_batches(registry.restored(now()));
-  return {};
+  auto read = std::make_unique<StoredZones>();
+  std::vector<Fact> changed_facts;
+  Result<void> outcome = read->read(store, now(), changed_facts);
+  const bool is_better = outcome || !known || read->registry.member_count() > known->registry.member_count() ||
+                         read->inventory.run_time_count() > known->inventory.run_time_count();
+  if (is_better) known = std::move(read);
+  if (outcome) {
+    saver.save(std::move(changed_facts));
+    started = true;
+  }
+  set_unread(outcome ? "" : outcome.error().text());
+  return outcome;
 }
 
-void CatalogManager::State::save_facts(std::vector<Fact> facts) {
-  if (facts.empty()) return;
-  retry_unsaved();
-  Result<void> saved;
-  if (unsaved.empty()) saved = store.put_facts(facts);
-  if (unsaved.empty() && saved) return;
-  if (!saved) {
-    log_error(
-        "catalogs: what changed could not be stored: {}; it is tried again, and a restart meanwhile would find the "
-        "state before",
-        saved.error().text());
-  }
-  for (Fact& fact : facts) unsaved.insert_or_assign(std::move(fact.key), std::move(fact.value));
+void CatalogManager::State::set_unread(std::string reason) {
+  Lock lock(status_mutex);
+  unread = std::move(reason);
 }
 
-void CatalogManager::State::save_in_batches(std::vector<Fact> facts) {
-  for (std::size_t at = 0; at < facts.size(); at += fact_batch) {
-    const auto begin = facts.begin() + static_cast<std::ptrdiff_t>(at);
-    const auto end = facts.begin() + static_cast<std::ptrdiff_t>(std::min(at + fact_batch, facts.size()));
-    save_facts({std::make_move_iterator(begin), std::make_move_iterator(end)});
+/// Zones are served as far as they are known, and nothing is changed in the store, until all of it can be read.
+void CatalogManager::State::serve_what_is_known(ZoneSources next, const Error& error, std::function<void()> loaded) {
+  log_error(
+      "members of catalogs and zones added at run time cannot be read: {}; configured zones and {} others are served, "
+      "catalogs and commands change nothing, and it is tried again in {} s; check the disk",
+      error.text(), known->registry.member_count() + known->inventory.run_time_count(), retry_pause.count());
+  sources = std::move(next);
+  std::vector<Name> names;
+  for (const ZoneSettings& zone : sources.zones) names.push_back(zone.name);
+  known->inventory.set_configured(names);
+  for (const CatalogSettings& catalog : sources.catalogs) {
+    known->choices.insert_or_assign(catalog.rule.catalog.lowered(), catalog.templates);
   }
+  std::vector<ZoneSettings> configured = sources.zones;  // they are needed again
+  engine.set_zones(all_zones(), false, std::move(loaded));
+  sources.zones = std::move(configured);
+  report_unserved();
+  std::lock_guard lock(queue_mutex);
+  retry_at = std::chrono::steady_clock::now() + retry_pause;
+  retry_pause = std::min(retry_pause * 2, longest_retry_pause);
+  changed.notify_one();
 }
 
-void CatalogManager::State::retry_unsaved() {
-  while (!unsaved.empty()) {
-    std::vector<Fact> facts;
-    for (const auto& [key, value] : unsaved) {
-      facts.push_back({key, value});
-      if (facts.size() == fact_batch) break;
-    }
-    if (!store.put_facts(facts)) return;
-    for (const Fact& fact : facts) unsaved.erase(fact.key);
+void CatalogManager::State::read_again() {
+  if (started) return;
+  if (const Result<void> read = read_stored(); !read) {
+    serve_what_is_known(std::move(sources), read.error(), nullptr);
+    return;
   }
+  log_info("members of catalogs and zones added at run time could be read now, and are served");
+  serve(std::move(sources), false, nullptr);
 }
 
 void CatalogManager::State::save(const CatalogPlan& plan) {
   std::vector<Fact> facts;
   plan.for_each_fact([&](Fact fact) {
     facts.push_back(std::move(fact));
-    if (facts.size() == fact_batch) save_facts(std::exchange(facts, {}));
+    if (facts.size() == FactSaver::batch) saver.save(std::exchange(facts, {}));
   });
-  save_facts(std::move(facts));
+  saver.save(std::move(facts));
 }
 
 // Plans.
 
 std::optional<ZoneSettings> CatalogManager::State::settings_of(const MemberRef& member) {
   const CatalogMember what = member.get();
-  const auto choice = choices.find(member.catalog());
-  if (choice != choices.end()) {
+  const auto choice = known->choices.find(member.catalog());
+  if (choice != known->choices.end()) {
     if (const std::string& wanted = choice->second.template_for(what.groups); !wanted.empty()) {
       if (auto settings = sources.from_template(what.name, wanted, &member.catalog())) return settings;
     }
@@ -330,7 +342,7 @@ void CatalogManager::State::report_unserved() {
 }
 
 void CatalogManager::State::publish_status() {
-  std::vector<CatalogStatus> now = registry.catalogs();
+  std::vector<CatalogStatus> now = known->registry.catalogs();
   for (CatalogStatus& each : now) {
     if (each.hold) each.hold->content.reset();
   }
@@ -339,7 +351,7 @@ void CatalogManager::State::publish_status() {
 }
 
 void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::string detail) {
-  registry.hold(catalog, reason, std::move(detail), now());
+  known->registry.hold(catalog, reason, std::move(detail), now());
   publish_status();
   Lock lock(status_mutex);
   for (const CatalogStatus& each : statuses) {
@@ -348,17 +360,18 @@ void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::st
 }
 
 void CatalogManager::State::purge() {
-  retry_unsaved();
-  const std::vector<Name> names = registry.purge(now());
+  if (!started) return;
+  saver.try_again();
+  const std::vector<Name> names = known->registry.purge(now());
   if (names.empty()) return;
   std::vector<Fact> facts;
   std::uint64_t failed = 0;
   for (const Name& name : names) {
     if (!store.remove(name)) ++failed;
     facts.push_back({member_fact_key(name.wire()), std::nullopt});
-    if (facts.size() == fact_batch) save_facts(std::exchange(facts, {}));
+    if (facts.size() == FactSaver::batch) saver.save(std::exchange(facts, {}));
   }
-  save_facts(std::move(facts));
+  saver.save(std::move(facts));
   log_info("catalogs: the data of {} former members were purged", names.size());
   if (failed != 0) log_error("catalogs: the data of {} former members could not be removed from the storage", failed);
   publish_status();
@@ -384,19 +397,21 @@ void CatalogManager::State::take_version(const Name& catalog) {
   }
   auto content = read_catalog(version, limits);
   std::lock_guard work(work_mutex);
+  if (!started) return;  // it is looked at then
   if (!content) {
-    const std::string advice =
-        content.error().code == Errc::record_limit ? "; raise the catalog's limit if it is meant to be so large" : "";
+    const std::string advice = content.error().code == Errc::record_limit
+                                   ? "; raise max-members of the catalog if it is meant to be so large"
+                                   : "";
     hold(catalog, HoldReason::broken,
          fmt::format("serial {}: {}{}", version->serial().value, content.error().text(), advice));
     return;
   }
-  const CatalogPlan plan = registry.update(*content, now());
+  const CatalogPlan plan = known->registry.update(*content, now());
   carry_out(plan);
   log_changes(catalog, **content, plan);
   log_conflicts(catalog, plan);
   if (!plan.held) return;
-  for (const CatalogStatus& each : registry.catalogs()) {
+  for (const CatalogStatus& each : known->registry.catalogs()) {
     if (each.catalog == catalog && each.hold) log_hold(catalog, *each.hold, each.members);
   }
 }
@@ -426,7 +441,7 @@ void CatalogManager::State::look_at_catalogs() {
 // The set of zones.
 
 void CatalogManager::State::reconsider(std::span<const Name> names, CatalogPlan& plan) {
-  plan = registry.reconsider(names, now());
+  plan = known->registry.reconsider(names, now());
   for (const MemberConflict& conflict : plan.conflicts) {
     log_warning("zone {} takes the place of a catalog's member; take it out of the catalog", conflict.member.text());
   }
@@ -445,19 +460,19 @@ void CatalogManager::State::set_sources(ZoneSources next) {
     rules.push_back(catalog.rule);
     rules.back().catalog = name;
     configured.insert(name);
-    const auto known = choices.find(name);
-    if (known != choices.end() && known->second == catalog.templates) continue;
-    choices.insert_or_assign(name, catalog.templates);
+    const auto choice = known->choices.find(name);
+    if (choice != known->choices.end() && choice->second == catalog.templates) continue;
+    known->choices.insert_or_assign(name, catalog.templates);
     facts.push_back(template_choice_fact(name, catalog.templates));
   }
-  registry.set_catalogs(rules, now());
-  for (const CatalogStatus& each : registry.catalogs()) configured.insert(each.catalog);
-  std::erase_if(choices, [&](const auto& choice) {
+  known->registry.set_catalogs(rules, now());
+  for (const CatalogStatus& each : known->registry.catalogs()) configured.insert(each.catalog);
+  std::erase_if(known->choices, [&](const auto& choice) {
     if (configured.contains(choice.first)) return false;
     facts.push_back(no_template_choice_fact(choice.first));
     return true;
   });
-  save_facts(std::move(facts));
+  saver.save(std::move(facts));
   Lock lock(status_mutex);
   catalogs.clear();
   for (const CatalogSettings& catalog : sources.catalogs) catalogs.emplace(catalog.rule.catalog, catalog.limits);
@@ -465,8 +480,8 @@ void CatalogManager::State::set_sources(ZoneSources next) {
 
 std::vector<ZoneSettings> CatalogManager::State::all_zones() {
   std::vector<ZoneSettings> all = std::exchange(sources.zones, {});
-  all.reserve(all.size() + inventory.run_time_count() + registry.member_count());
-  inventory.for_each_run_time([&](const RunTimeZone& zone) {
+  all.reserve(all.size() + known->inventory.run_time_count() + known->registry.member_count());
+  known->inventory.for_each_run_time([&](const RunTimeZone& zone) {
     if (auto settings = sources.from_template(zone.name, zone.template_name, nullptr)) {
       all.push_back(*std::move(settings));
     } else {
@@ -474,7 +489,8 @@ std::vector<ZoneSettings> CatalogManager::State::all_zones() {
                 zone.name.text(), zone.template_name);
     }
   });
-  registry.for_each_member([&](const MemberRef& member) {
+  known->registry.for_each_member([&](const MemberRef& member) {
+    if (!started && known->inventory.is_reserved(member.get().name)) return;
     if (auto settings = settings_of(member)) all.push_back(*std::move(settings));
   });
   return all;
@@ -487,35 +503,46 @@ CatalogManager::~CatalogManager() {
   stop();
 }
 
-Result<void> CatalogManager::set_zones(ZoneSources sources, bool forget_removed, std::function<void()> loaded) {
-  State& state = *state_;
-  std::lock_guard work(state.work_mutex);
-  if (!state.started) {
-    US_TRY(state.read_stored());
-    state.started = true;
-  }
+void CatalogManager::State::serve(ZoneSources next, bool forget_removed, std::function<void()> loaded) {
   std::vector<Name> names;
-  names.reserve(sources.zones.size());
-  for (const ZoneSettings& zone : sources.zones) names.push_back(zone.name);
-  state.set_sources(std::move(sources));
-  std::vector<Name> changed = state.inventory.set_configured(names);
-  state.inventory.for_each_run_time([&](const RunTimeZone& zone) { changed.push_back(zone.name); });
+  names.reserve(next.zones.size());
+  for (const ZoneSettings& zone : next.zones) names.push_back(zone.name);
+  set_sources(std::move(next));
+  std::vector<Name> reserved_or_not = known->inventory.set_configured(names);
+  known->inventory.for_each_run_time([&](const RunTimeZone& zone) { reserved_or_not.push_back(zone.name); });
   CatalogPlan plan;
-  state.reconsider(changed, plan);
-  state.save(plan);
-  state.engine.set_zones(state.all_zones(), forget_removed, [weak = std::weak_ptr(state_), then = std::move(loaded)] {
+  reconsider(reserved_or_not, plan);
+  save(plan);
+  engine.set_zones(all_zones(), forget_removed, [weak = weak_from_this(), then = std::move(loaded)] {
     // Once stop() has ended the thread, post() drops the task.
     if (const auto alive = weak.lock()) {
       alive->post({.run = [raw = alive.get()] { raw->look_at_catalogs(); }, .cancel = nullptr});
     }
     if (then) then();
   });
-  state.report_unserved();
-  state.publish_status();
-  for (const CatalogStatus& each : state.registry.catalogs()) {
+  report_unserved();
+  publish_status();
+  for (const CatalogStatus& each : known->registry.catalogs()) {
     if (each.hold && each.hold->reason == HoldReason::vanished) log_hold(each.catalog, *each.hold, each.members);
   }
-  return {};
+}
+
+void CatalogManager::set_zones(ZoneSources sources, bool forget_removed, std::function<void()> loaded) {
+  State& state = *state_;
+  std::lock_guard work(state.work_mutex);
+  if (!state.started) {
+    if (const Result<void> read = state.read_stored(); !read) {
+      state.retry_pause = shortest_retry_pause;
+      state.serve_what_is_known(std::move(sources), read.error(), std::move(loaded));
+      return;
+    }
+  }
+  state.serve(std::move(sources), forget_removed, std::move(loaded));
+}
+
+std::string CatalogManager::unread() const {
+  Lock lock(state_->status_mutex);
+  return state_->unread;
 }
 
 bool CatalogManager::is_catalog(NameView zone) const {
@@ -546,7 +573,7 @@ void CatalogManager::expired(NameView zone) {
 // Commands.
 
 CommandOutcome CatalogManager::State::accept(const Name& catalog) {
-  auto plan = registry.accept(catalog, now());
+  auto plan = known->registry.accept(catalog, now());
   if (!plan) return {std::unexpected(std::move(plan).error()), ""};
   carry_out(*plan);
   log_conflicts(catalog, *plan);
@@ -560,7 +587,7 @@ CommandOutcome CatalogManager::State::add_zones(const std::vector<RunTimeZone>& 
   std::vector<Fact> facts;
   std::vector<Name> names;
   for (const RunTimeZone& zone : zones) {
-    if (inventory.origin(zone.name) == ZoneOrigin::configured) {
+    if (known->inventory.origin(zone.name) == ZoneOrigin::configured) {
       return {fail(Errc::refused, fmt::format("zone {} is configured", zone.name.text())), ""};
     }
     auto settings =
@@ -573,7 +600,7 @@ CommandOutcome CatalogManager::State::add_zones(const std::vector<RunTimeZone>& 
     names.push_back(zone.name);
   }
   if (const auto stored = store.put_facts(facts); !stored) return {std::unexpected(stored.error()), ""};
-  for (const RunTimeZone& zone : zones) inventory.add(zone);
+  for (const RunTimeZone& zone : zones) known->inventory.add(zone);
   CatalogPlan plan;
   reconsider(names, plan);
   save(plan);
@@ -585,7 +612,7 @@ CommandOutcome CatalogManager::State::add_zones(const std::vector<RunTimeZone>& 
 CommandOutcome CatalogManager::State::remove_zones(const std::vector<Name>& zones, bool forget) {
   std::vector<Fact> facts;
   for (const Name& zone : zones) {
-    if (!inventory.was_added(zone)) {
+    if (!known->inventory.was_added(zone)) {
       return {fail(Errc::not_found, fmt::format("zone {} was not added by a command", zone.text())), ""};
     }
     facts.push_back(no_run_time_fact(zone));
@@ -593,8 +620,8 @@ CommandOutcome CatalogManager::State::remove_zones(const std::vector<Name>& zone
   if (const auto stored = store.put_facts(facts); !stored) return {std::unexpected(stored.error()), ""};
   std::vector<Name> removed;
   for (const Name& zone : zones) {
-    inventory.remove(zone);
-    if (!inventory.is_reserved(zone)) removed.push_back(zone);
+    known->inventory.remove(zone);
+    if (!known->inventory.is_reserved(zone)) removed.push_back(zone);
   }
   CatalogPlan plan;
   reconsider(removed, plan);
@@ -635,7 +662,7 @@ std::vector<CatalogStatus> CatalogManager::status() const {
 
 std::optional<Name> CatalogManager::catalog_of(NameView zone) const {
   std::lock_guard work(state_->work_mutex);
-  const auto member = state_->registry.find(zone);
+  const auto member = state_->known->registry.find(zone);
   return member ? std::optional(member->catalog()) : std::nullopt;
 }
 

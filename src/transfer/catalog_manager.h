@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -25,9 +26,10 @@ class CatalogManager {
   ~CatalogManager();  // stop()
 
   /// What TransferEngine::set_zones() is for configured zones alone: at start and at every reload. Reads what is stored
-  /// the first time; Errc::storage. A catalog that is no longer there keeps its members until accept(). Blocks until
-  /// the zones are published; waits for catalog work under way.
-  Result<void> set_zones(ZoneSources sources, bool forget_removed, std::function<void()> loaded);
+  /// the first time; as long as that fails, what could be read is served with the configured zones, nothing is changed
+  /// in the store, commands end with Errc::storage, and it is tried again. A catalog that is no longer there keeps its
+  /// members until accept(). Blocks until the zones are published; waits for catalog work under way.
+  void set_zones(ZoneSources sources, bool forget_removed, std::function<void()> loaded);
 
   /// To be called for every version that is published of any zone, or of those for which is_catalog(); from any thread.
   /// Of several versions of one catalog the last one counts.
@@ -44,6 +46,8 @@ class CatalogManager {
   void remove_zones(std::vector<Name> zones, bool forget, CommandDone done);
 
   [[nodiscard]] std::vector<CatalogStatus> status() const;
+  /// Why not all that is stored could be read yet; empty: it was.
+  [[nodiscard]] std::string unread() const;
   /// The catalog that provides the zone, if one does.
   [[nodiscard]] std::optional<Name> catalog_of(NameView zone) const;
   /// Looks for what is due to be purged now instead of within a minute.

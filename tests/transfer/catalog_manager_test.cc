@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/log.h"
+#include "transfer/failing_disk.h"
 #include "transfer/fixture.h"
 #include "zone/zone_fixture.h"
 
@@ -14,15 +15,15 @@ using zone_fixture::name;
 
 class CatalogManagerTest : public EngineTest {
  protected:
-  void start_all(ZoneSources sources) {
-    start();
+  void start_all(ZoneSources sources, rocksdb::Env* disk = nullptr) {
+    start(disk);
+    if (auto* failing = dynamic_cast<FailingDisk*>(disk)) failing->fails = true;
     manager_ = std::make_unique<CatalogManager>(*engine_, *store_, wall_);
     set(std::move(sources));
   }
   void set(ZoneSources sources) {
     std::promise<void> loaded;
-    const auto set = manager_->set_zones(std::move(sources), false, [&] { loaded.set_value(); });
-    ASSERT_TRUE(set) << set.error().text();
+    manager_->set_zones(std::move(sources), false, [&] { loaded.set_value(); });
     ASSERT_EQ(loaded.get_future().wait_for(60s), std::future_status::ready);
   }
   void stop_all() {
@@ -241,6 +242,50 @@ TEST_F(CatalogManagerTest, AClockThatIsSetBackBetweenTwoRunsKeepsMembersOnlyAsLo
   }
 }
 
+TEST_F(CatalogManagerTest, WhatCannotBeReadAtTheStartIsReadLater) {
+  FailingDisk disk;
+  for (const char* each : {"x.", "y.", "conf.", "late."}) first_.serve({.name = each, .serial = 1});
+  start_all(sources({"conf."}));
+  EXPECT_EQ(manager_->unread(), "");
+  publish(catalog(1, member("1", "x.")));
+  ASSERT_TRUE(add("y.", "one").result);
+  ASSERT_TRUE(waits_for(1, "x."));
+  ASSERT_TRUE(waits_for(1, "y."));
+  ASSERT_TRUE(waits_for(1, "conf."));
+  for (int i = 0; i < 24; ++i) {  // the facts go from the memory of the database, and its log, into a table
+    ASSERT_TRUE(store_->put_facts(std::vector<Fact>{{"z/" + std::to_string(i), Bytes(1 << 20)}}));
+  }
+  stop_all();
+
+  start_all(sources({"conf."}), &disk);
+  EXPECT_GT(disk.failures, 0);
+  EXPECT_THAT(manager_->unread(), HasSubstr("the disk does not answer"));
+  EXPECT_TRUE(status("conf.")) << "what is configured is there";
+  EXPECT_FALSE(status("x."));
+  EXPECT_FALSE(status("y."));
+  // Nothing is decided on half the facts.
+  EXPECT_EQ(add("late.", "one").result.error().code, Errc::storage);
+  EXPECT_EQ(remove("y.").result.error().code, Errc::storage);
+  EXPECT_EQ(accept("a.").result.error().code, Errc::storage);
+  publish(catalog(2, ""));
+  set(sources({"conf.", "late."}));  // a reload tries it again, too
+  EXPECT_NE(manager_->unread(), "");
+  EXPECT_TRUE(status("late."));
+
+  disk.fails = false;
+  EXPECT_TRUE(eventually([&] { return manager_->unread().empty(); })) << "without a reload";
+  settle();
+  EXPECT_TRUE(waits_for(1, "x."));
+  EXPECT_TRUE(waits_for(1, "y."));
+  EXPECT_TRUE(waits_for(1, "late."));
+  EXPECT_EQ(catalog_status()->members, 1U);
+  EXPECT_EQ(manager_->catalog_of(name("x.")), name("a."));
+  EXPECT_TRUE(remove("y.").result);
+  publish(catalog(3, member("1", "x.") + member("2", "y.")));
+  EXPECT_EQ(catalog_status()->members, 2U);
+  stop_all();  // before the disk goes
+}
+
 TEST_F(CatalogManagerTest, BrokenTooLargeAndExpiredOnesKeepTheirMembers) {
   first_.serve({.name = "x.", .serial = 1});
   start_all(sources());
@@ -258,6 +303,21 @@ TEST_F(CatalogManagerTest, BrokenTooLargeAndExpiredOnesKeepTheirMembers) {
   manager_->expired(name("a."));
   settle();
   EXPECT_EQ(catalog_status()->hold->reason, HoldReason::expired);
+  EXPECT_EQ(served("x."), 1U);
+}
+
+TEST_F(CatalogManagerTest, ACatalogOfTooManyMembersIsRefusedInWords) {
+  first_.serve({.name = "x.", .serial = 1});
+  start_all(sources());
+  publish(catalog(1, member("1", "x.")));
+  ASSERT_TRUE(waits_for(1, "x."));
+  std::string many = member("1", "x.");
+  for (int i = 0; i < 150'000; ++i) many += member("m" + std::to_string(i), "m" + std::to_string(i) + ".test.");
+  publish(catalog(2, many));
+  EXPECT_EQ(catalog_status()->hold->reason, HoldReason::broken);
+  EXPECT_THAT(catalog_status()->hold->detail, HasSubstr("over 150000 members"));
+  EXPECT_THAT(catalog_status()->hold->detail, HasSubstr("raise max-members"));
+  EXPECT_EQ(catalog_status()->members, 1U);
   EXPECT_EQ(served("x."), 1U);
 }
 

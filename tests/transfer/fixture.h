@@ -36,8 +36,9 @@ class EngineTest : public ::testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  void start() {
-    auto opened = ZoneStore::open((folder_ / "store").string());
+  void start(rocksdb::Env* disk = nullptr) {
+    const std::string folder = (folder_ / "store").string();
+    auto opened = disk == nullptr ? ZoneStore::open(folder) : ZoneStore::open(folder, disk);
     ASSERT_TRUE(opened) << opened.error().text();
     store_ = std::move(*opened);
     engine_ = std::make_unique<TransferEngine>(*store_, clock(), settings_);

@@ -1,0 +1,30 @@
+// Stores facts in the order in which they were given, and keeps what the disk does not take until it does. Not
+// thread-safe.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/zone_store.h"
+
+namespace understudy {
+
+class FactSaver {
+ public:
+  static constexpr std::size_t batch = 4096;  // facts that are written together
+
+  explicit FactSaver(ZoneStore& store) : store_(store) {}
+
+  /// Stores facts; a failure is logged, and they are stored later.
+  void save(std::vector<Fact> facts);
+  /// Stores what could not be stored before, if that works now.
+  void try_again();
+
+ private:
+  ZoneStore& store_;
+  std::map<std::string, std::optional<Bytes>> unsaved_;
+};
+
+}  // namespace understudy

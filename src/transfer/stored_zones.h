@@ -1,0 +1,30 @@
+// What the store keeps of zones that are not configured: those added at run time, members of catalogs, and the choices
+// of templates that members need. Read at start; afterwards the manager keeps it up to date. Not thread-safe.
+#pragma once
+
+#include <map>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "store/zone_store.h"
+#include "transfer/catalog_registry.h"
+#include "transfer/catalog_settings.h"
+#include "transfer/zone_inventory.h"
+
+namespace understudy {
+
+struct StoredZones {
+  StoredZones() = default;
+  StoredZones(const StoredZones&) = delete;
+  StoredZones& operator=(const StoredZones&) = delete;
+
+  /// Into an empty object. What cannot be read (Errc::storage) leaves what could be; damaged facts are logged and left
+  /// out. `changed` gets the facts to store (CatalogRegistry::restored).
+  Result<void> read(const ZoneStore& store, WallSeconds now, std::vector<Fact>& changed);
+
+  std::map<Name, TemplateChoice> choices;  // of every catalog with members, configured or not
+  ZoneInventory inventory;
+  CatalogRegistry registry{[this](NameView zone) { return inventory.is_reserved(zone); }};
+};
+
+}  // namespace understudy
