@@ -3,6 +3,7 @@
 Deterministic: the same seed gives the same zones and questions (signatures differ from run to run, as keys do). Names are
 tuples of labels relative to the apex, the lowest first, each label octets.
 """
+import functools
 import random
 from dataclasses import dataclass, field
 
@@ -34,11 +35,18 @@ class Zone:
     records: dict = field(default_factory=dict)  # relative name -> list of (type, RDATA text)
     cuts: set = field(default_factory=set)
     dnames: set = field(default_factory=set)
+    family: bool = False  # its parent or a child is served beside it
+    hashes: set = field(default_factory=set)  # first labels of its NSEC3 records
     spelled: dict = field(default_factory=dict)  # relative name -> the same in the letters of the zone file
 
     @property
     def name(self):
         return text_of(wire_of(self.apex))
+
+    @functools.cached_property
+    def has_zero(self):
+        """Whether a label has an octet of zero."""
+        return any(b"\0" in label for name in self.records for label in name)
 
     def absolute(self, relative):
         return ".".join([escaped(label) for label in (*relative, *self.apex)]) + "."
@@ -74,9 +82,10 @@ class ZoneMaker:
         self.rng = rng
         self.zone = Zone(apex, denial)
         self.hosts = []
+        self.odd = 0.2 if rng.random() < 0.3 else 0
 
     def label(self):
-        return self.rng.choice(ODD_LABELS if self.rng.random() < 0.06 else LABELS)
+        return self.rng.choice(ODD_LABELS if self.rng.random() < self.odd else LABELS)
 
     def new_name(self):
         """A name that has no records yet, mostly below one that has."""
@@ -337,6 +346,7 @@ def make_zones(rng, count, start=0):
         zones.append(zone)
         if zone.cuts and rng.random() < 0.3:
             zones.append(child_of(zone, rng.choice(sorted(zone.cuts)), rng, rng.choice(DENIAL)))
+            zone.family = zones[-1].family = True
     return zones
 
 

@@ -1,5 +1,6 @@
 """One round of the comparison: zones are made and signed, Knot, NSD and BIND serve them, ours transfers them from one of the
 three in turn, and every question is put to all four."""
+import dataclasses
 import random
 import sys
 import time
@@ -15,8 +16,15 @@ from lib.peers import Bind, Knot, Nsd  # noqa: E402
 from lib.process import Stage  # noqa: E402
 from lib.understudy import Understudy  # noqa: E402
 from message import response_lines  # noqa: E402
-from rules import judge  # noqa: E402
+from rules import OURS, judge, judge_truncated  # noqa: E402
 from signing import Signer  # noqa: E402
+
+class QuietBind(Bind):
+    """Without BIND's habit of a TTL of 0 for the SOA in the answer to a question for an SOA."""
+
+    def write(self, name, text):
+        return super().write(name, text.replace("recursion no;", "recursion no; zero-no-soa-ttl no;"))
+
 
 PEERS = ("knot", "nsd", "bind")
 ZONES_A_ROUND = 40
@@ -27,6 +35,7 @@ class Outcome:
     asked: int = 0
     seconds: float = 0.0
     agreed: int = 0
+    truncated: int = 0  # by somebody, and therefore asked again by TCP
     classes: Counter = field(default_factory=Counter)  # known disagreements of the peers, by the rule's name
     failures: list = field(default_factory=list)
 
@@ -34,24 +43,32 @@ class Outcome:
         self.asked += other.asked
         self.seconds += other.seconds
         self.agreed += other.agreed
+        self.truncated += other.truncated
         self.classes += other.classes
         self.failures += other.failures
 
     def text(self):
-        lines = [f"{self.asked} questions in {self.seconds:.1f} s: {self.agreed} answered alike by all, "
+        lines = [f"{self.asked} questions in {self.seconds:.1f} s: {self.agreed} answered alike by all, {self.truncated} again by TCP, "
                  f"{sum(self.classes.values())} in classes of known disagreements, {len(self.failures)} failures"]
         lines += [f"  {count:7} {name}" for name, count in sorted(self.classes.items())]
         return "\n".join(lines)
 
 
 def report(question, answers, why, zone_file):
+    """What each server said, the same things once: every line names those who said it."""
     lines = [f"{question.text()}   ({why}; zone in {zone_file})"]
+    said = {}
     for server, response in answers.items():
-        lines += [f"  {server}: {line}" for line in response_lines(response)]
+        for line in response_lines(response):
+            said.setdefault(line, []).append(server)
+    everyone = len(answers)
+    order = ("answer:", "authority:", "additional:")
+    for line, servers in sorted(said.items(), key=lambda item: next((i for i, o in enumerate(order) if item[0].startswith(o)), -1)):
+        lines.append(f"  {'all' if len(servers) == everyone else ', '.join(servers)}: {line}")
     return "\n".join(lines)
 
 
-def hash_owners(text, zone):
+def hash_owners(text):
     """The first labels of the NSEC3 records in a signed zone."""
     owners = {line.split()[0] for line in text.splitlines() if " NSEC3 " in f" {' '.join(line.split()[1:5])} "}
     return sorted(labels_of(owner)[0].lower() for owner in owners if owner and owner[0] not in ";$" and "." in owner)
@@ -61,18 +78,19 @@ class Round:
     def __init__(self, seed, number, zone_count=ZONES_A_ROUND, keep=None):
         self.rng = random.Random(f"{seed}/{number}")
         self.zones = make_zones(self.rng, zone_count)
+        self.by_name = {zone.name: zone for zone in self.zones}
         self.keep = Path(keep) if keep else None
         self.stage = Stage()
 
     def start(self):
         texts = dict(zip([z.name for z in self.zones], Signer(self.stage.folder("sign")).sign_all(self.zones)))
         self.texts = texts
-        peers = [kind(self.stage, texts) for kind in (Knot, Nsd, Bind)]
+        for zone in self.zones:
+            zone.hashes = set(hash_owners(texts[zone.name]))
+        peers = [kind(self.stage, texts) for kind in (Knot, Nsd, QuietBind)]
         for peer in peers:
             peer.configure()
             peer.spawn(*peer.command())
-        for peer in peers:
-            peer.start = None
         self._wait(peers)
         us = Understudy(self.stage)
         for peer in peers:
@@ -98,24 +116,41 @@ class Round:
         each = -(-count // len(self.zones))
         asked = []
         for zone in self.zones:
-            asked += questions_of(zone, each, self.rng, hash_owners(self.texts[zone.name], zone))
+            asked += questions_of(zone, each, self.rng, sorted(zone.hashes))
         self.rng.shuffle(asked)
         return asked[:count]
 
     def run(self, count):
-        outcome, began = Outcome(), time.monotonic()
-        by_name = {zone.name: zone for zone in self.zones}
+        """Asks; whatever somebody truncated is asked again by TCP and judged by what comes then."""
+        outcome, began, truncated = Outcome(), time.monotonic(), {}
         for question, answers in ask_all(self.clients, self.questions(count)):
             outcome.asked += 1
-            verdict, why = judge(by_name[question.zone], question, answers)
-            if verdict == "same":
-                outcome.agreed += 1
-            elif verdict == "known":
-                outcome.classes[why] += 1
+            if any(getattr(response, "tc", False) for response in answers.values()):
+                truncated[dataclasses.replace(question, tcp=True)] = (question, answers[OURS])
             else:
-                outcome.failures.append((why, report(question, answers, why, self._kept(question.zone))))
+                self._judge(outcome, question, answers)
+        for whole, answers in ask_all(self.clients, list(truncated)):
+            question, ours = truncated[whole]
+            fault = judge_truncated(question, ours, answers[OURS])
+            if fault:
+                self._fail(outcome, question, {**answers, OURS: ours}, fault)
+            else:
+                self._judge(outcome, whole, answers)
+        outcome.truncated = len(truncated)
         outcome.seconds = time.monotonic() - began
         return outcome
+
+    def _judge(self, outcome, question, answers):
+        verdict, why = judge(self.by_name[question.zone], question, answers)
+        if verdict == "same":
+            outcome.agreed += 1
+        elif verdict == "known":
+            outcome.classes[why] += 1
+        else:
+            self._fail(outcome, question, answers, why)
+
+    def _fail(self, outcome, question, answers, why):
+        outcome.failures.append((why, report(question, answers, why, self._kept(question.zone))))
 
     def _kept(self, zone):
         """Where the zone's text stays after the run."""

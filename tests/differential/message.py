@@ -191,7 +191,7 @@ def response_lines(response):
     if isinstance(response, ValueError):
         return [f"unreadable: {response}"]
     flags = "".join(f" {name}" for bit, name in ((AA, "aa"), (TC, "tc")) if response.flags & bit)
-    lines = [f"{RCODES.get(response.rcode, response.rcode)}{flags}, {response.size} octets"]
+    lines = [f"{RCODES.get(response.rcode, response.rcode)}{flags}", f"size {response.size}"]
     for title, section in zip(("answer", "authority", "additional"), response.sections):
         lines += sorted(f"{title}: {record_text(r)}" for r in section)
     return lines

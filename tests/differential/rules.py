@@ -1,19 +1,195 @@
-from message import *
+"""Judges the responses to one question.
+
+Ours must say the same as at least one of the three peers, and every peer that says something else must have a known reason:
+a rule of the table below that applies to this very question. A difference without a rule is a failure, and so is a
+response of ours that three peers contradict alike. Each rule is explained in doc/interop.md under "Differential runs".
+"""
+import functools
+
+from message import RCODES, TYPES
+
+OURS = "understudy"
+ANY, CNAME, DNAME, RRSIG, NSEC, NSEC3, SOA, NS, A, AAAA = (TYPES[t] for t in (
+    "ANY", "CNAME", "DNAME", "RRSIG", "NSEC", "NSEC3", "SOA", "NS", "A", "AAAA"))
+DENIAL = {NSEC, NSEC3, RRSIG}
+UDP_LIMIT = 1232  # what every server here is limited to, whatever the question allows
+
+
+class Facts:
+    """What a response says."""
+
+    __slots__ = ("rcode", "aa", "answer", "authority", "additional")
+
+    def __init__(self, response):
+        self.rcode, self.aa = response.rcode, response.aa
+        self.answer, self.authority, self.additional = map(frozenset, response.sections)
+
+    def same(self, other):
+        return (self.rcode, self.aa, self.answer, self.authority) == (other.rcode, other.aa, other.answer, other.authority)
+
+    def differences(self, other):
+        return [name for name in ("rcode", "aa", "answer", "authority") if getattr(self, name) != getattr(other, name)]
+
+
+class Case:
+    """A question with what ours and one peer said, for rules to look at."""
+
+    def __init__(self, zone, question, ours, peer):
+        self.zone, self.question, self.ours, self.peer = zone, question, ours, peer
+        self.differing = ours.differences(peer)
+        self.rdtype = question.rdtype
+
+    @functools.cached_property
+    def labels(self):
+        """The question's name relative to the zone, in lower case, the lowest label first."""
+        wire, out, at = self.question.name.lower(), [], 0
+        while wire[at]:
+            out.append(wire[at + 1:at + 1 + wire[at]])
+            at += 1 + wire[at]
+        return tuple(out[:len(out) - len(self.zone.apex)])
+
+    @property
+    def aliases(self):
+        return [r for r in self.ours.answer if r[1] == CNAME]
+
+    @property
+    def targets(self):
+        return {r[3] for r in self.aliases}
+
+    def names_in_play(self):
+        return {self.question.name.lower()} | self.targets
+
+
+# Rules
+
+def knot_zero_octets(case):
+    return case.zone.has_zero or any(b"\0" in label for label in case.labels)
+
+
+def knot_one_signature(case):
+    return case.rdtype == RRSIG and case.peer.answer < case.ours.answer and case.differing == ["answer"]
+
+
+def knot_short_chain(case):
+    return case.peer.answer < case.ours.answer and len(case.aliases) > 5
+
+
+def nsd_more_denial(case):
+    more = case.peer.authority - case.ours.authority
+    return case.differing == ["authority"] and case.ours.authority < case.peer.authority and all(r[1] in DENIAL for r in more)
+
+
+def nsd_hashed_owner(case):
+    return bool(case.labels) and case.labels[-1] in case.zone.hashes
+
+
+def nsd_name_of_another_zone(case):
+    return case.zone.family
+
+
+def bind_loop(case):
+    owners = {r[0] for r in case.aliases}
+    return case.differing == ["rcode"] and RCODES[case.peer.rcode] == "SERVFAIL" and case.targets <= owners
+
+
+def bind_any(case):
+    return case.rdtype == ANY and case.ours.answer <= case.peer.answer
+
+
+def denial_type_at_alias(case):
+    return case.rdtype in (NSEC, NSEC3) and bool(case.aliases)
+
+
+def alias_into_another_zone(case):
+    return case.zone.family and bool(case.aliases)
+
+
+RULES = [  # peer, name, whether it explains a difference
+    ("knot", "K zero octets in labels", knot_zero_octets),
+    ("knot", "K RRSIG of one type", knot_one_signature),
+    ("knot", "K chain of aliases cut short", knot_short_chain),
+    ("knot", "K alias into another zone", alias_into_another_zone),
+    ("knot", "KB NSEC at an alias", denial_type_at_alias),
+    ("nsd", "N more denial than needed", nsd_more_denial),
+    ("nsd", "N owner of NSEC3 is a name", nsd_hashed_owner),
+    ("nsd", "N name of another zone", nsd_name_of_another_zone),
+    ("nsd", "N NSEC3 at an alias", denial_type_at_alias),
+    ("bind", "B SERVFAIL for loops", bind_loop),
+    ("bind", "B ANY is all", bind_any),
+    ("bind", "KB NSEC at an alias", denial_type_at_alias),
+    ("bind", "B alias into another zone", alias_into_another_zone),
+]
+
+
+def malformed(question, response, limit):
+    """What ours must do whatever the others do; a complaint or None."""
+    if response is None:
+        return "no response"
+    if isinstance(response, ValueError):
+        return f"unreadable: {response}"
+    if response.question[:-4] != question.name:
+        return "the question did not come back in its letters"
+    if (response.edns is not None) != (question.size is not None):
+        return "EDNS where none was asked for, or the reverse"
+    if response.edns and bool(response.edns[1] & 0x8000) != question.do:
+        return "DO is not as asked"
+    if response.flags & 0xF9F0 & ~0x8000 & ~0x0600:
+        return "flags that are not asked for"
+    if limit and response.size > limit:
+        return f"{response.size} octets where {limit} are allowed"
+    return None
+
+
+def additional_fault(ours, theirs):
+    """What all peers add must be there, and nothing that none of them adds."""
+    sections = [peer.additional for peer in theirs]
+    missing = frozenset.intersection(*sections) - ours.additional
+    extra = ours.additional - frozenset.union(*sections)
+    return "additional records are missing" if missing else "additional records that no peer sends" if extra else None
+
+
+def limit_of(question):
+    return None if question.tcp else min(max(question.size or 512, 512), UDP_LIMIT)
+
+
 def judge(zone, question, answers):
-    def facts(r):
-        if r is None or isinstance(r, ValueError): return str(r)
-        return (r.rcode, r.aa, r.tc, *(((frozenset(s) for s in r.sections[:2]) if not r.tc else ())))
-    f = {k: facts(v) for k, v in answers.items()}
-    peers = [f[p] for p in ("knot","nsd","bind")]
-    if peers[0]==peers[1]==peers[2]:
-        return ("same","") if f["understudy"]==peers[0] else ("fail","ours differs")
-    def diff(a,b):
-        if isinstance(a,str) or isinstance(b,str): return "unreadable"
-        names=("rcode","aa","tc","answer","authority")
-        return "+".join(n for n,x,y in zip(names,a,b) if x!=y)
-    if peers[0]==peers[1]: odd="bind: "+diff(peers[0],peers[2])
-    elif peers[0]==peers[2]: odd="nsd: "+diff(peers[0],peers[1])
-    elif peers[1]==peers[2]: odd="knot: "+diff(peers[1],peers[0])
-    else: odd="all"
-    t=NAMES.get(question.rdtype,"?")
-    return ("fail", f"{odd} {t if t in ('ANY','RRSIG','DS','NSEC3','NSEC','DNAME','NS') else ''} {'do' if question.do else ''}")
+    """("same" | "known" | "fail", why). Nothing here may be truncated; see judge_truncated()."""
+    fault = malformed(question, answers[OURS], limit_of(question))
+    if fault:
+        return "fail", fault
+    ours, theirs, names = Facts(answers[OURS]), [], set()
+    agreeing = 0
+    for peer, response in answers.items():
+        if peer == OURS:
+            continue
+        if response is None or isinstance(response, ValueError):
+            return "fail", f"{peer}: no readable response"
+        facts = Facts(response)
+        theirs.append(facts)
+        if ours.same(facts):
+            agreeing += 1
+            continue
+        case = Case(zone, question, ours, facts)
+        name = next((n for who, n, applies in RULES if who == peer and applies(case)), None)
+        if name is None:
+            return "fail", f"{peer} differs in {', '.join(case.differing)}"
+        names.add(name)
+    if agreeing == 0:
+        return "fail", "no peer says what we say"
+    fault = additional_fault(ours, theirs) if agreeing == len(theirs) else None
+    if fault:
+        return "fail", fault
+    return ("known", " + ".join(sorted(names))) if names else ("same", "")
+
+
+def judge_truncated(question, ours, whole):
+    """The rule for TC, from our own response to the same question by TCP: set if, and only if, that would not fit."""
+    limit = limit_of(question)
+    fault = malformed(question, ours, limit)
+    if fault or isinstance(whole, ValueError) or whole is None:
+        return fault or "no readable response by TCP"
+    if ours.tc and whole.size <= limit:
+        return f"TC, but the whole response has only {whole.size} octets"
+    if not ours.tc and (ours.rcode, *map(sorted, ours.sections[:2])) != (whole.rcode, *map(sorted, whole.sections[:2])):
+        return "without TC, but not the whole response"
+    return None
