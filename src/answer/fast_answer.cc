@@ -189,7 +189,8 @@ bool Composer::referral(const Lookup& found) {
     truncate(at);
     return true;
   }
-  if (const Chunk* ds = found.node->rrset_chunk(RRType::DS); ds != nullptr && plain_.dnssec_ok) {
+  if (const Chunk* ds = found.node->rrset_chunk(RRType::DS);
+      ds != nullptr && plain_.dnssec_ok && goes_with_referral(zone_, *ds)) {
     const Put secure = put(*ds, authorities, owner, shift, owner_size);
     if (secure == Put::impossible) return false;
     if (secure == Put::full) flags_ |= Header::tc;  // RFC 4035 section 3.1.4.1: DS belongs to the referral

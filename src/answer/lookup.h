@@ -31,6 +31,12 @@ struct Lookup {
 bool is_below_cut(const Zone& zone, const HashedName& name);
 bool is_below_dname(const Zone& zone, const HashedName& name);
 
+/// Whether the DS RRset of a zone cut goes along with a referral (RFC 4035 section 3.1.4). Without a signature and in a
+/// zone without a chain it is of use to nobody, and no peer sends it.
+inline bool goes_with_referral(const Zone& zone, const Chunk& ds) {
+  return ds.signature_count() != 0 || zone.denial() != Zone::Denial::none;
+}
+
 /// Looks `name`, which is at or below the zone's apex, up. RRType::ANY finds any type and
 /// RRType::RRSIG any signature (chunk stays null).
 Lookup look_up(const Zone& zone, const HashedName& name, RRType type);

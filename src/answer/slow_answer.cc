@@ -72,6 +72,8 @@ struct SlowAnswer::Context {
     return (message.edns() ? opt_header_size + options.size() : 0) + (tsig ? tsig_size(*tsig) : 0);
   }
 
+  [[nodiscard]] bool has_dname(const Chunk* chunk) const { return std::ranges::find(dnames, chunk) != dnames.end(); }
+
   const MessageView& message;
   MessageWriter writer;
   Transport transport = Transport::udp;
@@ -95,6 +97,7 @@ struct SlowAnswer::Context {
   };
   // Records that prove negatives, those of aliases too, each once; the first proofs_put are in the authority section.
   std::vector<Proving> proofs;
+  std::vector<const Chunk*> dnames;  // DNAMEs in the answer section: each once, however often a chain comes by
   std::size_t proofs_put = 0;
   bool handed_over = false;  // a transfer takes the response over
   Bytes options;             // EDNS options of the answer
@@ -432,7 +435,6 @@ const Zone* SlowAnswer::zone_for(Context& c, const HashedName& name, RRType type
 void SlowAnswer::follow(Context& c) {
   const RRType type = c.message.question()->type;
   std::array<Name, most_links> visited;  // names that were aliases; the question's first
-  std::array<const Chunk*, most_links> passed{};
   visited[0] = c.message.question()->name;
   const Zone* zone = nullptr;
   for (std::size_t links = 0;; ++links) {
@@ -462,18 +464,14 @@ void SlowAnswer::follow(Context& c) {
       case Found::cname:
         if (!put_cname(c, *zone, found, current, next) || !note_proof(c, *zone, name, found)) return;
         break;
-      case Found::dname: {
-        // One DNAME may be passed more than once; it is in the answer once.
-        const bool repeated = std::find(passed.begin(), passed.begin() + links, found.chunk) != passed.begin() + links;
-        if (!put_dname(c, *zone, name, found, repeated, next)) return;
+      case Found::dname:
+        if (!put_dname(c, *zone, name, found, next)) return;
         if (type == RRType::CNAME) return;  // the CNAME made from the DNAME is what was asked for
         break;
-      }
     }
     // A loop, or a chain longer than anyone needs: what was found so far is the answer.
     const auto end = visited.begin() + links + 1;
     if (end == visited.end() || std::find(visited.begin(), end, next) != end) return;
-    passed[links] = found.chunk;
     *end = next;
   }
 }
@@ -486,7 +484,8 @@ void SlowAnswer::put_answer(Context& c, const Zone& zone, const HashedName& name
     return;
   }
   const RRsetView rrset(found.node, type, found.chunk, zone.apex());
-  if (!put_rrset(c, Section::answer, name.name, rrset) || !put_proof(c, zone, name, found)) return;
+  const bool is_there = c.has_dname(rrset.chunk());
+  if ((!is_there && !put_rrset(c, Section::answer, name.name, rrset)) || !put_proof(c, zone, name, found)) return;
   put_addresses(c, zone, *found.node, rrset, name.name, nullptr);
 }
 
@@ -508,6 +507,7 @@ bool SlowAnswer::put_signatures(Context& c, const Zone& zone, const Node& node, 
   bool fits = true;
   for (std::size_t i = 0; i < node.rrset_count && fits; ++i) {
     const RRsetView rrset(&node, node.type_at(i), node.chunk_at(i), zone.apex());
+    if (c.dnssec_ok && c.has_dname(rrset.chunk())) continue;
     fits = rrset.chunk()->signature_octets() <= max_message_size;
     if (!fits) break;
     rrset.for_each_signature([&](std::uint32_t ttl, ByteView rdata) {
@@ -556,7 +556,8 @@ void SlowAnswer::put_any(Context& c, const Zone& zone, const HashedName& name, c
     return put_negative(c, zone, name, nothing);
   }
   const RRsetView rrset(found.node, found.node->type_at(chosen), found.node->chunk_at(chosen), zone.apex());
-  if (put_rrset(c, Section::answer, name.name, rrset)) put_proof(c, zone, name, found);
+  const bool is_there = c.has_dname(rrset.chunk());
+  if (is_there || put_rrset(c, Section::answer, name.name, rrset)) put_proof(c, zone, name, found);
 }
 
 void SlowAnswer::put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
@@ -606,7 +607,8 @@ void SlowAnswer::put_referral(Context& c, const Zone& zone, const HashedName& na
   const RRsetView servers(found.node, RRType::NS, found.chunk, zone.apex());
   if (!put_proofs(c) || !put_rrset(c, Section::authority, cut, servers)) return;
   if (c.dnssec_ok) {
-    if (const auto ds = zone.rrset(found.node, RRType::DS)) put_rrset(c, Section::authority, cut, *ds);
+    const auto ds = zone.rrset(found.node, RRType::DS);
+    if (ds && goes_with_referral(zone, *ds->chunk())) put_rrset(c, Section::authority, cut, *ds);
   }
   if (put_proof(c, zone, name, found)) put_addresses(c, zone, *found.node, servers, cut, &cut);
 }
@@ -644,12 +646,14 @@ void SlowAnswer::put_addresses(Context& c, const Zone& zone, const Node& node_of
   });
 }
 
-// RFC 6672 section 3: the DNAME, unless it is `repeated`, and a CNAME made from it. False if the new name is too long
+// RFC 6672 section 3: the DNAME, unless it is there by now, and a CNAME made from it. False if the new name is too long
 // (YXDOMAIN).
-bool SlowAnswer::put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, bool repeated,
-                           Name& next) {
+bool SlowAnswer::put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, Name& next) {
   const RRsetView rrset(found.node, RRType::DNAME, found.chunk, zone.apex());
-  if (!repeated && !put_rrset(c, Section::answer, name.suffix(found.label), rrset)) return false;
+  if (!c.has_dname(rrset.chunk())) {
+    if (!put_rrset(c, Section::answer, name.suffix(found.label), rrset)) return false;
+    c.dnames.push_back(rrset.chunk());
+  }
   Bytes target;
   rrset.for_each_rdata([&](ByteView rdata) {
     if (target.empty()) target.assign(rdata.begin(), rdata.end());

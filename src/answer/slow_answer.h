@@ -64,7 +64,7 @@ class SlowAnswer {
   void put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_addresses(Context& c, const Zone& zone, const Node& node_of, const RRsetView& rrset, const Name& owner,
                      const Name* required_below);
-  bool put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, bool repeated, Name& next);
+  bool put_dname(Context& c, const Zone& zone, const HashedName& name, const Lookup& found, Name& next);
   void put_opt(Context& c);
   std::size_t finish(Context& c);
 

@@ -389,6 +389,7 @@ class Composer {
   void signatures(const Zone& zone, NameView at, const Name& owner) {
     Part part{Section::answer, owner, RRType::RRSIG, {}, true, true};
     for (const RRType type : zone.types(at)) {
+      if (type == RRType::DNAME && dnssec_ok_ && is_answered_dname(owner)) continue;
       for (const auto& [ttl, rdata] : zone.find(at, type)->signatures) {
         part.records.push_back({owner, RRType::RRSIG, RRClass::IN, ttl, rdata});
       }
@@ -399,10 +400,7 @@ class Composer {
   // RFC 6672 section 3.2.
   bool dname(const Zone& zone, NameView at, const Name& current, Name& next) {
     const RRset& rrset = *zone.find(at, RRType::DNAME);
-    const bool known = std::any_of(out_.parts.begin(), out_.parts.end(), [&](const Part& part) {
-      return part.type == RRType::DNAME && part.owner.view().equals(at);
-    });
-    if (!known) put(Section::answer, zone, at, RRType::DNAME, Name(at), true, true);
+    put(Section::answer, zone, at, RRType::DNAME, Name(at), true, true);
     const ByteView prefix = current.wire().first(current.size() - at.size());
     Bytes wire(prefix.begin(), prefix.end());
     append(wire, rrset.data[0]);
@@ -422,7 +420,9 @@ class Composer {
 
   void referral(const Zone& zone, const Name& cut) {
     put(Section::authority, zone, cut, RRType::NS, cut, true, true);
-    if (dnssec_ok_ && zone.has(cut, RRType::DS)) put(Section::authority, zone, cut, RRType::DS, cut, true, false);
+    const bool is_signed =
+        zone.has(cut, RRType::DS) && (zone.denial() || !zone.find(cut, RRType::DS)->signatures.empty());
+    if (dnssec_ok_ && is_signed) put(Section::authority, zone, cut, RRType::DS, cut, true, false);
     no_ds(zone, cut);
     if (out_.rcode == Rcode::SERVFAIL) return;
     addresses(zone, *zone.find(cut, RRType::NS), RRType::NS, cut, cut, &cut);
@@ -501,7 +501,14 @@ class Composer {
     }
   }
 
+  // A chain may come by one DNAME more than once, or end at it.
+  [[nodiscard]] bool is_answered_dname(const Name& owner) const {
+    return std::any_of(out_.parts.begin(), out_.parts.end(),
+                       [&](const Part& part) { return part.type == RRType::DNAME && part.owner == owner; });
+  }
+
   void put(Section section, const Zone& zone, NameView at, RRType type, const Name& owner, bool required, bool last) {
+    if (type == RRType::DNAME && is_answered_dname(owner)) return;
     const RRset& rrset = *zone.find(at, type);
     Part part{section, owner, type, {}, required, last};
     for (const Bytes& rdata : rrset.data) part.records.push_back({owner, type, RRClass::IN, rrset.ttl, rdata});
