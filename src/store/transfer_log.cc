@@ -88,6 +88,7 @@ std::uint64_t TransferLog::append(TransferRecord record) {
   bound_texts(record);
   const std::size_t weight = weight_of(record);
   std::uint64_t id = 0;
+  bool is_first = false;
   {
     Lock guard(mutex_);
     id = record.id = next_id_++;
@@ -95,10 +96,11 @@ std::uint64_t TransferLog::append(TransferRecord record) {
       ++dropped_;
       return id;
     }
+    is_first = waiting_.empty();
     waiting_octets_ += weight;
     waiting_.push_back(std::move(record));
   }
-  wake_.notify_one();
+  if (is_first) wake_.notify_one();  // it lingers then; to be woken by each would cost more than the writing
   return id;
 }
 

@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "store/store_fixture.h"
@@ -42,6 +46,37 @@ std::vector<std::uint64_t> ids(TransferLog& log, const std::optional<Name>& zone
   EXPECT_TRUE(records) << records.error().text();
   for (const TransferRecord& record : *records) out.push_back(record.id);
   return out;
+}
+
+/// How often the log's thread of this process has gone to sleep.
+std::uint64_t sleeps_of_the_log() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream comm(task.path() / "comm");
+    std::string word;
+    if (!(comm >> word) || word != "us-log") continue;
+    std::ifstream status(task.path() / "status");
+    while (status >> word) {
+      std::uint64_t count = 0;
+      if (word == "voluntary_ctxt_switches:" && status >> count) return count;
+    }
+  }
+  ADD_FAILURE() << "there is no such thread";
+  return 0;
+}
+
+TEST(TransferLog, ManyRecordsWakeTheThreadOnlyOnce) {
+  TemporaryDirectory directory;
+  const auto store = open_store(directory.path());
+  TransferLog& log = store->transfers();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until it waits
+  const std::uint64_t before = sleeps_of_the_log();
+  constexpr int count = 1000;
+  for (int i = 0; i < count; ++i) {
+    log.append(some_record("example.", i));
+    std::this_thread::yield();
+  }
+  EXPECT_LT(sleeps_of_the_log() - before, count / 10);
+  EXPECT_EQ(ids(log, std::nullopt, 0, 1).front(), std::uint64_t{count});
 }
 
 TEST(TransferLog, RecordsComeBackNewestFirstAlsoAfterARestart) {
