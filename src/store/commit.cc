@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -41,10 +42,12 @@ class Group {
 
   /// Makes `head` the zone's; its blocks and deltas are in the database or in this group.
   void put_head(std::size_t index, const VersionHead& head) {
-    const std::string key = head_key(head.name);
-    put(key, encode_head(key, head));
-    const std::string timers = timers_key(head.name);
-    put(timers, encode_timers(timers, head.timers));
+    std::string key = head_key(head.name);
+    Bytes value = encode_head(key, head);
+    heads_.emplace_back(std::move(key), std::move(value));
+    key = timers_key(head.name);
+    value = encode_timers(key, head.timers);
+    timers_.emplace_back(std::move(key), std::move(value));
     members_.push_back(index);
     promises_.push_back({head.name, head.version, head.serial, false});
   }
@@ -71,6 +74,12 @@ class Group {
 
  private:
   void write(bool sync) {
+    // One kind after the other, as the commits are in the order of their keys: so the database takes them for a
+    // fraction of the cost of any other order.
+    for (auto* values : {&heads_, &timers_}) {
+      for (const auto& [key, value] : *values) put(key, value);
+      values->clear();
+    }
     if (written_) {
       const rocksdb::Status status = state_.database->write(batch_, sync);
       if (!status.ok()) written_ = std::unexpected(to_error(status, "cannot write the zone"));
@@ -81,6 +90,7 @@ class Group {
   ZoneStore::State& state_;
   const std::span<Result<void>> outcomes_;
   rocksdb::WriteBatch batch_;
+  std::vector<std::pair<std::string, Bytes>> heads_, timers_;  // of commits whose other data is in batch_
   std::vector<std::size_t> members_;
   std::vector<Promise> promises_;
   std::vector<std::uint64_t> replaced_;  // large versions that nothing names any more
@@ -245,11 +255,22 @@ class CommitWriter {
   Bytes sealed_;
 };
 
+std::vector<std::size_t> in_order_of_keys(std::span<const Commit> commits) {
+  std::vector<std::pair<std::string, std::size_t>> keys;
+  keys.reserve(commits.size());
+  for (std::size_t i = 0; i < commits.size(); ++i) keys.emplace_back(head_key(commits[i].version->apex()), i);
+  std::ranges::sort(keys);
+  std::vector<std::size_t> order;
+  order.reserve(keys.size());
+  for (const auto& [key, i] : keys) order.push_back(i);
+  return order;
+}
+
 }  // namespace
 
 void ZoneStore::State::commit_all(std::span<const Commit> commits, std::span<Result<void>> outcomes) {
   Group small_ones(*this, outcomes);
-  for (std::size_t i = 0; i < commits.size(); ++i) {
+  for (const std::size_t i : in_order_of_keys(commits)) {
     if (small_ones.size() >= batch_limit) small_ones.flush();
     outcomes[i] = CommitWriter(*this, commits[i]).run(i, small_ones, outcomes);
   }

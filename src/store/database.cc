@@ -71,6 +71,9 @@ rocksdb::ColumnFamilyOptions default_family_options() {
   rocksdb::ColumnFamilyOptions options = family_options();
   options.write_buffer_size = 8 * mebibyte;  // two of them are all that commits can fill
   options.max_write_buffer_number = 2;
+  // The first commit of a zone looks for one before it: mostly in vain, in memory as in the tables.
+  options.memtable_prefix_bloom_size_ratio = 0.02;
+  options.memtable_whole_key_filtering = true;
   options.target_file_size_base = 16 * mebibyte;
   options.max_bytes_for_level_base = 64 * mebibyte;
   options.level_compaction_dynamic_level_bytes = true;
@@ -78,7 +81,7 @@ rocksdb::ColumnFamilyOptions default_family_options() {
   // Loading all zones at start goes through them in key order: the cache need only hold the current blocks.
   table.block_cache = rocksdb::NewLRUCache(2 * mebibyte);
   table.block_size = 16 * 1024;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));  // the first commit of a zone looks for one before it
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }

@@ -91,7 +91,8 @@ void make_durable(ZoneStore& store, const Clock& clock, std::span<CommitTask> ta
   std::vector<Result<void>> outcomes = store.commit_all(commits);
   for (std::size_t i = 0; i < order.size(); ++i) {
     order[i]->result = std::move(outcomes[i]);
-    if (!order[i]->result || !store.wants_whole(order[i]->version->apex())) continue;
+    // Behind a version that was written whole there is nothing yet.
+    if (!order[i]->result || commits[i].whole || !store.wants_whole(order[i]->version->apex())) continue;
     if (order[i]->version->memory_size() > written_at_once) {
       order[i]->rewrite = store.begin_rewrite(order[i]->version);
     } else {

@@ -4,7 +4,9 @@
 #include <nettle/sha1.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
+#include <utility>
 
 #include "base/encoding.h"
 #include "dns/edns.h"
@@ -589,7 +591,11 @@ std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, b
   if (impossible) return only(Rcode::FORMERR);
   if (is_meta_type(question->type) && question->type != RRType::ANY) return only(Rcode::NOTIMP);
   out = Composer(zones, *question, message->edns() && message->edns()->dnssec_ok).run();
-  std::ranges::stable_sort(out.parts, {}, &Part::section);
+  const std::vector<Part> parts = std::exchange(out.parts, {});
+  for (const Section section : {Section::answer, Section::authority, Section::additional}) {
+    std::ranges::copy_if(parts, std::back_inserter(out.parts),
+                         [&](const Part& part) { return part.section == section; });
+  }
   return out;
 }
 
