@@ -12,6 +12,10 @@ constexpr std::size_t header_size = 12;
 constexpr std::size_t frame_limit = StreamScratch::frame_limit;
 // Sources add no more in one turn once so much is assembled, and no query is answered once so much waits.
 constexpr std::size_t turn_octets = 65536;
+// No more is read at once: what cannot be answered in one turn is copied.
+constexpr std::size_t read_octets = 16384;
+// No query is answered in a turn that has given so much.
+constexpr std::size_t turn_answers = 262'144;
 // A source that gives tiny messages must not keep the worker from its other connections.
 constexpr int turn_messages = 64;
 
@@ -35,12 +39,17 @@ bool StreamSession::may_answer(const Assembly& assembly) const {
          assembly.size + frame_limit <= 2 * frame_limit && (waiting == 0 || waiting + assembly.size < turn_octets);
 }
 
+bool StreamSession::turn_is_over(const Context& context) const {
+  return context.queries >= limits_.max_per_turn || context.octets >= turn_answers;
+}
+
 bool StreamSession::wants_input() const {
   return !broken_ && !at_end_ && may_answer({}) && !has_whole_query();
 }
 
 MutableBytes StreamSession::input_room(StreamScratch& scratch) const {
-  return MutableBytes(scratch.input).subspan(kept_.size());
+  const MutableBytes room = MutableBytes(scratch.input).subspan(kept_.size());
+  return room.first(std::min(room.size(), read_octets));
 }
 
 void StreamSession::received(Context& context, std::size_t count) {
@@ -66,7 +75,7 @@ void StreamSession::keep(ByteView input) {
 std::size_t StreamSession::answer_queries(Context& context, ByteView input) {
   Assembly assembly;
   std::size_t position = 0;
-  while (!broken_) {
+  while (!broken_ && !turn_is_over(context)) {
     if (!may_answer(assembly)) {
       flush(context, assembly);
       if (broken_ || !may_answer(assembly)) break;
@@ -101,6 +110,7 @@ void StreamSession::answer_query(Context& context, Assembly& assembly, ByteView 
     assembly.size += prefix_size + size;
     ++assembly.messages;
     ++context.answers;
+    context.octets += size;
   }
   if (rest) sources_.push_back(std::move(rest));
 }

@@ -2,9 +2,11 @@
 //
 // Octets go in with received(), answers come out through a StreamSink that may take less than it is offered. What it
 // does not take waits here, and then wants_input() turns false before the waiting grows beyond about 128 KiB or
-// max_queued messages: the peer has to read before it may ask more. Long responses advance message by message, in
-// turn, whenever nothing waits; queries that come meanwhile are answered between their messages. A session without
-// work holds no buffer: all sessions of a worker share one StreamScratch. Used by one thread.
+// max_queued messages: the peer has to read before it may ask more. One call answers so many queries and no more: what
+// is left waits for its next turn (wants_turn()), so that one who asks a thousand at once does not hold up the others.
+// Long responses advance message by message, in turn, whenever nothing waits; queries that come meanwhile are answered
+// between their messages. A session without work holds no buffer: all sessions of a worker share one StreamScratch.
+// Used by one thread.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +39,7 @@ struct StreamScratch {
 struct StreamSessionLimits {
   std::size_t max_queued = 100;
   std::size_t max_sources = 8;
+  std::size_t max_per_turn = 128;  // queries answered in one call
 };
 
 class StreamSession {
@@ -49,6 +52,7 @@ class StreamSession {
     const sockaddr* peer;
     std::uint64_t queries = 0;
     std::uint64_t answers = 0;
+    std::uint64_t octets = 0;  // of the answers
   };
 
   explicit StreamSession(const StreamSessionLimits& limits) : limits_(limits) {}
@@ -56,6 +60,8 @@ class StreamSession {
   [[nodiscard]] bool wants_input() const;
   /// Something waits for the peer to take it: call writable() when it can.
   [[nodiscard]] bool wants_output() const { return !waiting_.empty() || !sources_.empty(); }
+  /// Queries are here that may be answered: call take_turn() once the others have had theirs.
+  [[nodiscard]] bool wants_turn() const { return !broken_ && has_whole_query() && may_answer({}); }
   /// Nothing more will happen: close the connection.
   [[nodiscard]] bool is_finished() const { return broken_ || (at_end_ && !wants_output() && !has_whole_query()); }
 
@@ -65,6 +71,8 @@ class StreamSession {
   void received(Context& context, std::size_t count);
   /// The peer will send nothing more; it still gets its answers.
   void received_end() { at_end_ = true; }
+  /// Answers what is here.
+  void take_turn(Context& context) { answer_kept(context); }
   /// The peer can take more. True if it took all that waited before.
   bool writable(Context& context);
 
@@ -77,6 +85,7 @@ class StreamSession {
 
   [[nodiscard]] bool has_whole_query() const;
   [[nodiscard]] bool may_answer(const Assembly& assembly) const;
+  [[nodiscard]] bool turn_is_over(const Context& context) const;
   std::size_t answer_queries(Context& context, ByteView input);
   void answer_query(Context& context, Assembly& assembly, ByteView query);
   void add_from_sources(Context& context);

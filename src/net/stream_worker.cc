@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/qsbr.h"
 #include "base/thread_name.h"
+#include "net/proxy_protocol.h"
 #include "net/sockets.h"
 #include "net/stream_session.h"
 
@@ -33,6 +34,8 @@ using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::execut
 // After so many connections from one listener, or reads from one connection, the others get their turn.
 constexpr int accepts_per_turn = 32;
 constexpr int reads_per_turn = 4;
+// However full it is: a client gets this long to send its first query.
+constexpr std::chrono::milliseconds least_idle_time{1000};
 // When the process has no descriptor left and no idle connection to close.
 constexpr std::chrono::milliseconds accept_pause{100};
 
@@ -82,12 +85,14 @@ struct Connection {
   Descriptor socket;
   StreamSession session;
   sockaddr_storage peer{};
-  IpAddress client;
-  ConnectionList* list = nullptr;  // idle or busy; null once closed
+  std::optional<IpAddress> client;  // none yet, or nobody: what a balancer does on its own account
+  std::optional<Bytes> header;      // as much as is here of the PROXY header that has to come first
+  ConnectionList* list = nullptr;   // idle or busy; null once closed
   ConnectionList::iterator place;
   TimePoint since;       // idle: since when; busy: since when the peer has not taken all that waits
   bool reading = false;  // an operation that waits for input, or for room, is under way
   bool writing = false;
+  bool turn_to_come = false;
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
 
@@ -100,23 +105,41 @@ struct Listener {
 
 }  // namespace
 
-ConnectionLimits::Verdict ConnectionLimits::admit(const IpAddress& client) {
+ConnectionLimits::Verdict ConnectionLimits::admit(const std::optional<IpAddress>& client) {
   const Lock lock(mutex_);
   if (open_.load(std::memory_order_relaxed) >= total_) return Verdict::full;
-  std::size_t& count = clients_[client_key(client)];
-  if (count >= per_client_) {
-    if (count == 0) clients_.erase(client_key(client));
-    return Verdict::client_full;
-  }
-  ++count;
+  if (client && !count(*client)) return Verdict::client_full;
   open_.fetch_add(1, std::memory_order_relaxed);
   return Verdict::admitted;
 }
 
-void ConnectionLimits::release(const IpAddress& client) {
+bool ConnectionLimits::claim(const IpAddress& client) {
+  const Lock lock(mutex_);
+  return count(client);
+}
+
+bool ConnectionLimits::count(const IpAddress& client) {
+  std::size_t& connections = clients_[client_key(client)];
+  if (connections < per_client_) {
+    ++connections;
+    return true;
+  }
+  if (connections == 0) clients_.erase(client_key(client));
+  return false;
+}
+
+std::chrono::milliseconds ConnectionLimits::idle_time(std::chrono::milliseconds configured) const {
+  const std::size_t taken = std::min(open(), total_);
+  const std::size_t free = total_ - taken;
+  if (free >= taken) return configured;
+  return configured * static_cast<std::int64_t>(2 * free) / static_cast<std::int64_t>(total_);
+}
+
+void ConnectionLimits::release(const std::optional<IpAddress>& client) {
   const Lock lock(mutex_);
   open_.fetch_sub(1, std::memory_order_relaxed);
-  const auto found = clients_.find(client_key(client));
+  if (!client) return;
+  const auto found = clients_.find(client_key(*client));
   if (found != clients_.end() && --found->second == 0) clients_.erase(found);
 }
 
@@ -149,13 +172,19 @@ struct StreamWorker::Impl {
   void wait_for_clients(Listener& listener);
   bool accept_one(Listener& listener);
   bool make_room_for_descriptor(Listener& listener);
-  bool admit(const IpAddress& client);
-  void open(UniqueFd fd, const sockaddr_storage& peer, const IpAddress& client);
+  bool admit(const IpAddress& peer, const std::optional<IpAddress>& client);
+  void open(UniqueFd fd, const sockaddr_storage& peer, const std::optional<IpAddress>& client);
   void close(Connection& connection);
   bool evict_idle();
 
   void read(const ConnectionPtr& connection);
+  std::optional<std::size_t> read_header(const ConnectionPtr& connection);
+  std::optional<std::size_t> take_header(const ConnectionPtr& connection, const ProxyHeader& header);
+  void refuse_header(Connection& connection);
   void write(const ConnectionPtr& connection);
+  void go_on(const ConnectionPtr& connection);
+  template <typename Work>
+  bool take_turn(Connection& connection, Work&& its_work);
   void settle(const ConnectionPtr& connection, bool progress);
   void move_to(Connection& connection, ConnectionList& list);
   void start_tick();
@@ -207,7 +236,10 @@ bool StreamWorker::Impl::accept_one(Listener& listener) {
     return errno != EAGAIN && errno != EBADF && errno != EINVAL;  // others concern only the one that gave up
   }
   const auto endpoint = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&peer), size);
-  if (endpoint && admit(endpoint->address)) open(std::move(fd), peer, endpoint->address);
+  if (!endpoint) return true;
+  std::optional<IpAddress> client;
+  if (!speaks_for_others(options.balancers, endpoint->address)) client = endpoint->address;
+  if (admit(endpoint->address, client)) open(std::move(fd), peer, client);
   return true;
 }
 
@@ -227,20 +259,20 @@ bool StreamWorker::Impl::make_room_for_descriptor(Listener& listener) {
   return false;
 }
 
-bool StreamWorker::Impl::admit(const IpAddress& client) {
+bool StreamWorker::Impl::admit(const IpAddress& peer, const std::optional<IpAddress>& client) {
   auto verdict = limits->admit(client);
   if (verdict == ConnectionLimits::Verdict::full && evict_idle()) verdict = limits->admit(client);
   if (verdict == ConnectionLimits::Verdict::admitted) return true;
   add(counters.refused, 1);
   std::uint64_t left_out = 0;
   if (limit_log.allow(SteadyClock::now().time_since_epoch().count(), left_out)) {
-    log_warning("TCP: a connection from {} is refused, the limit {} is reached ({} more refused before)", client.text(),
+    log_warning("TCP: a connection from {} is refused, the limit {} is reached ({} more refused before)", peer.text(),
                 verdict == ConnectionLimits::Verdict::full ? "in all" : "per client", left_out);
   }
   return false;
 }
 
-void StreamWorker::Impl::open(UniqueFd fd, const sockaddr_storage& peer, const IpAddress& client) {
+void StreamWorker::Impl::open(UniqueFd fd, const sockaddr_storage& peer, const std::optional<IpAddress>& client) {
   const auto connection =
       std::make_shared<Connection>(context, StreamSessionLimits{options.max_queued, options.max_sources});
   error_code error;
@@ -252,6 +284,7 @@ void StreamWorker::Impl::open(UniqueFd fd, const sockaddr_storage& peer, const I
   fd.release();
   connection->peer = peer;
   connection->client = client;
+  if (!client) connection->header.emplace();
   connection->since = SteadyClock::now();
   connection->place = idle.insert(idle.end(), connection);
   connection->list = &idle;
@@ -279,44 +312,122 @@ bool StreamWorker::Impl::evict_idle() {
 
 // ---------------------------------------------------------------------------------------------------- one connection
 
-void StreamWorker::Impl::read(const ConnectionPtr& connection) {
-  const int fd = connection->socket.native_handle();
-  StreamSession& session = connection->session;
-  SocketSink sink(fd);
-  StreamSession::Context context_of_call{*handler, scratch, sink, reinterpret_cast<sockaddr*>(&connection->peer)};
-  for (int i = 0; i < reads_per_turn && session.wants_input(); ++i) {
-    const MutableBytes room = session.input_room(scratch);
-    const ssize_t n = recv(fd, room.data(), room.size(), MSG_DONTWAIT);
-    if (n < 0) {
-      if (errno == EAGAIN || errno == EINTR) break;
-      close(*connection);
-      return;
-    }
-    if (n == 0) {
-      session.received_end();
+/// Reads the header that comes first, if one has to; the octets behind it are where the session looks for input.
+/// nullopt while it is not whole, or if the connection has been closed.
+std::optional<std::size_t> StreamWorker::Impl::read_header(const ConnectionPtr& connection) {
+  if (!connection->header) return 0;
+  Bytes& octets = *connection->header;
+  const MutableBytes room = MutableBytes(scratch.input).first(ProxyHeader::max_size - octets.size());
+  const ssize_t n = recv(connection->socket.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    settle(connection, false);
+    return std::nullopt;
+  }
+  if (n <= 0) {
+    close(*connection);
+    return std::nullopt;
+  }
+  append(octets, room.first(static_cast<std::size_t>(n)));
+  ProxyHeader header;
+  switch (ProxyHeader::read(octets, header)) {
+    case ProxyHeader::Verdict::whole:
+      return take_header(connection, header);
+    case ProxyHeader::Verdict::partial:
+      settle(connection, false);
+      return std::nullopt;
+    case ProxyHeader::Verdict::wrong:
       break;
+  }
+  refuse_header(*connection);
+  return std::nullopt;
+}
+
+/// From here on the connection is the client's, for whom what is behind the header is.
+std::optional<std::size_t> StreamWorker::Impl::take_header(const ConnectionPtr& connection, const ProxyHeader& header) {
+  if (header.client) {
+    if (!limits->claim(header.client->address)) {
+      add(counters.refused, 1);
+      close(*connection);
+      return std::nullopt;
     }
+    connection->client = header.client->address;
+    header.client->to_sockaddr(connection->peer);
+  }
+  const Bytes octets = std::move(*connection->header);
+  connection->header.reset();
+  const ByteView rest = ByteView(octets).subspan(header.size);
+  std::ranges::copy(rest, connection->session.input_room(scratch).begin());
+  return rest.size();
+}
+
+void StreamWorker::Impl::refuse_header(Connection& connection) {
+  add(counters.without_proxy_header, 1);
+  std::uint64_t left_out = 0;
+  if (limit_log.allow(SteadyClock::now().time_since_epoch().count(), left_out)) {
+    const auto peer =
+        Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&connection.peer), sizeof connection.peer);
+    log_warning(
+        "TCP: a connection from {} does not begin with a PROXY protocol header (version 2) and is closed ({} more "
+        "before); have the balancer send one, or take its address out of server.proxy-from",
+        peer ? peer->text() : "", left_out);
+  }
+  close(connection);
+}
+
+/// Lets the session do `its_work`, one turn of it. Whether it answered something.
+template <typename Work>
+bool StreamWorker::Impl::take_turn(Connection& connection, Work&& its_work) {
+  handler->set_idle_time(limits->idle_time(options.idle_timeout));
+  SocketSink sink(connection.socket.native_handle());
+  StreamSession::Context context_of_call{*handler, scratch, sink, reinterpret_cast<sockaddr*>(&connection.peer)};
+  {
     const OnlineScope online;
-    session.received(context_of_call, static_cast<std::size_t>(n));
-    if (static_cast<std::size_t>(n) < room.size()) break;  // that was all there is
+    its_work(context_of_call);
   }
   add(counters.received, context_of_call.queries);
   add(counters.answered, context_of_call.answers);
+  return context_of_call.queries != 0;
+}
+
+void StreamWorker::Impl::read(const ConnectionPtr& connection) {
+  const auto here = read_header(connection);
+  if (!here) return;
+  const int fd = connection->socket.native_handle();
+  StreamSession& session = connection->session;
+  bool broken = false;
+  const bool answered = take_turn(*connection, [&](StreamSession::Context& turn) {
+    if (*here != 0) session.received(turn, *here);
+    for (int i = 0; i < reads_per_turn && session.wants_input(); ++i) {
+      const MutableBytes room = session.input_room(scratch);
+      const ssize_t n = recv(fd, room.data(), room.size(), MSG_DONTWAIT);
+      if (n < 0) {
+        broken = errno != EAGAIN && errno != EINTR;
+        return;
+      }
+      if (n == 0) return session.received_end();
+      session.received(turn, static_cast<std::size_t>(n));
+      if (static_cast<std::size_t>(n) < room.size()) return;  // that was all there is
+    }
+  });
+  if (broken) {
+    close(*connection);
+    return;
+  }
   // Asking more is no progress for a peer that has yet to take its answers.
-  settle(connection, context_of_call.queries != 0 && !session.wants_output());
+  settle(connection, answered && !session.wants_output());
 }
 
 void StreamWorker::Impl::write(const ConnectionPtr& connection) {
-  SocketSink sink(connection->socket.native_handle());
-  StreamSession::Context context_of_call{*handler, scratch, sink, reinterpret_cast<sockaddr*>(&connection->peer)};
   bool progress = false;
-  {
-    const OnlineScope online;
-    progress = connection->session.writable(context_of_call);
-  }
-  add(counters.received, context_of_call.queries);
-  add(counters.answered, context_of_call.answers);
+  take_turn(*connection, [&](StreamSession::Context& turn) { progress = connection->session.writable(turn); });
   settle(connection, progress);
+}
+
+/// The rest of what came at once, after the others.
+void StreamWorker::Impl::go_on(const ConnectionPtr& connection) {
+  StreamSession& session = connection->session;
+  const bool answered = take_turn(*connection, [&](StreamSession::Context& turn) { session.take_turn(turn); });
+  settle(connection, answered && !session.wants_output());
 }
 
 /// Decides what the connection waits for next. `progress` starts its time limit anew.
@@ -333,6 +444,13 @@ void StreamWorker::Impl::settle(const ConnectionPtr& connection, bool progress) 
     connection->socket.async_wait(Descriptor::wait_read, [this, connection](const error_code&) {
       connection->reading = false;
       if (connection->list != nullptr) read(connection);
+    });
+  }
+  if (session.wants_turn() && !connection->turn_to_come) {
+    connection->turn_to_come = true;
+    asio::post(context, [this, connection] {
+      connection->turn_to_come = false;
+      if (connection->list != nullptr) go_on(connection);
     });
   }
   if (session.wants_output() && !connection->writing) {
@@ -361,7 +479,9 @@ void StreamWorker::Impl::start_tick() {
   tick.async_wait([this](const error_code& error) {
     ticking = false;
     if (error) return;
-    close_late(idle, options.idle_timeout, counters.idle_closed);
+    const milliseconds idle_time =
+        std::max(limits->idle_time(options.idle_timeout), std::min(options.idle_timeout, least_idle_time));
+    close_late(idle, idle_time, counters.idle_closed);
     close_late(busy, options.write_timeout, counters.write_timeouts);
     if (!idle.empty() || !busy.empty()) start_tick();
   });

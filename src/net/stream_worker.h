@@ -3,15 +3,17 @@
 // A server has one StreamWorker per core, each with its own SO_REUSEPORT listeners and its own Asio io_context, all
 // sharing one ConnectionLimits. Queries may arrive pipelined and split anywhere; what one read brought is answered with
 // one write. A long response (ResponseSource) is sent message by message, interleaved with the answers to later queries
-// of its connection. An idle connection holds no buffer. The thread is a QsbrReader that is online only inside
-// StreamHandler::answer and ResponseSource::next, and ResponseSources are destroyed on it. create(), start() and stop()
-// belong to the owner's thread; counters() may be read by any.
+// of its connection. A connection answers so many queries in its turn and then waits for the others. An idle connection
+// holds no buffer. The thread is a QsbrReader that is online only inside StreamHandler::answer and
+// ResponseSource::next, and ResponseSources are destroyed on it. create(), start() and stop() belong to the owner's
+// thread; counters() may be read by any.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -30,12 +32,19 @@ class ConnectionLimits {
   ConnectionLimits(std::size_t total, std::size_t per_client) : total_(total), per_client_(per_client) {}
 
   enum class Verdict { admitted, full, client_full };
-  /// `admitted` counts the connection until release().
-  Verdict admit(const IpAddress& client) US_EXCLUDES(mutex_);
-  void release(const IpAddress& client) US_EXCLUDES(mutex_);
+  /// `admitted` counts the connection until release(). Without a client it counts in all only.
+  Verdict admit(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
+  /// The client of a connection that was admitted without one: counts it for that client, unless it has its share.
+  bool claim(const IpAddress& client) US_EXCLUDES(mutex_);
+  void release(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
+  /// How long a connection may be idle now: less once more than half of all connections are taken, nothing when all
+  /// are.
+  [[nodiscard]] std::chrono::milliseconds idle_time(std::chrono::milliseconds configured) const;
   [[nodiscard]] std::size_t open() const { return open_.load(std::memory_order_relaxed); }
 
  private:
+  bool count(const IpAddress& client) US_REQUIRES(mutex_);
+
   const std::size_t total_;
   const std::size_t per_client_;
   std::atomic<std::size_t> open_{0};
@@ -44,7 +53,8 @@ class ConnectionLimits {
 };
 
 struct StreamOptions {
-  /// Closed when no whole query came and nothing was under way for this long.
+  /// Closed when no whole query came and nothing was under way for this long, or shorter under load
+  /// (ConnectionLimits::idle_time()).
   std::chrono::milliseconds idle_timeout{10'000};
   /// Closed when the peer has not taken what was ready for it (at most about 128 KiB at a time) for this long.
   std::chrono::milliseconds write_timeout{30'000};
@@ -52,6 +62,9 @@ struct StreamOptions {
   std::size_t max_queued = 100;
   /// Long responses under way at once on one connection; it is not read from while there are so many.
   std::size_t max_sources = 8;
+  /// Load balancers: each connection of theirs begins with a PROXY protocol header (net/proxy_protocol.h), and counts
+  /// for the client that this names.
+  std::vector<Prefix> balancers = {};
 };
 
 /// Written by one worker, read by anyone; on cache lines of its own.
@@ -61,9 +74,10 @@ struct alignas(64) StreamCounters {
   std::atomic<std::uint64_t> evicted{0};  // idle longest, closed to make room
   std::atomic<std::uint64_t> idle_closed{0};
   std::atomic<std::uint64_t> write_timeouts{0};
-  std::atomic<std::uint64_t> received{0};  // queries
-  std::atomic<std::uint64_t> answered{0};  // messages handed to the connection
-  std::atomic<std::uint64_t> open{0};      // connections now
+  std::atomic<std::uint64_t> without_proxy_header{0};  // of balancers, closed
+  std::atomic<std::uint64_t> received{0};              // queries
+  std::atomic<std::uint64_t> answered{0};              // messages handed to the connection
+  std::atomic<std::uint64_t> open{0};                  // connections now
 };
 
 class StreamWorker {

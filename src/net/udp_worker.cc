@@ -8,11 +8,13 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <thread>
 
 #include "base/log.h"
 #include "base/qsbr.h"
 #include "base/thread_name.h"
+#include "net/proxy_protocol.h"
 
 namespace understudy {
 namespace {
@@ -51,6 +53,7 @@ struct Batch {
   alignas(cache_line) std::array<std::uint8_t, batch_size * response_stride> responses;
   std::array<Datagram, batch_size> datagrams{};
   std::array<PeerAddress, batch_size> peers{};
+  std::array<sockaddr_storage, batch_size> clients{};  // behind balancers
   std::array<Control, batch_size> controls{};
   std::array<iovec, batch_size> in_parts{};
   std::array<iovec, batch_size> out_parts{};
@@ -66,12 +69,18 @@ struct Batch {
       in[i].msg_hdr.msg_control = controls[i].bytes.data();
       out[i].msg_hdr.msg_iov = &out_parts[i];
       out[i].msg_hdr.msg_iovlen = 1;
-      datagrams[i].query = &queries[i * query_stride];
       datagrams[i].response = &responses[i * response_stride];
       datagrams[i].response_capacity = response_capacity;
-      datagrams[i].peer = &peers[i].generic;
       reset_lengths(i);
     }
+  }
+
+  /// What was received is the query, and who sent it asks.
+  void take_as_received(std::size_t i) {
+    datagrams[i].query = &queries[i * query_stride];
+    datagrams[i].query_size = in[i].msg_len;
+    datagrams[i].peer = &peers[i].generic;
+    datagrams[i].response_size = 0;
   }
 
   /// recvmmsg overwrites them.
@@ -104,6 +113,7 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
 struct UdpWorker::Impl {
   // Constant after create(), until the thread has ended.
   std::vector<Socket> sockets;
+  std::vector<Prefix> balancers;
   std::unique_ptr<DatagramHandler> handler;
   UniqueFd poll;
   UniqueFd wake;
@@ -114,6 +124,8 @@ struct UdpWorker::Impl {
   // Used by the owner's thread only.
   std::thread thread;
 
+  RateLimited header_log{1};
+
   std::atomic<bool> stopping{false};
   UdpCounters counters;
 
@@ -123,6 +135,7 @@ struct UdpWorker::Impl {
   void serve(int fd);
   std::size_t receive(int fd);
   void answer(std::size_t received);
+  void unwrap(std::size_t i);
   void send(int fd, std::size_t received);
   std::size_t collect_answers(std::size_t received);
 };
@@ -158,10 +171,35 @@ std::size_t UdpWorker::Impl::receive(int fd) {
   return 0;
 }
 
+/// Takes the PROXY header off a balancer's datagram; one without has nothing left that would be answered.
+void UdpWorker::Impl::unwrap(std::size_t i) {
+  Datagram& datagram = batch->datagrams[i];
+  const auto sender = Endpoint::from_sockaddr(datagram.peer, batch->in[i].msg_hdr.msg_namelen);
+  if (!sender || !speaks_for_others(balancers, sender->address)) return;
+  ProxyHeader header;
+  if (ProxyHeader::read({datagram.query, datagram.query_size}, header) != ProxyHeader::Verdict::whole) {
+    datagram.query_size = 0;
+    add(counters.without_proxy_header, 1);
+    std::uint64_t left_out = 0;
+    if (header_log.allow(std::chrono::steady_clock::now().time_since_epoch().count(), left_out)) {
+      log_warning(
+          "UDP: a datagram from {} has no PROXY protocol header (version 2) and is dropped ({} more before); have the "
+          "balancer send one, or take its address out of server.proxy-from",
+          sender->text(), left_out);
+    }
+    return;
+  }
+  datagram.query += header.size;
+  datagram.query_size -= static_cast<std::uint32_t>(header.size);
+  if (!header.client) return;
+  header.client->to_sockaddr(batch->clients[i]);
+  datagram.peer = reinterpret_cast<const sockaddr*>(&batch->clients[i]);
+}
+
 void UdpWorker::Impl::answer(std::size_t received) {
-  for (std::size_t i = 0; i < received; ++i) {
-    batch->datagrams[i].query_size = batch->in[i].msg_len;
-    batch->datagrams[i].response_size = 0;
+  for (std::size_t i = 0; i < received; ++i) batch->take_as_received(i);
+  if (!balancers.empty()) {
+    for (std::size_t i = 0; i < received; ++i) unwrap(i);
   }
   handler->answer_batch(std::span(batch->datagrams).first(received));
 }
@@ -256,8 +294,9 @@ UdpWorker::~UdpWorker() {
 
 Result<std::unique_ptr<UdpWorker>> UdpWorker::create(std::span<const Endpoint> listen,
                                                      std::unique_ptr<DatagramHandler> handler,
-                                                     const UdpSocketOptions& options) {
+                                                     const UdpSocketOptions& options, std::vector<Prefix> balancers) {
   auto impl = std::make_unique<Impl>();
+  impl->balancers = std::move(balancers);
   impl->handler = std::move(handler);
   US_TRY(impl->open(listen, options));
   return std::unique_ptr<UdpWorker>(new UdpWorker(std::move(impl)));

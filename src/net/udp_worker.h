@@ -2,7 +2,9 @@
 //
 // A server has one UdpWorker per core; each binds its own SO_REUSEPORT socket to every listening address, and the
 // kernel spreads the clients. A batch is at most 32 datagrams; queries longer than 2048 octets are cut there (what is
-// left does not parse), responses have room for 4096. Nothing is allocated after create(). An answer leaves from the
+// left does not parse), responses have room for 4096. Datagrams from load balancers begin with a PROXY protocol header
+// (net/proxy_protocol.h): the client that it names is the peer for the handler, the answer goes to the balancer; those
+// without one are dropped. Nothing is allocated after create(). An answer leaves from the
 // address its query came to. The thread is a QsbrReader that is offline while it sleeps, so the handler may use shared
 // data for the time of one answer_batch() call. Answers that the system does not take at once are dropped and counted.
 // create(), start() and stop() belong to the owner's thread; counters() may be read by any.
@@ -29,6 +31,7 @@ struct alignas(64) UdpCounters {
   std::atomic<std::uint64_t> dropped{0};     // answers that the system did not take
   std::atomic<std::uint64_t> batches{0};
   std::atomic<std::uint64_t> receive_errors{0};
+  std::atomic<std::uint64_t> without_proxy_header{0};  // of balancers, dropped
 };
 
 class UdpWorker {
@@ -40,7 +43,8 @@ class UdpWorker {
   /// Binds all addresses; nothing is received before start().
   static Result<std::unique_ptr<UdpWorker>> create(std::span<const Endpoint> listen,
                                                    std::unique_ptr<DatagramHandler> handler,
-                                                   const UdpSocketOptions& options = {});
+                                                   const UdpSocketOptions& options = {},
+                                                   std::vector<Prefix> balancers = {});
   /// Stops.
   ~UdpWorker();
   UdpWorker(const UdpWorker&) = delete;

@@ -98,6 +98,14 @@ void add_sockets(Families& out, const Workers::Totals& totals) {
   add(out, declared_metric("understudy_tcp_write_timeouts"), sum(totals.streams, &StreamCounters::write_timeouts));
 }
 
+void add_proxy(Families& out, const Workers::Totals& totals) {
+  MetricFamily family{declared_metric("understudy_without_proxy_header"), {}};
+  family.samples.push_back({metric_label("transport", "udp"), sum(totals.udp, &UdpCounters::without_proxy_header)});
+  family.samples.push_back(
+      {metric_label("transport", "tcp"), sum(totals.streams, &StreamCounters::without_proxy_header)});
+  out.push_back(std::move(family));
+}
+
 void add_transfers(Families& out, const EngineCounters& c) {
   MetricFamily zones{declared_metric("understudy_zones"), {}};
   for (std::size_t i = 0; i < std::size(c.zones_by_state); ++i) {
@@ -164,6 +172,7 @@ Families collect_metrics(const Workers::Totals& totals, const TransferEngine& en
   Families out;
   add_answers(out, totals);
   add_sockets(out, totals);
+  add_proxy(out, totals);
   add_transfers(out, engine.counters());
   add_catalogs(out, catalogs);
   if (zone_metrics) add_zones(out, engine);

@@ -32,6 +32,8 @@ inline constexpr MetricDeclaration metric_table[] = {
     {"understudy_tcp_evicted", true, "", "", "TCP connections closed to make room for others, longest idle first."},
     {"understudy_tcp_idle_closed", true, "", "", "TCP connections closed because nothing came."},
     {"understudy_tcp_write_timeouts", true, "", "", "TCP connections closed because the client took nothing."},
+    {"understudy_without_proxy_header", true, "", "transport",
+     "Datagrams dropped and connections closed that `server.proxy-from` wants a PROXY header of."},
     // Keeping zones
     {"understudy_zones", false, "", "state", "Zones, by state."},
     {"understudy_checks", true, "", "result", "Checks with primaries, by result."},

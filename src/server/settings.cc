@@ -168,7 +168,8 @@ AnswerSettings answer_settings(const Config& config) {
 StreamOptions stream_options(const Config& config) {
   return {.idle_timeout = config.server.tcp_idle_timeout,
           .write_timeout = config.server.tcp_write_timeout,
-          .max_queued = config.server.tcp_max_pipelined};
+          .max_queued = config.server.tcp_max_pipelined,
+          .balancers = config.server.proxy_from};
 }
 
 unsigned worker_count(const Config& config) {

@@ -15,7 +15,7 @@ Result<std::unique_ptr<Workers>> Workers::create(const Config& config, AnswerEnv
     return std::make_unique<Responder>(environment, *workers->counters_.back());
   };
   for (unsigned i = 0; i < worker_count(config); ++i) {
-    US_ASSIGN(auto udp, UdpWorker::create(config.server.listen, responder()));
+    US_ASSIGN(auto udp, UdpWorker::create(config.server.listen, responder(), {}, config.server.proxy_from));
     US_ASSIGN(auto stream, StreamWorker::create(config.server.listen, responder(), limits, stream_options(config)));
     workers->udp_.push_back(std::move(udp));
     workers->streams_.push_back(std::move(stream));

@@ -42,8 +42,15 @@ class StreamSessionTest : public testing::Test {
       session.received(c, n);
       queries += c.queries;
       done += n;
+      while (session.wants_turn()) take_turn();
     }
     return done;
+  }
+  void take_turn() {
+    auto c = context();
+    session.take_turn(c);
+    EXPECT_LE(c.queries, StreamSessionLimits{}.max_per_turn);
+    queries += c.queries;
   }
   bool pump() {
     auto c = context();
@@ -52,7 +59,10 @@ class StreamSessionTest : public testing::Test {
     return drained;
   }
   void pump_all() {
-    while (session.wants_output() && !session.is_finished()) pump();
+    while ((session.wants_output() || session.wants_turn()) && !session.is_finished()) {
+      if (session.wants_turn()) take_turn();
+      if (session.wants_output()) pump();
+    }
   }
   std::vector<Bytes> answers() const {
     std::vector<Bytes> out;
@@ -100,6 +110,40 @@ TEST_F(StreamSessionTest, PutsQueriesTogetherFromAnyPieces) {
     ASSERT_EQ(feed(stream, piece), stream.size());
     EXPECT_EQ(sink.taken, stream) << piece;
   }
+}
+
+// However many queries come at once: a turn answers so many, and the rest in order afterwards.
+TEST_F(StreamSessionTest, ATurnOfQueriesIsBounded) {
+  std::vector<Bytes> asked;
+  for (std::uint16_t i = 0; i < 400; ++i) asked.push_back(query(i));
+  const Bytes octets = stream_of(asked);
+  const MutableBytes room = session.input_room(scratch);
+  ASSERT_GE(room.size(), octets.size());
+  std::ranges::copy(octets, room.begin());
+  auto c = context();
+  session.received(c, octets.size());
+  EXPECT_EQ(c.queries, 128U);
+  EXPECT_FALSE(session.wants_input()) << "before the rest is answered";
+  EXPECT_TRUE(session.wants_turn());
+  EXPECT_FALSE(session.wants_output());
+  session.received_end();
+  EXPECT_FALSE(session.is_finished());
+  int turns = 1;
+  for (; session.wants_turn(); ++turns) take_turn();
+  EXPECT_EQ(turns, 4);
+  EXPECT_EQ(answers(), asked);
+  EXPECT_TRUE(session.is_finished());
+}
+
+TEST_F(StreamSessionTest, ATurnOfLargeAnswersIsBounded) {
+  std::vector<Bytes> asked;
+  for (std::uint16_t i = 0; i < 20; ++i) asked.push_back(query(i, 'b'));
+  const Bytes octets = stream_of(asked);
+  std::ranges::copy(octets, session.input_room(scratch).begin());
+  auto c = context();
+  session.received(c, octets.size());
+  EXPECT_EQ(c.queries, 5U) << "60,000 octets each";
+  EXPECT_TRUE(session.wants_turn());
 }
 
 TEST_F(StreamSessionTest, GivesNoAnswerWhereThereIsNone) {
@@ -223,7 +267,7 @@ TEST_F(StreamSessionTest, ThePeerMayStopSendingAndStillGetsItsAnswers) {
 TEST_F(StreamSessionTest, HeldUpQueriesAreAnsweredAfterTheEndToo) {
   sink.room = 0;
   std::vector<Bytes> sent;
-  for (std::uint16_t i = 0; i < 500; ++i) sent.push_back(query(i));
+  for (std::uint16_t i = 0; i < 450; ++i) sent.push_back(query(i));
   const std::size_t taken = feed(stream_of(sent));
   session.received_end();
   EXPECT_FALSE(session.is_finished());
@@ -231,7 +275,7 @@ TEST_F(StreamSessionTest, HeldUpQueriesAreAnsweredAfterTheEndToo) {
   pump_all();
   EXPECT_TRUE(session.is_finished());
   EXPECT_EQ(answers().size(), taken / 34);
-  EXPECT_EQ(taken, 500U * 34);
+  EXPECT_EQ(taken, 450U * 34);
 }
 
 TEST_F(StreamSessionTest, AnUnfinishedQueryAtTheEndIsForgotten) {

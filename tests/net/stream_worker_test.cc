@@ -338,6 +338,65 @@ TEST(StreamWorker, DoesNotHoldUpReclamationWhileItSleeps) {
   EXPECT_TRUE(disposed);
 }
 
+// A client with thousands of queries in flight, all of them answered, does not keep another waiting for all of them.
+TEST(StreamWorker, AGreedyClientTakesTurnsWithTheOthers) {
+  Server server;
+  const UniqueFd greedy = server.client(), other = server.client();
+  constexpr int asked = 200'000;
+  std::thread asking([&] {
+    Bytes stream;
+    for (std::uint16_t i = 0; i < 1000; ++i) append(stream, framed(query(i)));
+    for (int i = 0; i < asked / 1000; ++i) send_all(greedy.get(), stream);
+  });
+  std::atomic<int> taken{0};
+  std::thread reading([&] {
+    while (taken < asked && !receive_message(greedy.get()).empty()) ++taken;
+  });
+  EXPECT_TRUE(eventually([&] { return taken > 1000; }));
+  int answered_meanwhile = 0;
+  while (taken < asked) {
+    const int before = taken;
+    EXPECT_EQ(ask(other.get(), query(7)), query(7));
+    if (taken < asked && taken - before < asked / 2) ++answered_meanwhile;
+    if (testing::Test::HasFailure()) break;
+  }
+  asking.join();
+  reading.join();
+  EXPECT_EQ(taken, asked);
+  EXPECT_GT(answered_meanwhile, 5);
+}
+
+TEST(StreamWorker, WhoStopsSendingStillGetsItsAnswers) {
+  Server server;
+  const UniqueFd client = server.client();
+  Bytes stream;
+  for (std::uint16_t i = 0; i < 1000; ++i) append(stream, framed(query(i)));
+  append(stream, framed(query(1000, 't', 20)));
+  send_all(client.get(), stream);
+  shutdown(client.get(), SHUT_WR);
+  for (std::uint16_t i = 0; i < 1000; ++i) ASSERT_EQ(receive_message(client.get()), query(i));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(receive_message(client.get()).size(), 20000U);
+  EXPECT_TRUE(closed_by_peer(client.get()));
+  EXPECT_EQ(server.counters().idle_closed, 0U);
+}
+
+TEST(ConnectionLimits, IdleTimeFollowsLoad) {
+  ConnectionLimits limits(100, 100);
+  const IpAddress client = IpAddress::v4(192, 0, 2, 1);
+  const auto open = [&](std::size_t count) {
+    while (limits.open() < count) ASSERT_EQ(limits.admit(client), ConnectionLimits::Verdict::admitted);
+  };
+  EXPECT_EQ(limits.idle_time(10s), 10s);
+  open(50);
+  EXPECT_EQ(limits.idle_time(10s), 10s);
+  open(75);
+  EXPECT_EQ(limits.idle_time(10s), 5s);
+  open(99);
+  EXPECT_EQ(limits.idle_time(10s), 200ms);
+  open(100);
+  EXPECT_EQ(limits.idle_time(10s), 0ms);
+}
+
 TEST(ConnectionLimits, CountAnIpv6SiteAsOneClient) {
   ConnectionLimits limits(10, 2);
   using enum ConnectionLimits::Verdict;
