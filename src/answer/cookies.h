@@ -6,13 +6,13 @@
 // thread-safe; no clock.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/siphash.h"
+
+struct sockaddr;
 
 namespace understudy {
 

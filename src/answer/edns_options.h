@@ -8,8 +8,6 @@
 //   settings.report_channel               behind it, where there is room
 #pragma once
 
-#include <sys/socket.h>
-
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -21,6 +19,8 @@
 #include "dns/name.h"
 #include "dns/serial.h"
 
+struct sockaddr;
+
 namespace understudy {
 
 struct EdnsSettings {
@@ -28,8 +28,9 @@ struct EdnsSettings {
 
   Bytes nsid;                                    // what NSID says (RFC 5001); empty: nothing
   std::shared_ptr<const CookieSecrets> cookies;  // null: COOKIE is an option like any unknown one
-  bool cookies_required = false;                 // by UDP
-  Name report_agent;                             // RFC 9567: where to report errors to; the root: nowhere
+  // By UDP: BADCOOKIE for who sends one that is not good or only a client's; and TC for who sends none.
+  bool cookies_required = false, none_to_tcp = false;
+  Name report_agent;  // RFC 9567: where to report errors to; the root: nowhere
 
   /// Octets of the option that says `report_agent`, 0 for none.
   [[nodiscard]] std::size_t report_channel_size() const { return report_agent.is_root() ? 0 : 4 + report_agent.size(); }
@@ -56,6 +57,12 @@ inline bool is_malformed(const EdnsRequest& request, const EdnsSettings& setting
   const unsigned minded = EdnsRequest::zone_version | (is_tcp ? EdnsRequest::keepalive : 0U) |
                           (settings.cookies != nullptr ? EdnsRequest::cookie : 0U);
   return (request.faults & minded) != 0;
+}
+
+/// Whether a query by UDP is not answered for what its cookie is.
+inline bool demands_cookie(const EdnsSettings& settings, CookieVerdict shown) {
+  if (!settings.cookies_required || shown == CookieVerdict::good) return false;
+  return shown != CookieVerdict::none || settings.none_to_tcp;
 }
 
 class OptionWriter {

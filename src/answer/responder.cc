@@ -80,7 +80,7 @@ std::size_t Responder::write_fast(const Work& work, ByteView query, const sockad
   OptionWriter options(limit - work.query.question_end - opt_header_size);
   CookieVerdict cookie = CookieVerdict::none;
   if (work.query.options.wishes != 0) cookie = put_options(work, peer, transport, options);
-  if (settings.edns.cookies_required && transport == Transport::udp && cookie != CookieVerdict::good) return 0;
+  if (transport == Transport::udp && demands_cookie(settings.edns, cookie)) return 0;
   bool truncated = false;
   const std::size_t size = fast_answer(*work.table, *work.zone, work.found, work.proof, query, work.query,
                                        response.data(), limit, settings, options.options(), truncated);

@@ -232,11 +232,10 @@ void SlowAnswer::put_zone_version(Context& c, const Zone& zone) {
   c.writer.reserve(c.closing_octets());
 }
 
-// Where cookies are demanded: who has none is sent to TCP, who has a wrong one or only his own gets a good one
-// (RFC 7873 sections 5.2.1, 5.2.3 and 5.2.4). A signature says more than a cookie.
+// Where cookies are demanded: who has a wrong one or only his own gets a good one (RFC 7873 sections 5.2.3 and 5.2.4),
+// who has none may be sent to TCP. A signature says more than a cookie.
 bool SlowAnswer::must_show_cookie(Context& c) {
-  const bool shown = c.cookie == CookieVerdict::good || c.transport == Transport::tcp || c.tsig;
-  if (shown || !c.settings->edns.cookies_required) return false;
+  if (c.transport == Transport::tcp || c.tsig || !demands_cookie(c.settings->edns, c.cookie)) return false;
   if (c.cookie == CookieVerdict::none) {
     c.truncated = true;
   } else {
@@ -252,7 +251,6 @@ void SlowAnswer::answer_chaos(Context& c) {
   if (text.empty() || (question.type != RRType::TXT && question.type != RRType::ANY)) {
     return refuse(c, Rcode::REFUSED);
   }
-  c.flags |= Header::aa;
   const Bytes rdata = txt_rdata(text);
   if (!c.writer.add_record(Section::answer, question.name, RRType::TXT, RRClass::CH, 0, rdata)) c.truncated = true;
 }

@@ -24,8 +24,9 @@
 
 namespace understudy {
 
-/// Whether cookies (RFC 7873) are ignored, answered, or demanded of who asks by UDP.
-enum class CookieMode : std::uint8_t { off, on, required };
+/// Whether cookies (RFC 7873) are ignored, answered, to be good where a query by UDP has one, or demanded of every
+/// query by UDP.
+enum class CookieMode : std::uint8_t { off, on, required, required_or_tcp };
 
 struct ServerConfig {
   std::vector<Endpoint> listen{{IpAddress(), 53}, {IpAddress::any_v6(), 53}};  // UDP and TCP

@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, 4> log_levels = {"debug", "info", "warnin
 constexpr std::array<std::string_view, 6> algorithms = {"hmac-md5",    "hmac-sha1",   "hmac-sha224",
                                                         "hmac-sha256", "hmac-sha384", "hmac-sha512"};
 constexpr std::array<std::string_view, 1> transports = {"tcp"};
-constexpr std::array<std::string_view, 3> cookie_modes = {"off", "on", "required"};  // the order of CookieMode
+// The order is that of CookieMode.
+constexpr std::array<std::string_view, 4> cookie_modes = {"off", "on", "required", "required-or-tcp"};
 // The order is that of SerialBackwards and OnExpire; the last one is followed by a time.
 constexpr std::array<std::string_view, 3> serial_backwards_words = {"ignore", "accept", "accept-after"};
 constexpr std::array<std::string_view, 3> on_expire_words = {"servfail", "serve", "serve-for"};
@@ -130,7 +131,8 @@ constexpr std::array server_options = {
            .binding = bind<&ServerConfig::version>},
     Option{.key = "cookies",
            .type = ValueType::choice,
-           .help = "DNS cookies: ignored, answered, or required of who asks by UDP (others are sent to TCP).",
+           .help = "DNS cookies: ignored; answered; required to be good of who sends one by UDP (BADCOOKIE); and who "
+                   "sends none is sent to TCP.",
            .binding = bind<&ServerConfig::cookies>,
            .choices = cookie_modes},
     Option{.key = "cookie-secret-file",

@@ -159,7 +159,8 @@ AnswerSettings answer_settings(const Config& config) {
   // The configuration has been checked: these octets can be read.
   out.edns.nsid = config::nsid_octets(own_name(server.nsid)).value_or(Bytes());
   if (server.cookies != CookieMode::off) out.edns.cookies = cookie_secrets(server);
-  out.edns.cookies_required = server.cookies == CookieMode::required;
+  out.edns.cookies_required = server.cookies >= CookieMode::required;
+  out.edns.none_to_tcp = server.cookies == CookieMode::required_or_tcp;
   if (server.report_channel) out.edns.report_agent = *server.report_channel;
   out.chaos = {.version = server.version, .identity = own_name(server.identity)};
   return out;

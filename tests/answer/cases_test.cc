@@ -121,6 +121,8 @@ class CaseFile {
       settings.edns.cookies = std::make_shared<const CookieSecrets>(std::vector{SipKey::from(from_hex(value))});
     } else if (word[1] == "cookies" && value == "required") {
       settings.edns.cookies_required = true;
+    } else if (word[1] == "cookies" && value == "required-or-tcp") {
+      settings.edns.cookies_required = settings.edns.none_to_tcp = true;
     } else if (word[1] == "nsid") {
       settings.edns.nsid.assign(value.begin(), value.end());
     } else if (word[1] == "report-agent") {

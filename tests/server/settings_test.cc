@@ -118,6 +118,9 @@ server: {nsid: 0x0a0b, version: v7, identity: hostname, cookies: required, repor
   EXPECT_FALSE(all.chaos.identity.empty());
   EXPECT_NE(all.chaos.identity, "hostname");
   EXPECT_TRUE(all.edns.cookies_required);
+  EXPECT_FALSE(all.edns.none_to_tcp);
+  const AnswerSettings strict = answer_settings(*parsed("server: {cookies: required-or-tcp}\n").config);
+  EXPECT_TRUE(strict.edns.cookies_required && strict.edns.none_to_tcp);
   EXPECT_EQ(all.edns.report_agent.text(), "er.example.");
   EXPECT_EQ(answer_settings(*parsed("server: {cookies: 'off'}\n").config).edns.cookies, nullptr);
 }
