@@ -38,6 +38,8 @@ class Group {
 
   [[nodiscard]] std::size_t size() const { return batch_.GetDataSize(); }
   [[nodiscard]] rocksdb::WriteBatch& batch() { return batch_; }
+  /// For encode_version().
+  [[nodiscard]] Bytes& room() { return room_; }
   void put(const std::string& key, ByteView value) { batch_.Put(key, slice_of(value)); }
 
   /// Makes `head` the zone's; its blocks and deltas are in the database or in this group.
@@ -90,6 +92,7 @@ class Group {
   ZoneStore::State& state_;
   const std::span<Result<void>> outcomes_;
   rocksdb::WriteBatch batch_;
+  Bytes room_;
   std::vector<std::pair<std::string, Bytes>> heads_, timers_;  // of commits whose other data is in batch_
   std::vector<std::size_t> members_;
   std::vector<Promise> promises_;
@@ -127,7 +130,7 @@ class CommitWriter {
     start_head({});
     head_.base = version_;
     head_.octets = commit_.version->memory_size();
-    US_TRY(encode_version(commit_.version, [this](ByteView block) { return take(block); }));
+    US_TRY(encode_version(commit_.version, [this](ByteView block) { return take(block); }, small_ones.room()));
     if (large_ == nullptr) {
       for (const Bytes& block : held_) {
         const std::string key = block_key(head_.name, head_.base, head_.blocks);

@@ -18,8 +18,10 @@ constexpr std::uint8_t one_record = 4;     // no count follows
 
 class Encoder {
  public:
-  Encoder(std::shared_ptr<const Zone> version, const std::function<Result<void>(ByteView)>& sink)
-      : cursor_(std::move(version)), apex_size_(cursor_.zone().apex().size()), sink_(sink), block_(max_block_size) {}
+  Encoder(std::shared_ptr<const Zone> version, const std::function<Result<void>(ByteView)>& sink, Bytes& room)
+      : cursor_(std::move(version)), apex_size_(cursor_.zone().apex().size()), sink_(sink), block_(room) {
+    block_.resize(max_block_size);
+  }
 
   Result<void> run() {
     while (cursor_.next()) {
@@ -114,7 +116,7 @@ class Encoder {
   ZoneCursor cursor_;
   const std::size_t apex_size_;
   const std::function<Result<void>(ByteView)>& sink_;
-  Bytes block_;
+  Bytes& block_;
   std::size_t size_ = 0;
   std::size_t piece_ = 0;  // where the last piece of this block begins; 0 = none (an owner is in front of it)
   std::uint32_t ttl_ = 0;
@@ -170,8 +172,8 @@ Result<void> decode_owner(ByteReader& in, NameView owner, std::optional<std::uin
 }  // namespace
 
 Result<void> encode_version(const std::shared_ptr<const Zone>& version,
-                            const std::function<Result<void>(ByteView)>& sink) {
-  return Encoder(version, sink).run();
+                            const std::function<Result<void>(ByteView)>& sink, Bytes& room) {
+  return Encoder(version, sink, room).run();
 }
 
 Result<void> decode_block(ByteView content, NameView apex, ZoneBuilder& builder) {

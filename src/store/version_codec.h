@@ -22,8 +22,10 @@ inline constexpr std::size_t block_target = 64 * 1024;
 inline constexpr std::size_t max_block_size = block_target + 66'000;
 
 /// Calls `sink` with each block's content in turn; the octets are valid during the call. An error of the sink ends it.
+/// `room` is where the blocks are made; who encodes many small versions keeps it, for making it would cost more than
+/// they do.
 Result<void> encode_version(const std::shared_ptr<const Zone>& version,
-                            const std::function<Result<void>(ByteView)>& sink);
+                            const std::function<Result<void>(ByteView)>& sink, Bytes& room);
 
 /// Adds a block's records to `builder`. Errc::corrupt if the content does not follow the grammar or a record is not one
 /// that the zone can have.

@@ -11,11 +11,13 @@ using namespace store_fixture;
 
 std::vector<Bytes> blocks_of(const std::shared_ptr<const Zone>& zone) {
   std::vector<Bytes> blocks;
-  const auto encoded = encode_version(zone, [&](ByteView block) -> Result<void> {
+  Bytes room(100, 0xaa);  // what is left of another version
+  const auto take = [&](ByteView block) -> Result<void> {
     EXPECT_LE(block.size(), max_block_size);
     blocks.emplace_back(block.begin(), block.end());
     return {};
-  });
+  };
+  const auto encoded = encode_version(zone, take, room);
   EXPECT_TRUE(encoded) << encoded.error().text();
   return blocks;
 }
@@ -103,9 +105,11 @@ TEST(VersionCodec, AnErrorOfTheSinkEndsTheEncoding) {
   RandomZones random(3);
   const auto zone = random.zone("example.", 1, 5000);
   int calls = 0;
-  const auto encoded = encode_version(zone, [&](ByteView) -> Result<void> {
+  Bytes room;
+  const auto refuse = [&](ByteView) -> Result<void> {
     return ++calls == 2 ? fail(Errc::storage_full, "enough") : Result<void>{};
-  });
+  };
+  const auto encoded = encode_version(zone, refuse, room);
   EXPECT_EQ(encoded.error().detail, "enough");
   EXPECT_EQ(calls, 2);
 }
