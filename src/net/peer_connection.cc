@@ -113,8 +113,22 @@ void PeerConnection::attach(PeerCall& call) {
   queued_ += prefix_size + message->size();
   call.sent_at = queued_;
   call.set(PeerCall::State::sent);
-  flush();
+  if (calls_.size() > 1) {
+    flush_soon();
+  } else {
+    flush();
+  }
   set_alarm();
+}
+
+/// Where answers are being waited for, a request can wait for those that are made at the same moment: what leaves
+/// together costs one system call, and one packet, instead of one each.
+void PeerConnection::flush_soon() {
+  if (std::exchange(flushes_, true)) return;
+  asio::post(executor_, [self = shared_from_this()] {
+    self->flushes_ = false;
+    self->flush();
+  });
 }
 
 void PeerConnection::flush() {

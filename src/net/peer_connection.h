@@ -129,6 +129,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   boost::asio::awaitable<void> run();
   boost::asio::awaitable<void> write_rest();
   void flush();
+  void flush_soon();
 
   void received(std::size_t size);
   bool attribute(std::size_t size);
@@ -171,6 +172,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   const std::unique_ptr<PeerStream> stream_;
   Alarm alarm_;
   bool open_ = false;
+  bool flushes_ = false;  // once the handlers that are ready now have run
   bool closed_ = false;
   bool retired_ = false;
   bool broken_ = false;  // takes no more: the reading loop finds out why
