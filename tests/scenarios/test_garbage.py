@@ -3,6 +3,7 @@ import random
 import socket
 import struct
 
+import dns.edns
 import dns.message
 import pytest
 
@@ -40,6 +41,8 @@ def seeds():
     key = Key()
     signed.use_tsig(ask.keyring(key), keyname=key.name)
     yield signed.to_wire()
+    options = [dns.edns.GenericOption(code, content) for code, content in ((10, b"8octets!"), (3, b""), (11, b""), (19, b""), (8, b"\0\1\x18\0\1\2\3"))]
+    yield dns.message.make_query(f"h1.{ZONE}", "A", use_edns=0, options=options).to_wire()
 
 
 def mutate(wire, dice):
@@ -84,6 +87,29 @@ def test_tcp(stage):
                 if i % 3 == 0:
                     s.shutdown(socket.SHUT_WR)
                     s.recv(65536)
+            except OSError:
+                pass
+    alive(us)
+
+
+def test_behind_a_balancer(stage):
+    """PROXY headers with changed octets, by UDP and TCP: each is taken or dropped, and the server goes on."""
+    primary = ScriptedPrimary(stage, ZONE)
+    us = Understudy(stage, http=True).primary(primary).option("server", proxy_from=["127.0.0.2"])
+    us.zone(ZONE).start().wait_serial(ZONE, 1)
+    header = bytes.fromhex("0d0a0d0a000d0a515549540a2112000cc00002017f00000114e90035")
+    dice, good = random.Random(6), list(seeds())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.2", 0))
+        for i in range(5_000):
+            wire = dice.choice(good)
+            s.sendto(mutate(header, dice) + wire if i % 2 else mutate(header + wire, dice), (ask.HOST, us.port))
+    for i in range(200):
+        with socket.create_connection((ask.HOST, us.port), 0.3, source_address=("127.0.0.2", 0)) as s:
+            try:
+                wire = dice.choice(good)
+                s.sendall(mutate(header, dice) + struct.pack("!H", len(wire)) + wire)
+                s.recv(65536)
             except OSError:
                 pass
     alive(us)
