@@ -320,7 +320,8 @@ void Composer::put_options(std::uint8_t* opt, const EdnsSettings& settings) {
   std::size_t size = options_.size();
   if (size != 0) std::memcpy(opt + opt_size, options_.data(), size);
   const std::size_t report_size = settings.report_channel_size();
-  if (report_size != 0 && at_ + report_size <= limit_ + opt_size && settings.reports(plain_.name.name)) {
+  if (report_size != 0 && !truncated() && at_ + report_size <= limit_ + opt_size &&
+      settings.reports(plain_.name.name)) {
     settings.write_report_channel(opt + opt_size + size);
     size += report_size;
   }

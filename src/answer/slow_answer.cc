@@ -674,8 +674,13 @@ bool SlowAnswer::put_dname(Context& c, const Zone& zone, const HashedName& name,
 // What comes last among the options is the least needed, and left out where there is no room.
 void SlowAnswer::put_opt(Context& c) {
   const EdnsSettings& edns = c.settings->edns;
-  const bool reports = c.message.question() && edns.reports(c.message.question()->name) && c.rcode != Rcode::BADVERS;
-  if (reports) append_edns_option(c.options, edns_report_channel, edns.report_agent.wire());
+  // Of zones of ours only, and not to who will ask again by TCP: strangers get no longer answers by it.
+  const bool about_a_zone = c.rcode == Rcode::NOERROR || c.rcode == Rcode::NXDOMAIN || c.rcode == Rcode::SERVFAIL ||
+                            c.rcode == Rcode::YXDOMAIN;
+  const auto& question = c.message.question();
+  if (about_a_zone && !c.truncated && question && question->klass == RRClass::IN && edns.reports(question->name)) {
+    append_edns_option(c.options, edns_report_channel, edns.report_agent.wire());
+  }
   const std::size_t closing = c.tsig ? tsig_size(*c.tsig) : 0;
   const std::size_t left = c.writer.limit() - c.writer.size();
   const std::size_t room = left > closing + opt_header_size ? left - closing - opt_header_size : 0;
