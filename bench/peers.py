@@ -1,15 +1,22 @@
 """One class per server: how it is configured and started as a secondary with one worker.
 
-PRIMARY serves every zone with AXFR, IXFR and NOTIFY; each peer transfers from it. `start` returns
-once the process runs; `wait` returns once the last zone answers authoritatively.
+A primary serves every zone with AXFR, IXFR and NOTIFY; each peer transfers from it. `start` returns
+once the process runs; `wait` returns once the last zone answers authoritatively. With `catalog`, a peer
+learns its zones from that catalog zone; otherwise they are configured.
 """
 import os
+import re
 import shutil
 import signal
 import socket
 import struct
 import subprocess
 import time
+import urllib.request
+
+
+CORE_OF_SERVER, CORE_OF_LOAD = 0, 1  # the primary shares the load's
+FIRST_PORT = int(os.environ.get("BENCH_PORT", 5300))
 
 
 def ask(port, name, qtype=6, timeout=0.1, host="127.0.0.1"):
@@ -63,10 +70,21 @@ def serial(port, zone):
 class Server:
     name = "?"
     port = 0
+    answering_threads = None  # what the names of the threads that answer by UDP begin with; None: they have no names
 
-    def __init__(self, root, zones, primary_port=5301, cpu=None):
-        self.root, self.zones, self.primary_port, self.cpu = os.path.join(root, self.name), zones, primary_port, cpu
-        self.process = None
+    def __init__(self, root, zones, primary_port=None, cpu=None, catalog=None):
+        self.root, self.zones, self.primary_port, self.cpu = os.path.join(root, self.name), zones, primary_port or FIRST_PORT + 1, cpu
+        self.catalog, self.process = catalog, None
+
+    @classmethod
+    def version(cls):
+        """What it says of its version, or None."""
+        try:
+            out = subprocess.run(cls.version_command, capture_output=True, text=True)
+        except OSError:
+            return None
+        found = re.search(r"\d+\.\d+(\.\d+)?", out.stdout + out.stderr)
+        return found and found[0]
 
     def fresh(self):
         shutil.rmtree(self.root, ignore_errors=True)
@@ -79,6 +97,8 @@ class Server:
         return path
 
     def spawn(self, *command):
+        if ask(self.port, "."):
+            raise RuntimeError(f"port {self.port} is taken; BENCH_PORT names others")
         log = open(os.path.join(self.root, "log"), "a")
         pin = ["taskset", "-c", str(self.cpu)] if self.cpu is not None else []
         self.process = subprocess.Popen([*pin, *command], stdout=log, stderr=log, cwd=self.root, start_new_session=True)
@@ -90,9 +110,11 @@ class Server:
         for z in zones[::step] + zones[-1:]:
             while True:
                 got = serial(self.port, z)
+                if self.process.poll() is not None:
+                    raise TimeoutError(f"{self.name} has ended; {self.root}/log may say why")
                 if got is not None and (want is None or got == want):
                     break
-                if time.monotonic() - begin > timeout or self.process.poll() is not None:
+                if time.monotonic() - begin > timeout:
                     raise TimeoutError(f"{self.name}: {z} is not served")
                 time.sleep(0.0005 if zone else 0.01)
         return time.monotonic() - begin
@@ -125,6 +147,17 @@ class Server:
             user, system = user + int(fields[11]) / tick, system + int(fields[12]) / tick
         return user, system
 
+    def answering_cpu_seconds(self):
+        """CPU seconds of the threads that answer by UDP; of all where they cannot be told apart."""
+        if self.answering_threads is None:
+            return sum(self.cpu_seconds())
+        folder, total = f"/proc/{self.process.pid}/task", 0
+        for thread in os.listdir(folder):
+            with open(f"{folder}/{thread}/comm") as name, open(f"{folder}/{thread}/schedstat") as times:
+                if name.read().startswith(self.answering_threads):
+                    total += int(times.read().split()[0])
+        return total / 1e9
+
     def memory_mib(self):
         """Proportional set size over the process tree, in MiB."""
         total = 0
@@ -135,6 +168,13 @@ class Server:
             except OSError:
                 pass
         return total / 1024
+
+    def start_and_wait(self, timeout=600):
+        """Seconds from the start to the answer of the last zone."""
+        begin = time.monotonic()
+        self.start()
+        self.wait(timeout=timeout)
+        return time.monotonic() - begin
 
     def stop(self, hard=False):
         if not self.process:
@@ -152,9 +192,9 @@ class Server:
         self.process = None
 
 
-class Primary(Server):
+class KnotPrimary(Server):
     """Knot DNS, serving the zone files; `update` changes a zone by dynamic update."""
-    name, port = "primary", 5301
+    name, port = "primary", FIRST_PORT + 1
 
     def __init__(self, root, zones, notify=(), cpu=None):
         super().__init__(root, zones, cpu=cpu)
@@ -202,17 +242,21 @@ zone:
 
 
 class Knot(Server):
-    name, port = "knot", 5302
+    name, port = "knot", FIRST_PORT + 2
+    background = "background-workers: 1"
+    version_command = ("knotd", "-V")
 
     def configure(self):
         self.fresh()
         zones = "".join(f"  - domain: {z}\n" for z in self.zones)
+        if self.catalog:
+            zones = f"  - domain: {self.catalog}\n    catalog-role: interpret\n    catalog-template: default\n"
         self.write("knot.conf", f"""server:
     rundir: {self.root}
     listen: 127.0.0.1@{self.port}
     udp-workers: 1
     tcp-workers: 1
-    background-workers: 1
+    {self.background}
 log:
   - target: stderr
     any: warning
@@ -241,7 +285,8 @@ zone:
 
 
 class Nsd(Server):
-    name, port = "nsd", 5303
+    name, port = "nsd", FIRST_PORT + 3
+    version_command = ("nsd", "-v")
 
     def configure(self):
         self.fresh()
@@ -276,7 +321,8 @@ remote-control:
 
 
 class Bind(Server):
-    name, port = "bind", 5304
+    name, port = "bind", FIRST_PORT + 4
+    version_command = ("named", "-v")
 
     def configure(self):
         self.fresh()
@@ -294,7 +340,8 @@ controls {{ }};
 
 
 class Pdns(Server):
-    name, port = "pdns", 5305
+    name, port = "pdns", FIRST_PORT + 5
+    version_command = ("pdns_server", "--version")
 
     def configure(self):
         self.fresh()
@@ -324,13 +371,24 @@ zone-cache-refresh-interval=2
 
 class Understudy(Server):
     """Ours; UNDERSTUDYD names another binary than the release build of this checkout."""
-    name, port = "understudy", 5306
+    name, port = "understudy", FIRST_PORT + 6
     binary = os.environ.get("UNDERSTUDYD") or os.path.join(
         os.path.dirname(os.path.abspath(__file__)), "..", "build", "release", "bin", "understudyd")
+    version_command = (binary, "--version")
+    answering_threads = "us-udp"
+    template = ""  # further settings of the zones
+
+    def zone_lines(self):
+        """The configuration of the zones."""
+        if self.catalog:
+            return f"zones: []\ncatalogs:\n  - {{zone: {self.catalog}, primaries: [primary]}}\n"
+        return "zones:\n" + "".join(f"  - name: {z}\n" for z in self.zones)
 
     def configure(self):
         self.fresh()
-        zones = "".join(f"  - name: {z}\n" for z in self.zones)
+        self.write_configuration()
+
+    def write_configuration(self):
         self.write("understudy.yaml", f"""server:
   listen: [127.0.0.1@{self.port}]
   workers: 1
@@ -338,6 +396,8 @@ storage:
   directory: {self.root}/store
 control:
   socket: {self.root}/control.sock
+http:
+  listen: [127.0.0.1@{self.port + 10}]
 keys: []
 primaries:
   - {{name: primary, address: 127.0.0.1@{self.primary_port}}}
@@ -345,11 +405,25 @@ templates:
   - name: default
     primaries: [primary]
     allow-notify: [127.0.0.0/8]
-zones:
-{zones}""")
+    allow-transfer: [127.0.0.0/8]
+{self.template}{self.zone_lines()}""")
 
     def start(self):
         self.spawn(self.binary, "--config", os.path.join(self.root, "understudy.yaml"))
+
+    def metric(self, name):
+        """The value of a metric, labels included in the name."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port + 10}/metrics") as page:
+            text = page.read().decode()
+        return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)[1])
+
+
+class Producer(Understudy):
+    """Ours as the primary of very many zones from zone files, a catalog of them among these."""
+    name, port = "producer", FIRST_PORT + 1
+
+    def zone_lines(self):
+        return "zones:\n" + "".join(f"  - {{name: {z}, file: {f}}}\n" for z, f in self.zones.items())
 
 
 PEERS = {c.name: c for c in (Understudy, Knot, Nsd, Bind, Pdns)}

@@ -1,0 +1,47 @@
+"""K small zones from one primary: from the start of a secondary that has none of them to the answer of the last."""
+import peers
+import zones as zonekinds
+from load import start_until_all_answer
+
+DESCRIPTION = "SIZE zones of 12 records, transferred all at once from one primary (ours); `list`, `catalog`: how they are made known"
+WAYS = {"understudy": "list", "understudy-catalog": "catalog", "knot": "list", "knot-catalog": "catalog", "nsd": "list", "bind": "list"}
+# By itself it makes a connection for each zone; it is faster with connections that are kept, and workers to use them.
+TUNED_KNOT = "background-workers: 8\n    remote-pool-limit: 16"
+DEFAULT_PEERS = ("understudy", "understudy-catalog", "knot", "knot-catalog", "nsd")
+ROWS = (
+    ("transfer_s", "start to the answer of the last zone, s", "{:.1f}"),
+    ("cpu_s", "processor time of the secondary for that, s", "{:.1f}"),
+    ("memory_mib", "memory then, MiB", "{:.0f}"),
+)
+
+
+class Workload:
+    rows, default_peers, ways = ROWS, DEFAULT_PEERS, WAYS
+
+    def __init__(self, kind):
+        self.primary = None
+
+    def prepare(self, root, size):
+        self.root, self.folder = root, root + "/zones"
+        self.zones = zonekinds.small(self.folder, size)
+        self.primary = peers.Producer(root, self.zones | {zonekinds.CATALOG: zonekinds.catalog_file(self.folder)},
+                                      cpu=peers.CORE_OF_LOAD)
+        self.primary.configure()
+        self.primary.start_and_wait()
+
+    def measure(self, name, quick):
+        cls = peers.PEERS[name.split("-")[0]]
+        catalog = zonekinds.CATALOG if WAYS[name] == "catalog" else None
+        server = cls(self.root, self.zones, cpu=peers.CORE_OF_SERVER, catalog=catalog)
+        if name.startswith("knot"):
+            server.background = TUNED_KNOT
+        server.configure()
+        try:
+            seconds = start_until_all_answer(server, self.folder + "/apexes.txt")
+            return {"transfer_s": seconds, "cpu_s": sum(server.cpu_seconds()), "memory_mib": server.memory_mib()}
+        finally:
+            server.stop(hard=True)
+
+    def finish(self):
+        if self.primary:
+            self.primary.stop(hard=True)
