@@ -51,12 +51,14 @@ Result<void> ZoneStore::State::write_aside(ZoneRewrite& rewrite) {
   base.large = true;
   base.octets = rewrite.version->memory_size();
   Bytes sealed;
-  US_TRY(encode_version(rewrite.version, [&](ByteView block) -> Result<void> {
+  Bytes room;
+  const auto put = [&](ByteView block) -> Result<void> {
     const std::string key = large_block_key(base.base, base.blocks);
     seal_block(base, key, block, sealed);
     const rocksdb::Status status = writer.add(key, sealed);
     return status.ok() ? Result<void>{} : cannot_write(status);
-  }));
+  };
+  US_TRY(encode_version(rewrite.version, put, room));
   rewrite.version.reset();
   const rocksdb::Status status = writer.finish();
   if (!status.ok()) return cannot_write(status);
