@@ -55,7 +55,7 @@ class Workload:
         server = cls(self.root, self.zones, cpu=peers.CORE_OF_SERVER, catalog=catalog)
         server.configure()
         try:
-            row["transfer_s"] = start_until_all_answer(server, self.folder + "/apexes.txt")
+            row["transfer_s"] = self.start(server)
             if name == "understudy":
                 row["catalog_s"] = self.catalog_seconds(server)
             time.sleep(5 if quick else 20)  # what the disk is still told afterwards
@@ -63,7 +63,7 @@ class Workload:
             row["octets_a_zone"] = row["memory_mib"] * 2 ** 20 / len(self.zones)
             row["rest_share"] = self.share(server, 10 if quick else 60)
             server.stop()
-            row["restart_s"] = start_until_all_answer(server, self.folder + "/apexes.txt")
+            row["restart_s"] = self.start(server)
             row["restart_memory_mib"] = server.memory_mib()
             if name == "understudy":
                 server.stop()
@@ -71,6 +71,9 @@ class Workload:
         finally:
             server.stop(hard=True)
         return row
+
+    def start(self, server):
+        return start_until_all_answer(server, self.folder + "/apexes.txt")[0]
 
     @staticmethod
     def share(server, seconds):
