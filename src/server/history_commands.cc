@@ -91,9 +91,7 @@ void add_times(TransferLog& log, const Name& zone, std::vector<HistoryRow>& rows
 }  // namespace
 
 Result<HistoryCommands::Held> HistoryCommands::held(NameView zone) const {
-  if (!engine_.status(zone)) {
-    return fail(Errc::not_found, fmt::format("this server has no zone {}; see `understudy zone list`", zone.text()));
-  }
+  if (!engine_.status(zone)) return std::unexpected(no_such_zone(zone));
   Held held{engine_.version(zone), engine_.history(zone)};
   if (!held.version) {
     return fail(Errc::not_found,

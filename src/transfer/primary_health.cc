@@ -33,6 +33,11 @@ bool PrimaryHealth::is_to_be_passed_over(const Endpoint& primary, double now) co
   return state->under_way != 0 || now < state->failed_at + shortest_pause;
 }
 
+bool PrimaryHealth::has_answered_since(const Endpoint& primary, double when) const {
+  const State* state = find(primary);
+  return state != nullptr && state->answered_at >= when && state->answered_at > state->failed_at;
+}
+
 std::optional<double> PrimaryHealth::rests_until(const Endpoint& primary, double now) const {
   const State* state = find(primary);
   if (state == nullptr || state->failures == 0 || longest_pause_ <= 0) return std::nullopt;
@@ -42,10 +47,9 @@ std::optional<double> PrimaryHealth::rests_until(const Endpoint& primary, double
 }
 
 void PrimaryHealth::end_pause(const IpAddress& address) {
-  for (auto& [primary, state] : states_) {
-    if (primary.address != address) continue;
-    state.rests_until = -1;
-    state.failures = std::min(state.failures, 1U);
+  for (auto at = states_.lower_bound({address, 0}); at != states_.end() && at->first.address == address; ++at) {
+    at->second.rests_until = -1;
+    at->second.failures = std::min(at->second.failures, 1U);
   }
 }
 
@@ -78,17 +82,17 @@ std::optional<double> PrimaryHealth::end(const Endpoint& primary, const std::str
   std::optional<double> again;
   std::unordered_map<Waiter*, std::weak_ptr<Waiter>> answered;
   if (outcome == Outcome::answered) {
-    state.answered_at = answered_[primary] = now;
+    state.answered_at = now;
     state.failures = 0;
     state.rests_until = -1;
     answered.swap(state.waiters);
     if (std::exchange(state.hangs, false)) log_info("primary {} ({}) answers again", name, primary.text());
   } else if (outcome != Outcome::unknown && state.answered_at < began) {
     again = failed(state, now);
-    answered_.erase(primary);
     if (outcome == Outcome::hung && !std::exchange(state.hangs, true)) log_hanging(name, primary);
   }
-  if (state.under_way == 0 && state.failures == 0) states_.erase(found);
+  const bool is_known = state.under_way != 0 || state.failures != 0 || state.answered_at >= 0;
+  if (!is_known) states_.erase(found);
   for (const auto& [key, waiter] : answered) {
     if (const auto held = waiter.lock()) held->primary_answers();
   }

@@ -45,11 +45,8 @@ class PrimaryHealth {
   /// It hangs, and somebody is finding out whether it still does or just has: another primary is the better choice.
   /// `now`: monotonic seconds.
   [[nodiscard]] bool is_to_be_passed_over(const Endpoint& primary, double now) const;
-  /// It answered since then; monotonic seconds.
-  [[nodiscard]] bool has_answered_since(const Endpoint& primary, double when) const {
-    const auto found = answered_.find(primary);
-    return found != answered_.end() && found->second >= when;
-  }
+  /// It answered since then, and has not failed after that; monotonic seconds.
+  [[nodiscard]] bool has_answered_since(const Endpoint& primary, double when) const;
   /// Until when it rests, or a little later than now if somebody is finding out; nullopt: it may be asked. Monotonic
   /// seconds.
   [[nodiscard]] std::optional<double> rests_until(const Endpoint& primary, double now) const;
@@ -79,8 +76,7 @@ class PrimaryHealth {
   double failed(State& state, double now) const;
 
   double longest_pause_ = 0;
-  std::map<Endpoint, State> states_;     // of primaries that rest or are being asked
-  std::map<Endpoint, double> answered_;  // when last, of those whose last answer was not followed by a failure
+  std::map<Endpoint, State> states_;  // of primaries that were or are being asked
 };
 
 }  // namespace understudy

@@ -36,4 +36,8 @@ std::string_view zone_activity_text(ZoneActivity activity) {
   return "?";
 }
 
+Error no_such_zone(NameView zone) {
+  return {Errc::not_found, "this server has no zone " + zone.text() + "; see `understudy zone list`"};
+}
+
 }  // namespace understudy

@@ -64,4 +64,7 @@ struct CommandOutcome {
 };
 using CommandDone = std::function<void(CommandOutcome)>;
 
+/// What a command about a zone that is not there ends with.
+Error no_such_zone(NameView zone);
+
 }  // namespace understudy

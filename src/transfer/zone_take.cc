@@ -111,8 +111,10 @@ bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
 
 void ZoneAgent::queue_transfer(const WorkPtr& work) {
   set_activity(ZoneActivity::queued);
-  work->by_differences =
-      !work->whole && !work->goes_back && !work->asks_serial_first && may_take_differences(work->attempt->peer);
+  if (work->differences != Work::Differences::failed) {
+    const bool asks = !work->whole && !work->goes_back && may_take_differences(work->attempt->peer);
+    work->differences = asks ? Work::Differences::asked : Work::Differences::possible;
+  }
   work->request = core_.transfers.enqueue(
       work->attempt->peer.address, work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
       [this, self = shared_from_this(), work](Lanes::Permit permit) {
@@ -156,7 +158,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
   const TakeOptions options = self->take_options(*work);
   std::optional<IdleLender> lender(std::in_place, core.io.get_executor(), permit, work->attempt->counts);
   Result<Taken> taken = fail(Errc::internal, "nothing was asked");
-  if (work->by_differences) {
+  if (work->differences == Work::Differences::asked) {
     taken = co_await take_differences(core.primaries(), *work->attempt, options);
     if (!taken && !work->cancelled) {
       lender.reset();
@@ -168,7 +170,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
       lender.emplace(core.io.get_executor(), permit, work->attempt->counts);
     }
   }
-  if (!work->by_differences && !work->cancelled) {
+  if (work->differences != Work::Differences::asked && !work->cancelled) {
     taken = co_await take_zone(core.primaries(), *work->attempt, options);
   }
   lender.reset();
@@ -183,7 +185,7 @@ void ZoneAgent::differences_failed(Work& work, const Error& error) {
   note_attempt(*work.attempt, &error);
   core_.board.count([](EngineCounters& counters) { ++counters.differences_failed; });
   note_no_differences(work.attempt->peer, error);
-  work.by_differences = false;
+  work.differences = Work::Differences::failed;
   begin_attempt_again(work);
 }
 
@@ -206,7 +208,6 @@ void ZoneAgent::ask_serial_first(const WorkPtr& work, Lanes::Permit permit, cons
   differences_failed(*work, error);
   permit.release();
   work->attempt.reset();
-  work->asks_serial_first = true;
   --work->next;
   ask_next(work);
 }
@@ -317,7 +318,6 @@ void ZoneAgent::queue_transfer_whole(const WorkPtr& work) {
     return;
   }
   queue_transfer(work);
-  work->by_differences = false;
 }
 
 void ZoneAgent::commit_failed(const WorkPtr& work, const CommitTask& task) {

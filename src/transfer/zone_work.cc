@@ -177,7 +177,8 @@ bool ZoneAgent::leave_to_rest(Work& work) const {
 /// from this primary says that it has something newer: its answer to a request for differences says all that its SOA
 /// would.
 bool ZoneAgent::needs_no_probe(const Work& work, const PeerSettings& peer) const {
-  if (work.policy->check_all_primaries || work.asks_serial_first || !work.newer.empty()) return false;
+  const bool differences_failed = work.differences == Work::Differences::failed;
+  if (work.policy->check_all_primaries || differences_failed || !work.newer.empty()) return false;
   if (!version()) return !failed_before_ && core_.health.has_answered_since(peer.address, core_.now().mono - recently);
   if (!work.notified_serial || work.whole) return false;
   if (work.notified_by != peer.address.address) return false;

@@ -17,10 +17,14 @@ struct ZoneAgent::Work {
   bool started = false;     // a primary is being asked, or the file read: what comes now waits for the next work
   bool committing = false;  // the slot belongs to a job
   bool cancelled = false;
-  bool only_if_written = false;          // a file: not if it is as it was when it was read last
-  bool goes_back = false;                // the present transfer may be of an older version than ours
-  bool by_differences = false;           // the present transfer asks for differences
-  bool asks_serial_first = false;        // differences have failed, and only a NOTIFY tells of something newer
+  bool only_if_written = false;  // a file: not if it is as it was when it was read last
+  bool goes_back = false;        // the present transfer may be of an older version than ours
+  enum class Differences : std::uint8_t {
+    possible,  // not asked for, or not yet
+    asked,     // by the present transfer
+    failed     // whole zones are asked for from now on, after the SOA as a NOTIFY alone is not worth one
+  };
+  Differences differences = Differences::possible;
   std::optional<IpAddress> notified_by;  // to be asked first if it is a primary
   std::optional<Serial> notified_serial;
   std::shared_ptr<const ZonePolicySettings> policy;
