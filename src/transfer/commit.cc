@@ -27,7 +27,7 @@ Result<std::shared_ptr<const Zone>> make_version(CommitTask& task) {
 /// What changed is kept, also where the zone came whole, as far as it is not too much: others may ask for it.
 void extend_history(CommitTask& task) {
   if (task.keep.versions == 0) {
-    task.history = std::make_shared<const ZoneHistory>();
+    task.history = ZoneHistory::none();
     return;
   }
   std::vector<DeltaPtr> found;
@@ -36,7 +36,7 @@ void extend_history(CommitTask& task) {
     if (auto delta = difference(task.base, task.version, task.keep.octets)) found.push_back(*std::move(delta));
   }
   const std::span<const DeltaPtr> added = task.deltas.empty() ? found : task.deltas;
-  task.history = (task.history ? task.history : std::make_shared<const ZoneHistory>())->with(added, task.keep);
+  task.history = (task.history ? task.history : ZoneHistory::none())->with(added, task.keep);
 }
 
 /// What may be served at all: whole, and never older than what was served before.

@@ -110,13 +110,13 @@ TransferEngine::State::Change TransferEngine::State::compare(std::vector<ZoneSet
   Change change;
   auto next = wanted.begin();
   const auto add_up_to = [&](const AgentPtr* agent) {
-    for (; next != wanted.end() && (agent == nullptr || next->name < (*agent)->name()); ++next) {
+    for (; next != wanted.end() && (agent == nullptr || next->name.view() < (*agent)->name()); ++next) {
       change.added.push_back(make_agent(std::move(*next)));
     }
   };
   before->for_each([&](const AgentPtr& agent) {
     add_up_to(&agent);
-    if (next != wanted.end() && next->name == agent->name()) {
+    if (next != wanted.end() && next->name.view() == agent->name()) {
       change.kept.emplace_back(agent, std::move(*next++));
     } else {
       change.removed.push_back(agent);
@@ -164,11 +164,11 @@ void TransferEngine::State::retire(std::vector<AgentPtr> agents, bool forget) {
   if (agents.empty()) return;
   {
     std::lock_guard lock(leaving_mutex);
-    for (const AgentPtr& agent : agents) ++leaving[agent->name()];
+    for (const AgentPtr& agent : agents) ++leaving[Name(agent->name())];
   }
   asio::post(core.io, [this, moved = std::move(agents), forget] {
     for (const AgentPtr& agent : moved) {
-      agent->retire(forget, [this, name = agent->name()] { one_left(name); });
+      agent->retire(forget, [this, name = Name(agent->name())] { one_left(name); });
     }
   });
 }
@@ -214,7 +214,7 @@ void TransferEngine::State::command(NameView zone, bool whole, CommandDone done)
     if (agent) {
       agent->command(whole, then);
     } else {
-      then({fail(Errc::not_found, fmt::format("zone {} is not configured", name.text())), ""});
+      then({std::unexpected(no_such_zone(name)), ""});
     }
   });
 }

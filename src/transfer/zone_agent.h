@@ -39,7 +39,7 @@ class ZoneAgent final : public TimerEntry,
   ~ZoneAgent() override;
 
   // Any thread.
-  [[nodiscard]] const Name& name() const { return slot_->name(); }
+  [[nodiscard]] NameView name() const { return slot_->name(); }
   [[nodiscard]] const std::shared_ptr<ZoneSlot>& slot() const { return slot_; }
   [[nodiscard]] ZoneStatus status() const;
   /// Appends the status of many at the cost of one lock.
@@ -193,12 +193,12 @@ class ZoneAgent final : public TimerEntry,
   std::string origin_;                               // address of the primary that our version is from; empty: none
   double no_differences_until_ = 0;                  // monotonic seconds: they are not asked for before
   std::optional<Serial> lost_serial_;                // was served, but the stored version is damaged
-  ZoneHistory::Ptr history_ = std::make_shared<const ZoneHistory>();  // of the version that is held
-  bool failed_before_ = false;                                        // some check has failed
-  bool write_whole_ = false;                                          // with the next commit
-  bool rewriting_ = false;                                            // beside the commits
-  double no_rewrite_until_ = 0;                                       // monotonic seconds: the last one failed
-  std::optional<double> notify_due_;  // a NOTIFY that waits because too many came for nothing
+  ZoneHistory::Ptr history_ = ZoneHistory::none();   // of the version that is held
+  bool failed_before_ = false;                       // some check has failed
+  bool write_whole_ = false;                         // with the next commit
+  bool rewriting_ = false;                           // beside the commits
+  double no_rewrite_until_ = 0;                      // monotonic seconds: the last one failed
+  std::optional<double> notify_due_;                 // a NOTIFY that waits because too many came for nothing
   /// Checks because of NOTIFYs, that found nothing.
   struct IdleChecks {
     double since = 0;  // monotonic seconds

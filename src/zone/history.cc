@@ -7,6 +7,11 @@ namespace understudy {
 
 using DeltaPtr = std::shared_ptr<const ZoneDelta>;
 
+const ZoneHistory::Ptr& ZoneHistory::none() {
+  static const Ptr empty = std::make_shared<const ZoneHistory>();
+  return empty;
+}
+
 ZoneHistory::ZoneHistory(std::vector<DeltaPtr> deltas) : deltas_(std::move(deltas)) {
   for (const DeltaPtr& delta : deltas_) size_ += delta->size();
 }
@@ -42,7 +47,7 @@ ZoneHistory::Ptr ZoneHistory::with(std::span<const DeltaPtr> added, HistoryLimit
     ++keep;
   }
   all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(keep));
-  return std::make_shared<const ZoneHistory>(std::move(all));
+  return all.empty() ? none() : std::make_shared<const ZoneHistory>(std::move(all));
 }
 
 }  // namespace understudy

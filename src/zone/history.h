@@ -22,6 +22,9 @@ class ZoneHistory {
  public:
   using Ptr = std::shared_ptr<const ZoneHistory>;
 
+  /// The one without deltas, which most zones have.
+  static const Ptr& none();
+
   ZoneHistory() = default;
   /// `deltas` follow each other, the oldest first.
   explicit ZoneHistory(std::vector<std::shared_ptr<const ZoneDelta>> deltas);

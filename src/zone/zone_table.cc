@@ -172,7 +172,7 @@ ZoneSlot* ZoneTable::find_suffix(const HashedName& name, std::size_t label) cons
   for (std::size_t at = hash & place.mask; place.entries[at].slot != nullptr; at = (at + 1) & place.mask) {
     if (place.entries[at].tag != static_cast<std::uint32_t>(hash >> 32)) continue;
     ZoneSlot* slot = place.entries[at].slot;
-    if (slot->name().view().equals(name.suffix(label))) return slot;
+    if (slot->name().equals(name.suffix(label))) return slot;
   }
   return nullptr;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dns/access.h"
+#include "dns/compact_name.h"
 #include "dns/name.h"
 #include "zone/hash.h"
 #include "zone/history.h"
@@ -34,7 +35,7 @@ class ZoneSlot {
   ZoneSlot(const ZoneSlot&) = delete;
   ZoneSlot& operator=(const ZoneSlot&) = delete;
 
-  [[nodiscard]] const Name& name() const { return name_; }
+  [[nodiscard]] NameView name() const { return name_.view(); }
 
   // Readers, between two quiescent states.
   /// The version to answer from; null if none is loaded or the zone has expired.
@@ -63,11 +64,9 @@ class ZoneSlot {
   void set_expires_at(WallSeconds at) { expires_at_.store(at, std::memory_order_relaxed); }
   /// The last version published, answered or not. For the writer only.
   [[nodiscard]] const std::shared_ptr<const Zone>& current() const { return current_; }
-  /// The history published with it. For the writer only.
-  [[nodiscard]] const ZoneHistory::Ptr& current_history() const { return current_history_; }
 
  private:
-  const Name name_;
+  const CompactName name_;
   std::atomic<const Zone*> served_{nullptr};
   std::atomic<bool> expired_{false};
   std::atomic<bool> stale_{false};
