@@ -61,6 +61,8 @@ def arguments():
         metavar="PATTERN",
         help="only tests whose program, file or test name contains PATTERN (or matches it, if it has a * or ?)",
     )
+    subset.add_argument("--differential", type=int, metavar="N", help="only ask N questions of us, Knot, NSD and BIND and compare")
+    parser.add_argument("--seed", default="1", help="of --differential: other zones and questions (default 1)")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="jobs at a time")
     return parser.parse_args()
 
@@ -325,6 +327,16 @@ def run_all(jobs, options, build, reports):
     return outcomes
 
 
+def differential(options, build, reports):
+    """The long comparison, whose output is its own (tests/differential/run.py)."""
+    command = [PYTHON, str(ROOT / "tests/differential/run.py"), str(options.differential), "--seed", options.seed]
+    status = subprocess.run(command, env=environment(build, reports), cwd=ROOT).returncode
+    found = sanitizer_findings(reports)
+    failed = int(status != 0) + found
+    print(counts_text(1 - int(status != 0), failed, 0))
+    return 0 if failed == 0 else 1
+
+
 def fresh_folder(path):
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
@@ -341,6 +353,8 @@ def main():
     build = ROOT / "build" / options.preset
     results = fresh_folder(build / "test-results")
     reports = fresh_folder(build / "sanitizer-reports")
+    if options.differential:
+        return differential(options, build, reports)
     jobs = []
     if not options.scenarios:
         jobs += unit_jobs(build, results, options.only)

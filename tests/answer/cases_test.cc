@@ -1,4 +1,4 @@
-// Runs the tables in tests/answer/cases: zone text, questions, expected messages. A new case is a new file, or a new
+// Runs the tables in tests/answer/cases and tests/conformance: zone text, questions, expected messages. A new case is a new file, or a new
 // `ask` in one; nothing here needs to change. tests/answer/cases/README.md has the grammar.
 #include <gtest/gtest.h>
 
@@ -319,13 +319,22 @@ void run(const std::filesystem::path& path) {
   }
 }
 
-TEST(CasesTest, EveryTable) {
+void run_all(const std::filesystem::path& folder, std::size_t at_least) {
   std::set<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(TEST_DATA_DIR "/answer/cases")) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".txt") paths.insert(entry.path());
   }
-  ASSERT_GE(paths.size(), 10U);
+  ASSERT_GE(paths.size(), at_least);
   for (const auto& path : paths) run(path);
+}
+
+TEST(CasesTest, EveryTable) {
+  run_all(TEST_DATA_DIR "/answer/cases", 10);
+}
+
+// What the RFCs themselves show as examples.
+TEST(CasesTest, EveryExampleOfTheRfcs) {
+  run_all(TEST_DATA_DIR "/conformance", 6);
 }
 
 }  // namespace

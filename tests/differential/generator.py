@@ -7,7 +7,7 @@ import functools
 import random
 from dataclasses import dataclass, field
 
-from message import TYPES, text_of
+from message import NAMES, TYPES, text_of
 
 LABELS = [b"a", b"b", b"c", b"d", b"m", b"www", b"WwW", b"ns", b"ns1", b"mail", b"_sip", b"_tcp", b"x-y", b"0", b"9", b"zz"]
 ODD_LABELS = [b"A\x00", b"\x00", b"a.b", b"a b", b"back\\slash", b"\xff\xfe", b"L" * 63]
@@ -269,7 +269,6 @@ class Question:
 
     def text(self):
         options = ("" if self.size is None else f" +bufsize={self.size}") + (" +dnssec" if self.do else "") + (" +tcp" if self.tcp else "")
-        from message import NAMES
         return f"{text_of(self.name)} {NAMES.get(self.rdtype, f'TYPE{self.rdtype}')}{options}"
 
 
@@ -308,7 +307,7 @@ def questions_of(zone, count, rng, hash_owners=()):
     pool = list(owned)
     for name in owned:
         pool += near(name, rng)
-    pool += [(owner, *()) for owner in hash_owners]
+    pool += [(owner,) for owner in hash_owners]
     pool += [(b"x", owner) for owner in list(hash_owners)[:4]]
     pool = [name for name in dict.fromkeys(pool) if len(wire_of((*name, *zone.apex))) <= 255 and all(0 < len(x) < 64 for x in name)]
     rng.shuffle(pool)
@@ -348,8 +347,3 @@ def make_zones(rng, count, start=0):
             zones.append(child_of(zone, rng.choice(sorted(zone.cuts)), rng, rng.choice(DENIAL)))
             zone.family = zones[-1].family = True
     return zones
-
-
-def zones_and_questions(seed, zone_count, start=0):
-    rng = random.Random(seed)
-    return make_zones(rng, zone_count, start), rng

@@ -2,7 +2,7 @@
 
 A response is reduced to what its meaning depends on: names in lower case and without compression, records as tuples
 (owner, type, TTL, RDATA) in three lists. Whatever no response may have (octets behind the end, forward pointers, names
-compressed where RFC 3597 section 4 forbids it, the same record twice) is a ValueError.
+compressed where RFC 3597 section 4 forbids it) is a ValueError.
 """
 import struct
 from dataclasses import dataclass
@@ -96,6 +96,11 @@ class Response:
     size: int
 
     @property
+    def repeats(self):
+        """Whether a section has a record twice."""
+        return any(len(set(section)) != len(section) for section in self.sections)
+
+    @property
     def aa(self):
         return bool(self.flags & AA)
 
@@ -137,8 +142,6 @@ def _parse(wire):
                     raise ValueError("a record of another class")
                 section.append((owner, rdtype, ttl, _read_rdata(wire, at, rdtype, length, known)))
             at += length
-        if len(set(section)) != len(section):
-            raise ValueError("the same record twice in a section")
     if at != len(wire):
         raise ValueError(f"{len(wire) - at} octets behind the end")
     return Response(flags, rcode, question, sections, edns, len(wire))

@@ -32,7 +32,8 @@ def main():
     for _, text in total.failures[:options.show]:
         print(text)
     print(total.text())
-    print("\n".join(problems))
+    for problem in problems:
+        print(problem)
     return 1 if total.failures or problems else 0
 
 
