@@ -48,6 +48,11 @@ class Zone:
         """Whether a label has an octet of zero."""
         return any(b"\0" in label for name in self.records for label in name)
 
+    @functools.cached_property
+    def has_empty_wildcard(self):
+        """Whether a wildcard exists only because of what is below it."""
+        return any(name[0] == b"*" and name not in self.records for name in names_of(self) if name)
+
     def absolute(self, relative):
         return ".".join([escaped(label) for label in (*relative, *self.apex)]) + "."
 

@@ -103,10 +103,14 @@ def nsd_zero_octets(case):
     return case.zone.has_zero and case.differing == ["authority"] and all(r[1] in DENIAL for r in case.peer.authority ^ case.ours.authority)
 
 
-def nsd_less_denial(case):
-    less = case.ours.authority - case.peer.authority
+def denial_behind_dname(case):
     behind = any(r[1] == DNAME for r in case.ours.answer)
-    return behind and case.differing == ["authority"] and case.peer.authority < case.ours.authority and all(r[1] in DENIAL for r in less)
+    return behind and case.differing == ["authority"] and all(r[1] in DENIAL for r in case.peer.authority ^ case.ours.authority)
+
+
+def bind_empty_wildcard(case):
+    apart = case.peer.authority ^ case.ours.authority
+    return case.zone.has_empty_wildcard and case.differing == ["authority"] and all(r[1] in DENIAL for r in apart)
 
 
 def knot_optout_encloser(case):
@@ -147,7 +151,9 @@ RULES = [  # peer, name, whether it explains a difference
     ("nsd", "N zero octets in labels", nsd_zero_octets),
     ("knot", "K ANY is another RRset", other_any),
     ("knot", "K closest encloser under opt-out", knot_optout_encloser),
-    ("nsd", "N less denial behind a DNAME", nsd_less_denial),
+    ("knot", "K less denial behind a DNAME", lambda case: denial_behind_dname(case) and case.peer.authority < case.ours.authority),
+    ("nsd", "N other denial behind a DNAME", denial_behind_dname),
+    ("bind", "B other denial at an empty wildcard", bind_empty_wildcard),
     ("nsd", "N more denial than needed", nsd_more_denial),
     ("nsd", "N closest encloser under opt-out", nsd_optout_encloser),
     ("nsd", "N ANY is another RRset", other_any),
