@@ -118,6 +118,21 @@ void add_catalog_verbs(CLI::App& app, CommandLine& line) {
   add_names(add_verb(catalog, "accept", "apply an update that is held", line), line, "NAME")->required();
 }
 
+void add_compare(CLI::App& app, CommandLine& line) {
+  CompareRequest& request = line.compare;
+  CLI::App* compare = app.add_subcommand("compare", "ask a primary and this server the same, and show what differs");
+  compare->callback([&line] { line.request.command = "compare"; });
+  compare->add_option("ZONE", request.zone, "name")->check(zone_name)->required();
+  compare->add_option("--against", request.against,
+                      "ADDRESS[@PORT] to compare with (default: the zone's first primary)");
+  compare->add_option("--queries", request.queries,
+                      "file of questions, a NAME TYPE a line (default: drawn from the zone)");
+  compare->add_option("--tsig", request.key, "key of --config by which the questions to the primary are signed");
+  compare->add_option("--limit", request.limit, "at most so many questions drawn from the zone (default 10000)")
+      ->check(at_least_one);
+  compare->add_option("--rate", request.rate, "questions a second (default 1000)")->check(CLI::Range(1U, 100'000U));
+}
+
 void add_conf_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* conf = add_group(app, "conf", "the configuration");
   add_verb(conf, "check", "find every mistake in a configuration file; needs no server", line)
@@ -145,6 +160,7 @@ std::optional<int> parse_command_line(int argc, char** argv, CommandLine& line) 
   add_transfer_verbs(app, line);
   add_catalog_verbs(app, line);
   add_conf_verbs(app, line);
+  add_compare(app, line);
   app.add_subcommand("stop", "stop the server and wait until it has stopped")->callback([&] {
     line.request.command = "stop";
   });

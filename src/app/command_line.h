@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/compare.h"
 #include "control/cli.h"
 
 namespace understudy {
@@ -12,6 +13,7 @@ namespace understudy {
 struct CommandLine {
   std::string socket, config;
   std::vector<std::string> name_files;  // with names of zones; "-" is standard input
+  CompareRequest compare;               // of the command `compare`
   CliRequest request;                   // "-" among its zones: standard input, too
 };
 

@@ -1,4 +1,5 @@
-// The command line. Exit status: 0 done, 1 it failed (and says why and what to do), 2 wrong usage.
+// The command line. Exit status: 0 done, 1 it failed (and says why and what to do), 2 wrong usage. Of `compare`: 0 the
+// same, 1 differences, 2 it could not be told.
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -78,6 +79,7 @@ int talk_to_server(CommandLine& line) {
   if (!client) return no_connection(client.error(), line);
   const CliConnection server{[&](std::string_view request) { return client->send_line(request); },
                              [&] { return client->read_line(); }};
+  if (line.request.command == "compare") return compare(line.compare, line.config, server);
   const int status = run_request(line.request, server, stdout, stderr);
   // The server's end of the connection is the last thing that goes away.
   const bool until_stopped = line.request.command == "stop" && line.request.wait && status == 0;

@@ -157,6 +157,14 @@ void export_zone(ServerControl& server, const Request& request, const Output& ou
                      }));
 }
 
+void show_comparison_points(ServerControl& server, const Request& request, const Output& output) {
+  if (request.zones.size() != 1) return finish(*output, 1, one_zone);
+  const auto points = server.comparison(request.zones[0]);
+  if (!points) return finish(*output, 1, points.error().text());
+  output->write(row_line(*points));
+  finish(*output);
+}
+
 void show_history(ServerControl& server, const Request& request, const Output& output) {
   if (request.zones.size() != 1) return finish(*output, 1, one_zone);
   using Rows = std::vector<HistoryRow>;
@@ -285,6 +293,7 @@ constexpr Command commands[] = {
     {"zone export", export_zone},
     {"zone history", show_history},
     {"zone diff", show_difference},
+    {"compare", show_comparison_points},
     {"transfer list", list_transfers},
     {"transfer explain", explain_transfer},
     {"catalog list", show_catalogs},

@@ -98,6 +98,13 @@ std::string row_line(const TransferDetail& transfer) {
   return row.put("exchange", array(transfer.exchange, json_text)).row();
 }
 
+std::string row_line(const ComparisonPoints& points) {
+  ObjectWriter row;
+  row.number("serial", points.serial).put("listen", array(points.listen, json_text));
+  row.text_or_null("primary", points.primary).text_or_null("address", points.address);
+  return row.text_or_null("key", points.key).row();
+}
+
 std::string row_line(const CatalogRow& catalog) {
   ObjectWriter row;
   row.text("name", catalog.name.text()).text("state", catalog.state).number("serial", catalog.serial);

@@ -16,6 +16,7 @@ std::string row_line(const DifferenceLine& line);
 std::string row_line(const TransferRow& transfer);
 std::string row_line(const TransferDetail& transfer);
 std::string row_line(const CatalogRow& catalog);
+std::string row_line(const ComparisonPoints& points);
 
 std::string text_line(std::string_view text);
 /// The outcome for one of several zones.

@@ -117,6 +117,13 @@ struct TransferPage {
   std::optional<std::uint64_t> before;  // where to go on; nullopt: there is nothing older
 };
 
+/// Whom to ask where a zone's answers here are compared with those of its primary.
+struct ComparisonPoints {
+  std::optional<std::uint32_t> serial;
+  std::vector<std::string> listen;    // of this server: ADDRESS@PORT
+  std::string primary, address, key;  // the zone's first primary: its name, ADDRESS@PORT, key name; may be empty
+};
+
 /// The words for CatalogRow::state.
 inline constexpr std::string_view catalog_states[] = {"waiting", "ok", "held", "broken"};
 
@@ -183,6 +190,9 @@ class ServerControl {
   [[nodiscard]] virtual ZonePage zones(const std::optional<Name>& from, const ZoneFilter& filter, std::size_t limit,
                                        std::size_t examined) const = 0;
   [[nodiscard]] virtual std::optional<ZoneRow> zone(NameView name) const = 0;
+
+  /// Errc::not_found if there is no such zone.
+  [[nodiscard]] virtual Result<ComparisonPoints> comparison(NameView name) const = 0;
 
   /// `whole`: take the zone again whatever the serial. The text says what happened.
   using Done = std::function<void(Result<std::string>)>;

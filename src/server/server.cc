@@ -124,6 +124,7 @@ struct Server::State final : ServerControl {
   [[nodiscard]] ZonePage zones(const std::optional<Name>& from, const ZoneFilter& filter, std::size_t limit,
                                std::size_t examined) const override;
   [[nodiscard]] std::optional<ZoneRow> zone(NameView name) const override;
+  [[nodiscard]] Result<ComparisonPoints> comparison(NameView name) const override;
   void refresh(NameView name, bool whole, Done done) override;
   void add_zones(std::vector<Name> names, const ZoneTemplate& settings, bool wait, ZoneDone done) override;
   void remove_zones(std::vector<Name> names, bool forget, ZoneDone done) override;
@@ -303,6 +304,27 @@ std::optional<ZoneRow> Server::State::zone(NameView name) const {
   ZoneRow row = row_of(*status);
   row.origin = origin_of(name);
   return row;
+}
+
+// The first primary as configured; of a zone that a catalog or a command brought, the one that it was taken from.
+Result<ComparisonPoints> Server::State::comparison(NameView name) const {
+  const auto status = engine->status(name);
+  if (!status) return fail(Errc::not_found, fmt::format("{}: this server has no such zone", name.text()));
+  const ZoneRow row = row_of(*status);
+  ComparisonPoints points{row.serial, {}, row.primary, {}, {}};
+  for (const Endpoint& each : started_with->server.listen) points.listen.push_back(each.text());
+  const ZoneConfig* zone = config->find_zone(name);
+  const PeerConfig* peer = zone != nullptr && !zone->policy->primaries.empty() ? &zone->policy->primaries[0] : nullptr;
+  const auto named = config->primaries.find(row.primary);
+  if (peer == nullptr && named != config->primaries.end()) peer = &named->second;
+  if (peer != nullptr) {
+    points.primary = peer->name;
+    points.address = peer->endpoints[0].text();
+    if (peer->key) points.key = peer->key->name.text();
+  } else if (const auto address = Endpoint::parse(row.primary, std::uint16_t{53})) {
+    points.address = address->text();
+  }
+  return points;
 }
 
 void Server::State::refresh(NameView name, bool whole, Done done) {

@@ -1,5 +1,5 @@
-// Runs the tables in tests/answer/cases and tests/conformance: zone text, questions, expected messages. A new case is a new file, or a new
-// `ask` in one; nothing here needs to change. tests/answer/cases/README.md has the grammar.
+// Runs the tables in tests/answer/cases and tests/conformance: zone text, questions, expected messages. A new case is a
+// new file, or a new `ask` in one; nothing here needs to change. tests/answer/cases/README.md has the grammar.
 #include <gtest/gtest.h>
 
 #include <filesystem>

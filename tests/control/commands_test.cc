@@ -247,6 +247,19 @@ TEST_F(Commands, ExportsAKeptVersion) {
   EXPECT_EQ(run(R"({"command": "zone export", "zones": ["a."], "serial": 7})").at(0)["text"], "piece 3 of 7\n");
 }
 
+TEST_F(Commands, TellsWhomToCompare) {
+  server.add("a.");
+  server.points = {7, {"127.0.0.1@53"}, "main", "192.0.2.1@53", ""};
+  EXPECT_EQ(run(R"({"command": "compare", "zones": ["a."]})").at(0)["row"],
+            json::parse(R"({"serial": 7, "listen": ["127.0.0.1@53"], "primary": "main", "address": "192.0.2.1@53",
+                            "key": null})"));
+  expect_done();
+  run(R"({"command": "compare", "zones": ["absent."]})");
+  expect_error("not found: no such zone");
+  run(R"({"command": "compare"})");
+  expect_error("which zone? Name exactly one");
+}
+
 TEST_F(Commands, ListsTransfers) {
   for (std::uint64_t id = 9; id > 4; --id) {
     TransferDetail attempt;

@@ -44,6 +44,10 @@ class MemoryServer final : public ServerControl {
     }
     return std::nullopt;
   }
+  [[nodiscard]] Result<ComparisonPoints> comparison(NameView name) const override {
+    if (!zone(name)) return fail(Errc::not_found, "no such zone");
+    return points;
+  }
   void refresh(NameView name, bool whole, Done done) override {
     refreshed.emplace_back(name.text() + (whole ? " whole" : ""), std::move(done));
   }
@@ -147,6 +151,7 @@ class MemoryServer final : public ServerControl {
   std::vector<HistoryRow> versions;
   std::vector<TransferDetail> attempts;  // the newest first
   std::vector<CatalogRow> catalog_rows;
+  ComparisonPoints points;
   std::vector<std::pair<std::string, Done>> accepted;
   Result<std::vector<std::string>> changes;
   mutable std::vector<std::string> compared;

@@ -99,6 +99,10 @@ def knot_expanded_nsec(case):
     return case.rdtype == NSEC and case.differing == ["authority"] and case.peer.authority < case.ours.authority
 
 
+def knot_expanded_star(case):
+    return case.labels[:1] == (b"*",) and case.differing == ["authority"] and case.peer.authority < case.ours.authority
+
+
 def nsd_zero_octets(case):
     return case.zone.has_zero and case.differing == ["authority"] and all(r[1] in DENIAL for r in case.peer.authority ^ case.ours.authority)
 
@@ -148,6 +152,7 @@ RULES = [  # peer, name, whether it explains a difference
     ("knot", "alias into another zone", alias_into_another_zone),
     ("knot", "NSEC, NSEC3, RRSIG at an alias", denial_type_at_alias),
     ("knot", "K NSEC made from a wildcard", knot_expanded_nsec),
+    ("knot", "K question with a * in front", knot_expanded_star),
     ("nsd", "N zero octets in labels", nsd_zero_octets),
     ("knot", "K ANY is another RRset", other_any),
     ("knot", "K closest encloser under opt-out", knot_optout_encloser),

@@ -1,0 +1,240 @@
+#include "control/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <tuple>
+
+#include "dns/rdata.h"
+#include "dns/record.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::string_view blanks = " \t\r";
+
+std::string_view next_word(std::string_view& line) {
+  line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+  const std::string_view word = line.substr(0, line.find_first_of(blanks));
+  line.remove_prefix(word.size());
+  return word;
+}
+
+// What is not asked for: what belongs to other types, or is asked for by negative questions anyway.
+bool is_asked_for(RRType type) {
+  return type != RRType::RRSIG && type != RRType::NSEC && type != RRType::NSEC3;
+}
+
+// Sections without order: canonical owner, type and RDATA of a record, with its TTL and its text.
+struct Shown {
+  std::uint32_t ttl = 0;
+  std::string text;  // without the TTL
+};
+using Records = std::map<std::tuple<std::string, std::uint16_t, std::string>, Shown>;
+
+struct Said {
+  Rcode rcode = Rcode::NOERROR;
+  bool authoritative = false;
+  std::array<Records, 3> sections;
+  Records proofs;
+
+  [[nodiscard]] bool is_referral() const { return !authoritative && rcode == Rcode::NOERROR && sections[0].empty(); }
+};
+
+bool is_denial(RRType type, ByteView rdata) {
+  const RRType what = type == RRType::RRSIG ? static_cast<RRType>(load_u16(rdata.data())) : type;
+  return what == RRType::NSEC || what == RRType::NSEC3;
+}
+
+bool is_of_servers(RRType type, ByteView rdata) {
+  return type == RRType::NS || (type == RRType::RRSIG && load_u16(rdata.data()) == number(RRType::NS));
+}
+
+void add_record(Records& records, const Record& record) {
+  const Name owner = record.owner.lowered();
+  Bytes canonical;
+  append_canonical_rdata(record.type, record.rdata, canonical);
+  const std::string text =
+      fmt::format("{} {} {}", record.owner.text(), type_text(record.type), rdata_text(record.type, record.rdata));
+  records.insert_or_assign({std::string(text_of(owner.wire())), number(record.type), std::string(text_of(canonical))},
+                           Shown{record.ttl, text});
+}
+
+// Glue of a referral is what lies at or below its cut.
+void drop_free_choices(Said& said, const std::vector<Name>& cuts) {
+  const bool positive = said.rcode == Rcode::NOERROR && said.authoritative && !said.sections[0].empty();
+  if (positive) {
+    std::erase_if(said.sections[1], [](const auto& entry) {
+      const auto& [key, shown] = entry;
+      return is_of_servers(static_cast<RRType>(std::get<1>(key)), view_of(std::get<2>(key)));
+    });
+  }
+  if (!said.is_referral()) said.sections[2].clear();
+  std::erase_if(said.sections[2], [&](const auto& entry) {
+    const NameView owner = NameView::trusted(view_of(std::get<0>(entry.first)));
+    const auto type = static_cast<RRType>(std::get<1>(entry.first));
+    const bool address = type == RRType::A || type == RRType::AAAA;
+    return !address || std::ranges::none_of(cuts, [&](const Name& cut) { return owner.is_at_or_below(cut); });
+  });
+}
+
+Said read(const MessageView& message) {
+  Said said;
+  said.rcode = message.rcode();
+  said.authoritative = (message.header().flags & Header::aa) != 0;
+  std::vector<Name> cuts;
+  message.for_each_record([&](const RecordView& view) {
+    const auto rdata = view.rdata();
+    if (view.type == RRType::OPT || view.type == RRType::TSIG || !rdata) return true;
+    const Record record{view.owner(), view.type, view.klass, view.ttl_value(), *rdata};
+    if (view.section == Section::authority && view.type == RRType::NS) cuts.push_back(record.owner);
+    const bool proof = view.section == Section::authority && is_denial(record.type, record.rdata);
+    add_record(proof ? said.proofs : said.sections[static_cast<std::size_t>(view.section)], record);
+    return true;
+  });
+  drop_free_choices(said, cuts);
+  return said;
+}
+
+class Comparer {
+ public:
+  Comparer(const Said& ours, const Said& theirs) : ours_(ours), theirs_(theirs) {}
+
+  Comparison run() {
+    if (ours_.rcode != theirs_.rcode) {
+      line(fmt::format("code: {} here, {} there", rcode_text(ours_.rcode), rcode_text(theirs_.rcode)));
+    }
+    if (ours_.authoritative != theirs_.authoritative) {
+      line(fmt::format("flag AA: {} here, {} there", ours_.authoritative ? "set" : "clear",
+                       theirs_.authoritative ? "set" : "clear"));
+    }
+    constexpr const char* names[] = {"answer", "authority", "glue"};
+    for (std::size_t i = 0; i < 3; ++i) section(names[i], ours_.sections[i], theirs_.sections[i]);
+    proofs();
+    out_.ttl_only = !out_.lines.empty() && !others_;
+    return std::move(out_);
+  }
+
+ private:
+  void line(std::string text) {
+    out_.lines.push_back(std::move(text));
+    others_ = true;
+  }
+  void section(const char* name, const Records& ours, const Records& theirs) {
+    for (const auto& [key, shown] : ours) {
+      const auto there = theirs.find(key);
+      if (there == theirs.end()) {
+        line(fmt::format("{}: only here: {} (TTL {})", name, shown.text, shown.ttl));
+      } else if (there->second.ttl != shown.ttl) {
+        out_.lines.push_back(
+            fmt::format("{}: TTL {} here, {} there: {}", name, shown.ttl, there->second.ttl, shown.text));
+      }
+    }
+    for (const auto& [key, shown] : theirs) {
+      if (!ours.contains(key)) line(fmt::format("{}: only there: {} (TTL {})", name, shown.text, shown.ttl));
+    }
+  }
+  void proofs() {
+    if (ours_.proofs.empty() != theirs_.proofs.empty())
+      return section("proof of absence", ours_.proofs, theirs_.proofs);
+    const auto same_key = [](const auto& a, const auto& b) { return a.first == b.first; };
+    out_.proof_apart = !std::ranges::equal(ours_.proofs, theirs_.proofs, same_key);
+  }
+
+  const Said& ours_;
+  const Said& theirs_;
+  Comparison out_;
+  bool others_ = false;  // than TTLs
+};
+
+}  // namespace
+
+std::string ComparedQuestion::text() const {
+  return fmt::format("{} {}", name.text(), type_text(type));
+}
+
+Result<void> QuestionSampler::take(std::string_view piece) {
+  for (std::size_t end = 0; (end = piece.find('\n')) != std::string_view::npos; piece.remove_prefix(end + 1)) {
+    rest_ += piece.substr(0, end);
+    US_TRY(take_line(rest_));
+    rest_.clear();
+  }
+  rest_ += piece;
+  return {};
+}
+
+Result<void> QuestionSampler::take_line(std::string_view line) {
+  if (line.empty() || line.front() == ';' || line.front() == '$') return {};
+  const std::string_view owner = next_word(line);
+  next_word(line);  // TTL
+  next_word(line);  // class
+  const auto type = type_from_text(next_word(line));
+  const auto name = Name::parse(owner);
+  if (!name || !type) return fail(Errc::bad_value, fmt::format("not a record: {}", owner.substr(0, 300)));
+  if (types_.empty() || owner_ != *name) {
+    add_near_misses();
+    owner_ = *name;
+    types_.clear();
+  }
+  if (std::ranges::find(types_, *type) != types_.end()) return {};
+  types_.push_back(*type);
+  if (is_asked_for(*type)) add(owner_, *type);
+  return {};
+}
+
+void QuestionSampler::add_near_misses() {
+  if (types_.empty()) return;
+  for (const RRType absent : {RRType::A, RRType::TXT, RRType::SRV}) {
+    if (std::ranges::find(types_, absent) != types_.end()) continue;
+    add(owner_, absent);
+    break;
+  }
+  constexpr std::string_view label = "no-such-name";
+  if (const auto below = Name::prepend(view_of(label), owner_)) add(*below, RRType::A);
+}
+
+// Every stride-th is kept; when there are twice too many, every other of them goes.
+void QuestionSampler::add(const Name& name, RRType type) {
+  if (seen_++ % stride_ != 0) return;
+  kept_.push_back({name, type});
+  if (kept_.size() < 2 * limit_) return;
+  for (std::size_t i = 0; 2 * i < kept_.size(); ++i) kept_[i] = kept_[2 * i];
+  kept_.resize((kept_.size() + 1) / 2);
+  stride_ *= 2;
+}
+
+std::vector<ComparedQuestion> QuestionSampler::questions() {
+  add_near_misses();
+  types_.clear();
+  if (kept_.size() <= limit_) return std::move(kept_);
+  std::vector<ComparedQuestion> chosen;
+  for (std::size_t i = 0; i < limit_; ++i) chosen.push_back(kept_[i * kept_.size() / limit_]);
+  return chosen;
+}
+
+Result<std::vector<ComparedQuestion>> read_questions(std::string_view text, std::string_view label, NameView zone) {
+  std::vector<ComparedQuestion> questions;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const std::string_view owner = next_word(line);
+    if (owner.empty() || owner.front() == '#') continue;
+    const auto name = Name::parse(owner, zone);
+    const auto type = type_from_text(next_word(line));
+    if (!name || !type || !next_word(line).empty()) {
+      const std::string why = !name ? name.error().text() : "a line is NAME TYPE, such as `www.example. AAAA`";
+      return fail(Errc::bad_value, fmt::format("{}:{}: {}", label, number, why));
+    }
+    questions.push_back({*name, *type});
+  }
+  return questions;
+}
+
+Comparison compare_responses(const MessageView& ours, const MessageView& theirs) {
+  const Said here = read(ours), there = read(theirs);
+  return Comparer(here, there).run();
+}
+
+}  // namespace understudy

@@ -1,0 +1,128 @@
+"""`understudy compare`: a primary that says the same, ones that do not, and none."""
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from lib.peers import Bind, Knot, Nsd
+from lib.ports import free_port
+from lib.understudy import Understudy
+from lib.zones import Key, hosts, zone_text
+
+ZONE = "rich.example."
+RICH = (Path(__file__).parent / "data" / "rich.zone").read_text()
+
+
+def serve(stage, primary=Knot, zone=ZONE, text=RICH, **options):
+    peer = primary(stage, {zone: text}, **options).start()
+    us = Understudy(stage).primary(peer).zone(zone).start()
+    us.wait_serial(zone, 1)
+    return peer, us
+
+
+def compare(us, *arguments, status=0, zone=ZONE):
+    done = us.cli("compare", zone, *arguments, check=False)
+    assert done.status == status, done.text
+    return done
+
+
+class Liar(threading.Thread):
+    """Passes UDP queries on to a real server, and what it answers through `lie`."""
+
+    def __init__(self, stage, server, lie):
+        super().__init__(daemon=True)
+        self.port, self.server, self.lie = free_port(), server, lie
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", self.port))
+        stage.on_close(self.socket.close)
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                query, client = self.socket.recvfrom(65535)
+            except OSError:
+                return
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.settimeout(2)
+                s.connect(("127.0.0.1", self.server.port))
+                s.send(query)
+                self.socket.sendto(self.lie(query, s.recv(65535)), client)
+
+
+@pytest.mark.parametrize("primary", [Knot, Nsd, Bind], ids=lambda kind: kind.name)
+def test_the_same(stage, primary):
+    text = RICH.replace("self           CNAME self", "").replace("loop1          CNAME loop2", "")  # BIND: SERVFAIL
+    text = text.replace("dnameself      DNAME dnameself", "")
+    peer, us = serve(stage, primary, text=text)
+    done = compare(us)
+    assert f"there 127.0.0.1@{peer.port}" in done.out and "serial 1 here, 1 there" in done.out
+    assert " 0 different, 0 with other TTLs only, 0 without an answer" in done.out and "compare again" not in done.out
+
+
+def test_a_primary_with_another_zone(stage):
+    knot, us = serve(stage)
+    changed = RICH.replace("192.0.2.3", "192.0.2.33").replace("short          30 A", "short          31 A")
+    other = Knot(stage, {ZONE: changed.replace("alias          CNAME www\n", "")}).start()
+    done = compare(us, "--against", f"127.0.0.1@{other.port}", status=1)
+    for line in (f"www.{ZONE} A", f"  answer: only here: www.{ZONE} A 192.0.2.3 (TTL 3600)",
+                 f"  answer: only there: www.{ZONE} A 192.0.2.33 (TTL 3600)", f"  answer: TTL 30 here, 31 there: short.{ZONE} A 192.0.2.5",
+                 f"alias.{ZONE} CNAME", "  code: NOERROR here, NXDOMAIN there"):
+        assert f"{line}\n" in done.out, done.out
+    assert ", 1 with other TTLs only" in done.out
+    compare(us)  # with its own primary it agrees
+
+
+def test_a_primary_that_lies(stage, tmp_path):
+    knot, us = serve(stage)
+    file = tmp_path / "queries"
+    file.write_text("www A\nmail A\nnothing A\n")
+    servfail = Liar(stage, knot, lambda query, reply: reply[:3] + b"\x02" + reply[4:] if b"\3www\4rich" in query else reply)
+    done = compare(us, "--queries", file, "--against", f"127.0.0.1@{servfail.port}", status=1)
+    assert ": 2 the same, 1 different" in done.out and f"www.{ZONE} A\n  code: NOERROR here, SERVFAIL there" in done.out
+    not_aa = Liar(stage, knot, lambda query, reply: reply[:2] + bytes([reply[2] & ~4]) + reply[3:])
+    assert "flag AA: set here, clear there" in compare(us, "--queries", file, "--against", f"127.0.0.1@{not_aa.port}", status=1).out
+
+
+def test_queries_from_a_file(stage, tmp_path):
+    knot, us = serve(stage)
+    file = tmp_path / "queries"
+    file.write_text(f"# two\nwww A\nnothing.{ZONE} AAAA\n")
+    assert "\n2 asked: 2 the same" in compare(us, "--queries", file).out
+    file.write_text("www A\nwww WRONG\n")
+    assert f"{file}:2: a line is NAME TYPE" in compare(us, "--queries", file, status=2).err
+
+
+def test_other_serials_are_said(stage):
+    knot, us = serve(stage, text=zone_text("rich.example.", 1))
+    newer = Knot(stage, {ZONE: zone_text("rich.example.", 2)}).start()
+    done = compare(us, "--against", f"127.0.0.1@{newer.port}", status=1)
+    assert "serial 1 here, 2 there" in done.out and "compare again" in done.out
+
+
+def test_limit(stage):
+    knot, us = serve(stage, text=zone_text(ZONE, 1, hosts(3000)))
+    done = compare(us, "--limit", "500")
+    assert "500 of " in done.out and "\n500 asked: 500 the same" in done.out
+
+
+def test_signed_questions(stage):
+    """A primary that answers only who signs."""
+    key = Key()
+    knot, us = serve(stage, key=key)
+    us.write_config()
+    done = us.cli("--config", us.config_path, "compare", ZONE, "--tsig", key.name, check=False)
+    assert done.status == 0, done.text
+    assert "name it with --config" in compare(us, "--tsig", key.name, status=2).err
+    missing = us.cli("--config", us.config_path, "compare", ZONE, "--tsig", "other.", check=False)
+    assert missing.status == 2 and "has no key other." in missing.err
+
+
+def test_it_cannot_be_told(stage):
+    knot, us = serve(stage)
+    compare(us, "--against", f"127.0.0.1@{free_port()}", status=2)
+    assert "has no such zone" in compare(us, zone="absent.", status=2).err
+    assert us.cli("compare", check=False).status == 2
+    knot.stop()
+    assert "there" not in compare(us, status=2).out
