@@ -194,8 +194,8 @@ def malformed(question, response, limit):
     return None
 
 
-def additional_fault(ours, theirs, room):
-    """What all peers add must be there if there is `room` for it, and nothing that none of them adds."""
+def additional_fault(ours, theirs, room, all_had_room):
+    """What all peers add must be there if there is `room` for it, and nothing that none of them adds if they could have."""
     sections = [peer.additional for peer in theirs]
     missing = frozenset.intersection(*sections) - ours.additional
     signed = {(r[0], struct.unpack_from("!H", r[3])[0]) for r in ours.additional if r[1] == RRSIG}
@@ -204,7 +204,7 @@ def additional_fault(ours, theirs, room):
         return "a signature in the additional section without its records"
     extra = mine - frozenset.union(*sections)
     needed = min((16 + len(r[3]) for r in missing), default=0) + (SIGNATURE if signed or any(r[1] == RRSIG for r in ours.authority) else 0)
-    return "additional records are missing" if missing and needed <= room else "additional records that no peer sends" if extra else None
+    return "additional records are missing" if missing and needed <= room else "additional records that no peer sends" if extra and all_had_room else None
 
 
 def limit_of(question):
@@ -237,7 +237,8 @@ def judge(zone, question, answers):
         return "fail", "no peer says what we say"
     limit = limit_of(question)
     room = limit - answers[OURS].size if limit else 65535
-    fault = additional_fault(ours, theirs, room) if agreeing == len(theirs) else None
+    all_had_room = limit is None or all(r.size + 2 * SIGNATURE <= limit for r in answers.values())
+    fault = additional_fault(ours, theirs, room, all_had_room) if agreeing == len(theirs) else None
     if fault:
         return "fail", fault
     return ("known", " + ".join(sorted(names))) if names else ("same", "")
