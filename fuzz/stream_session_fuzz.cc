@@ -106,15 +106,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ByteView stream(data + steering, std::min<std::size_t>(size - steering, 4096));
   Handler handler;
   Sink sink;
-  StreamSession session({.max_queued = 1U + data[0] % 8, .max_sources = 1U + data[1] % 3});
-  StreamSession::Context context{handler, scratch, sink, nullptr};
+  StreamSession session(
+      {.max_queued = 1U + data[0] % 8, .max_sources = 1U + data[1] % 3, .max_per_turn = 1U + data[0] / 8 % 8});
   std::size_t fed = 0;
   for (std::size_t step = 0; !session.is_finished(); ++step) {
     require(step < 1'000'000);  // it always comes to an end
     const std::uint8_t steer = data[2 + step % (steering - 2)];
-    if (fed < stream.size() && session.wants_input()) {
+    StreamSession::Context context{handler, scratch, sink, nullptr};
+    const bool may_go_on = session.wants_turn();
+    if (may_go_on && (steer % 2 == 0 || !session.wants_output())) {
+      session.take_turn(context);
+      require(context.queries != 0 || session.is_finished());
+    } else if (fed < stream.size() && session.wants_input()) {
       const MutableBytes room = session.input_room(scratch);
-      require(room.size() >= StreamScratch::frame_limit);
+      require(room.size() >= 4096);
       const std::size_t n = std::min({std::size_t{1} + steer * steer, room.size(), stream.size() - fed});
       std::copy_n(stream.begin() + static_cast<std::ptrdiff_t>(fed), n, room.begin());
       session.received(context, n);
