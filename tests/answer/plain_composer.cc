@@ -703,6 +703,9 @@ std::string check_response(const Response& expected, ByteView query, ByteView me
   if (expected.silent) return message.empty() ? "" : "an answer to what must not be answered";
   const auto got = MessageView::parse(message);
   if (!got) return "unreadable: " + got.error().text();
+  // Who is told to ask by TCP may not have got to the negative whose proof costs too much, which is SERVFAIL there.
+  const bool costs_too_much = expected.extended_error == static_cast<std::uint16_t>(ExtendedError::nsec3_iterations);
+  if (!tcp && costs_too_much && (got->header().flags & Header::tc) != 0) return {};
   const Header asked_header = *Header::read(query);
   if (std::string wrong = check_head(expected, asked_header, got->header()); !wrong.empty()) return wrong;
   const std::string wrong_rcode =
