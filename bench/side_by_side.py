@@ -10,6 +10,9 @@ DESCRIPTIONS = {
     "flat": "one zone of SIZE hosts, an A and an AAAA record each",
     "tld": "one zone of SIZE delegations, with glue for one in four and a DS for one in five",
     "hosting": "SIZE zones of 12 records",
+    "nsec": "name errors in one signed zone of SIZE hosts with an NSEC chain",
+    "nsec3": "name errors in one signed zone of SIZE hosts with an NSEC3 chain",
+    "secure": "referrals of one signed zone of SIZE delegations, each with a DS",
 }
 ROWS = (
     ("transfer_s", "transfer to last answer, s", "{:.2f}"),
