@@ -18,6 +18,19 @@ SortKey key_of(const Zone& zone, const HashedName& name, std::size_t label) {
   return key;
 }
 
+SortKey wildcard_key(const Zone& zone, const HashedName& name, std::size_t encloser) {
+  SortKey key = key_of(zone, name, encloser);
+  key.append_label(reinterpret_cast<const std::uint8_t*>("*"), 1);
+  return key;
+}
+
+SortKey key_of(const Nsec3Hash& hash) {
+  const Nsec3Label label = nsec3_label(hash);
+  SortKey key;
+  key.append_label(label.data(), label.size());
+  return key;
+}
+
 Name wildcard_below(NameView encloser) {
   static constexpr std::uint8_t asterisk[] = {'*'};
   return Name::prepend(asterisk, encloser).value_or(Name(encloser));
@@ -58,12 +71,9 @@ void Denier::prove_nsec(const Zone& zone, const HashedName& name, const Lookup& 
         if (!found.wildcard) return;
       }
       return proof.add(names.before_or_at(key_of(zone, name, 0)));
-    case Found::name_error: {
+    case Found::name_error:
       proof.add(names.before_or_at(key_of(zone, name, 0)));
-      SortKey wildcard = key_of(zone, name, found.label);
-      wildcard.append_label(reinterpret_cast<const std::uint8_t*>("*"), 1);
-      return proof.add(names.before_or_at(wildcard));
-    }
+      return proof.add(names.before_or_at(wildcard_key(zone, name, found.label)));
     case Found::answer:
     case Found::cname:
     case Found::dname:
@@ -127,13 +137,59 @@ const Denier::Hashed& Denier::hashed(const Zone& zone, const HashedName& name, s
 }
 
 Denier::Cover Denier::look_up_hash(const Zone& zone, const Nsec3Hash& hash) {
+  const Node* node = zone.nsec3_names().before_or_at(key_of(hash));
+  return {node, node != nullptr && owns(*node, hash)};
+}
+
+bool Denier::owns(const Node& node, const Nsec3Hash& hash) {
   const Nsec3Label label = nsec3_label(hash);
-  SortKey key;
-  key.append_label(label.data(), label.size());
-  const Node* node = zone.nsec3_names().before_or_at(key);
-  const bool is_match = node != nullptr && node->name_size() == label.size() + 1 &&
-                        equal_nocase(node->relative_name().data() + 1, label.data(), label.size());
-  return {node, is_match};
+  return node.name_size() == label.size() + 1 &&
+         equal_nocase(node.relative_name().data() + 1, label.data(), label.size());
+}
+
+bool Denier::begin(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations,
+                   ProofSearch& search) {
+  search.count = search.pending = 0;
+  if (found.found != Found::name_error) return false;
+  if (zone.denial() == Zone::Denial::nsec) {
+    const OwnerTree names = zone.nsec_names();
+    search.add(names, key_of(zone, name, 0));
+    search.add(names, wildcard_key(zone, name, found.label));
+    return true;
+  }
+  if (zone.nsec3_params().iterations > most_iterations) return false;
+  const OwnerTree names = zone.nsec3_names();
+  const Hashed& encloser = hashed(zone, name, found.label);
+  search.add(names, key_of(encloser.own));
+  search.add(names, key_of(nsec3_hash(name.suffix(found.label - 1U), zone.nsec3_params())));
+  search.add(names, key_of(encloser.wildcard));
+  return true;
+}
+
+bool Denier::advance(ProofSearch& search) {
+  for (std::size_t i = 0; i < search.count; ++i) {
+    const auto bit = static_cast<std::uint8_t>(1U << i);
+    if ((search.pending & bit) == 0 || search.searches[i].step(search.keys[i])) continue;
+    search.pending &= static_cast<std::uint8_t>(~bit);
+    // The owner, and the records that are copied.
+    const std::uint8_t* node = search.searches[i].node()->bytes();
+    for (std::size_t at = 0; at < 256; at += 64) __builtin_prefetch(node + at);
+  }
+  return search.pending != 0;
+}
+
+Proof Denier::end(const Zone& zone, const HashedName& name, const Lookup& found, const ProofSearch& search) {
+  Proof proof;
+  if (zone.denial() == Zone::Denial::nsec3) {
+    proof.type = RRType::NSEC3;
+    // Enclosers that cannot be proved are rare: from the start, then.
+    if (!owns(*search.searches[0].node(), hashed(zone, name, found.label).own)) {
+      prove_nsec3(zone, name, found, proof);
+      return proof;
+    }
+  }
+  for (std::size_t i = 0; i < search.count; ++i) proof.add(search.searches[i].node());
+  return proof;
 }
 
 }  // namespace understudy

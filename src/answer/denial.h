@@ -26,10 +26,34 @@ struct Proof {
   void add(const Node* node);
 };
 
+/// The searches of one proof, carried out step by step beside those of others.
+struct ProofSearch {
+  static constexpr std::size_t most = 3;
+  std::uint8_t count = 0;
+  std::uint8_t pending = 0;  // bit i: search i is not at its end
+  SortKey keys[most];
+  OwnerSearch searches[most];
+
+  void add(const OwnerTree& names, const SortKey& key) {
+    keys[count] = key;
+    searches[count] = OwnerSearch(names);
+    pending |= static_cast<std::uint8_t>(1U << count++);
+  }
+};
+
 /// One object per worker.
 class Denier {
  public:
   Denier();
+
+  // The same in steps, for name errors, the denials that attacks ask for: begin() and advance() ask the processor for
+  // what the next step reads.
+  /// False if prove() is to be called instead.
+  bool begin(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations,
+             ProofSearch& search);
+  /// False once all searches have ended; what they found has been asked for.
+  static bool advance(ProofSearch& search);
+  Proof end(const Zone& zone, const HashedName& name, const Lookup& found, const ProofSearch& search);
 
   /// What `zone` has to prove the negative in what it `found` for `name`: a name error, no data, no closer match than a
   /// wildcard, no DS at a zone cut. Empty if there is no negative, or the zone denies nothing. `most_iterations`: of
@@ -70,6 +94,7 @@ class Denier {
   std::size_t prove_encloser(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof);
   const Hashed& hashed(const Zone& zone, const HashedName& name, std::size_t label);
   static Cover look_up_hash(const Zone& zone, const Nsec3Hash& hash);
+  static bool owns(const Node& node, const Nsec3Hash& hash);
 
   std::vector<Hashed> known_;  // place by key
 };

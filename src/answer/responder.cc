@@ -37,14 +37,40 @@ void Responder::find_zone(const ZoneTable& table, Work& work) {
   if (work.cut_hash != 0) work.zone->prefetch(work.cut_hash);
 }
 
+// Begins to, if it takes time.
+void Responder::find_proof(Work& work) {
+  work.proof.count = 0;
+  work.proof.is_too_costly = false;
+  work.search.count = 0;
+  if (!work.query.dnssec_ok || !Denier::needs_proof(*work.zone, work.found)) return;
+  const std::uint16_t most = environment_.settings()->nsec3_max_iterations;
+  if (denier_.begin(*work.zone, work.query.name, work.found, most, work.search)) {
+    searching_ = true;
+    return;
+  }
+  work.proof = denier_.prove(*work.zone, work.query.name, work.found, most);
+}
+
+// All searches for proofs, a step of each at a time.
+void Responder::finish_proofs(std::span<Work> works) {
+  if (!searching_) return;
+  for (bool pending = true; pending;) {
+    pending = false;
+    for (Work& work : works) {
+      if (work.zone != nullptr && work.search.count != 0 && Denier::advance(work.search)) pending = true;
+    }
+  }
+  for (Work& work : works) {
+    if (work.zone == nullptr || work.search.count == 0) continue;
+    work.proof = denier_.end(*work.zone, work.query.name, work.found, work.search);
+  }
+  searching_ = false;
+}
+
 void Responder::find_node(Work& work) {
   work.found = look_up(*work.zone, work.query.name, work.query.type);
   work.target_count = 0;
-  work.proof.count = 0;
-  work.proof.is_too_costly = false;
-  if (work.query.dnssec_ok && Denier::needs_proof(*work.zone, work.found)) {
-    work.proof = denier_.prove(*work.zone, work.query.name, work.found, environment_.settings()->nsec3_max_iterations);
-  }
+  find_proof(work);
   if (work.found.chunk == nullptr || work.found.chunk->target_count_ == 0) return;
   work.target_count = target_hashes(work.query, work.found, work.targets);
   for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch(work.targets[i]);
@@ -121,6 +147,7 @@ void Responder::answer_some(std::span<Datagram> batch) {
   for (const Work& work : works) {
     for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch_node(work.targets[i]);
   }
+  finish_proofs(works);
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Datagram& d = batch[i];
     d.response_size = static_cast<std::uint32_t>(
@@ -140,7 +167,10 @@ std::size_t Responder::answer(ByteView request, const sockaddr* peer, MutableByt
   now_.reset();
   read(fast_path_ ? environment_.table() : nullptr, request, work);
   if (work.table != nullptr) find_zone(*work.table, work);
-  if (work.zone != nullptr) find_node(work);
+  if (work.zone != nullptr) {
+    find_node(work);
+    finish_proofs({&work, 1});
+  }
   return write(work, request, peer, Transport::tcp, response, &rest);
 }
 

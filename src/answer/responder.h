@@ -40,6 +40,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
     std::uint64_t cut_hash = 0;  // of the name directly below the apex, where a zone cut most likely is; 0: no such
     Lookup found;
     Proof proof;  // of what was not found
+    ProofSearch search;
     std::uint64_t targets[4];
     std::size_t target_count = 0;
   };
@@ -47,6 +48,8 @@ class Responder final : public DatagramHandler, public StreamHandler {
   void read(const ZoneTable* table, ByteView query, Work& work);
   void find_zone(const ZoneTable& table, Work& work);
   void find_node(Work& work);
+  void find_proof(Work& work);
+  void finish_proofs(std::span<Work> works);
   std::size_t write(const Work& work, ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
                     std::unique_ptr<ResponseSource>* rest);
   std::size_t write_fast(const Work& work, ByteView query, const sockaddr* peer, Transport transport,
@@ -60,6 +63,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
   Denier denier_;
   SlowAnswer slow_;
   bool fast_path_ = true;
+  bool searching_ = false;  // for proofs, in this batch
   std::optional<std::uint32_t> now_;  // of the batch, once somebody asked
   std::array<Work, stage_width> work_;
 };

@@ -19,7 +19,7 @@ namespace understudy {
 class SortKey {
  public:
   /// The apex's.
-  SortKey() = default;
+  SortKey() {}
   /// Of a name relative to the apex, in wire form without the root label.
   explicit SortKey(ByteView relative_name);
   /// With these octets().
@@ -28,6 +28,13 @@ class SortKey {
     std::memcpy(key.octets_.data(), octets.data(), octets.size());
     key.size_ = octets.size();
     return key;
+  }
+
+  SortKey(const SortKey& other) : size_(other.size_) { std::memcpy(octets_.data(), other.octets_.data(), size_); }
+  SortKey& operator=(const SortKey& other) {
+    size_ = other.size_;
+    std::memmove(octets_.data(), other.octets_.data(), size_);
+    return *this;
   }
 
   /// Goes on to the name one `label` (1..63 octets, without its length octet) further out.
