@@ -1,12 +1,12 @@
 #include "answer/slow_answer.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "answer/query_facts.h"
 #include "dns/edns.h"
 #include "dns/rdata.h"
 #include "xfr/axfr_writer.h"
@@ -19,41 +19,6 @@ namespace {
 constexpr std::size_t most_links = 16;  // CNAMEs and DNAMEs followed for one question
 // Differences that may be made one while a worker waits, by Transport: the larger take about a millisecond.
 constexpr std::uint64_t condense_octets[] = {std::uint64_t{16} << 10, std::uint64_t{256} << 10};
-
-Endpoint endpoint_of(const sockaddr* peer) {
-  const socklen_t size = peer != nullptr && peer->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-  return peer == nullptr ? Endpoint{} : Endpoint::from_sockaddr(peer, size).value_or(Endpoint{});
-}
-
-// Query types that no record has and that are not answered as transfers or ANY are: TKEY and the mail types of
-// RFC 1035 are not implemented, pseudo records cannot be asked for.
-Rcode meta_type_rcode(RRType type) {
-  return type == RRType::OPT || type == RRType::TSIG || number(type) == 0 ? Rcode::FORMERR : Rcode::NOTIMP;
-}
-
-// As many of the options as have room.
-ByteView whole_options(ByteView options, std::size_t room) {
-  std::size_t size = 0;
-  while (size < options.size()) {
-    const std::size_t next = size + 4 + load_u16(&options[size + 2]);
-    if (next > room) break;
-    size = next;
-  }
-  return options.first(size);
-}
-
-// The serial that the sender of a NOTIFY or an IXFR query puts into an SOA of the zone in question.
-std::optional<Serial> soa_serial(const MessageView& message, Section section) {
-  std::optional<Serial> serial;
-  message.for_each_record([&](const RecordView& record) {
-    if (record.section != section || record.type != RRType::SOA || record.owner() != message.question()->name) {
-      return true;
-    }
-    if (const auto rdata = record.rdata()) serial = Serial{soa_view(*rdata).serial};
-    return false;
-  });
-  return serial;
-}
 
 }  // namespace
 
