@@ -203,13 +203,13 @@ void Notifier::try_ended(const std::shared_ptr<Task>& task, const Result<>& outc
     queue(task);
     return;
   }
-  board_.count([](EngineCounters& counters) { ++counters.notifies_failed; });
   log_warning(
       "zone {}: NOTIFY of serial {} to {} ({}, UDP, {}) failed: {}; {}: it will see the change at its next "
       "refresh; check that it runs, serves the zone and allows NOTIFY from us",
       zone, serial, task->target.name, task->target.address.text(),
       task->target.key ? "key " + task->target.key->name.text() : "unsigned", outcome.error().text(),
       worth_repeating ? fmt::format("given up after {} tries", tries_) : "not repeated");
+  board_.count([](EngineCounters& counters) { ++counters.notifies_failed; });
   finish(task);
 }
 
