@@ -15,6 +15,8 @@
 namespace understudy {
 namespace {
 
+constexpr int cannot_tell = 2;  // exit status of `compare`: neither 0, the same, nor 1, differences
+
 // The mistakes of a configuration have a line each, with file, line and column.
 int complain(const Error& error) {
   const bool is_list = error.detail.find('\n') != std::string::npos;
@@ -73,13 +75,15 @@ int talk_to_server(CommandLine& line) {
   // The server reads it, and has a working directory of its own.
   auto& file = line.request.file;
   if (!file.empty()) file = std::filesystem::absolute(file).string();
+  const bool compares = line.request.command == "compare";
+  const int failed = compares ? cannot_tell : 1;
   const auto path = socket_path(line);
-  if (!path) return complain(path.error());
+  if (!path) return complain(path.error()), failed;
   auto client = UnixClient::connect(*path);
-  if (!client) return no_connection(client.error(), line);
+  if (!client) return no_connection(client.error(), line), failed;
   const CliConnection server{[&](std::string_view request) { return client->send_line(request); },
                              [&] { return client->read_line(); }};
-  if (line.request.command == "compare") return compare(line.compare, line.config, server);
+  if (compares) return compare(line.compare, line.config, server);
   const int status = run_request(line.request, server, stdout, stderr);
   // The server's end of the connection is the last thing that goes away.
   const bool until_stopped = line.request.command == "stop" && line.request.wait && status == 0;

@@ -1,5 +1,6 @@
 """20,000 questions with a fixed seed to ours and three peers; fewer under a sanitizer. The longer run is ./test --differential."""
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -10,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from generator import Question, Zone, labels_of, wire_of  # noqa: E402
 from harness import Round  # noqa: E402
 from message import TYPES, Response  # noqa: E402
-from rules import judge, judge_truncated  # noqa: E402
+from rules import RULES, judge, judge_truncated  # noqa: E402
 
 SEED = "understudy"
 SANITIZED = any(word in os.environ.get("UNDERSTUDY_BIN_DIR", "") for word in ("asan", "tsan"))
@@ -88,6 +89,13 @@ def test_truncation_is_judged_by_the_whole_response():
     assert judge_truncated(question, cut, response(size=512)) is not None
     assert judge_truncated(question, response(), response(size=512)) is None
     assert judge_truncated(question, response([]), response(size=512)) is not None
+
+
+def test_every_rule_is_documented_and_no_other():
+    text = (Path(__file__).resolve().parents[2] / "doc" / "interop.md").read_text().split("## Differential runs")[1]
+    first = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ") and not line.startswith("| rule")]
+    documented = {name.strip() for cell in first for name in re.split(r", (?=[KNB] )", cell)}
+    assert documented == {name for _, name, _ in RULES}
 
 
 def test_labels():

@@ -238,7 +238,7 @@ class ZoneMaker:
         name, target = self.new_name(), self.target()
         kind = self.rng.choice(["MX", "SRV", "NAPTR", "SVCB", "HTTPS", "MX", "SRV"])
         for _ in range(self.rng.choice([1, 1, 2])):
-            rdata = {"MX": f"10 {target}", "SRV": f"0 0 5060 {target}", "NAPTR": f'10 10 "s" "SIP+D2U" "" {target}',
+            rdata = {"MX": f"10 {target}", "SRV": f"0 0 5060 {target}", "NAPTR": f'10 10 "{self.rng.choice("asu")}" "SIP+D2U" "" {target}',
                      "SVCB": f"1 {target} alpn=h2", "HTTPS": f"1 {target} port=8443"}[kind]
             self.zone.add(name, kind, rdata)
             target = self.target()

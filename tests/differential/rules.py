@@ -10,8 +10,8 @@ import struct
 from message import RCODES, TYPES
 
 OURS = "understudy"
-ANY, CNAME, DNAME, RRSIG, NSEC, NSEC3, SOA, NS, A, AAAA = (TYPES[t] for t in (
-    "ANY", "CNAME", "DNAME", "RRSIG", "NSEC", "NSEC3", "SOA", "NS", "A", "AAAA"))
+ANY, CNAME, DNAME, RRSIG, NSEC, NSEC3, A, AAAA, SRV, NAPTR, SVCB, HTTPS = (TYPES[t] for t in (
+    "ANY", "CNAME", "DNAME", "RRSIG", "NSEC", "NSEC3", "A", "AAAA", "SRV", "NAPTR", "SVCB", "HTTPS"))
 DENIAL = {NSEC, NSEC3, RRSIG}
 SIGNATURE = 120  # octets, about, of an RRSIG record: it comes with its RRset or keeps it out
 UDP_LIMIT = 1232  # what every server here is limited to, whatever the question allows
@@ -202,9 +202,15 @@ def additional_fault(ours, theirs, room, all_had_room):
     mine = {r for r in ours.additional if r[1] != RRSIG}
     if not signed <= {(r[0], r[1]) for r in mine}:
         return "a signature in the additional section without its records"
-    extra = mine - frozenset.union(*sections)
+    extra = {r for r in mine - frozenset.union(*sections) if not is_of_service(r, ours.answer)}
     needed = min((16 + len(r[3]) for r in missing), default=0) + (SIGNATURE if signed or any(r[1] == RRSIG for r in ours.authority) else 0)
     return "additional records are missing" if missing and needed <= room else "additional records that no peer sends" if extra and all_had_room else None
+
+
+def is_of_service(record, answer):
+    """A choice of ours: what NAPTR, SVCB and HTTPS records point to goes along (RFC 3403 section 4.1, RFC 9460 section 4.1)."""
+    pointing = [rdata.lower() for _, rdtype, _, rdata in answer if rdtype in (NAPTR, SVCB, HTTPS)]
+    return record[1] in (A, AAAA, SRV) and any(record[0] in rdata for rdata in pointing)
 
 
 def limit_of(question):
