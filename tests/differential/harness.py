@@ -12,12 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenarios"))
 
 from client import Client, ask_all  # noqa: E402
 from generator import labels_of, make_zones, questions_of  # noqa: E402
+from lib import ask  # noqa: E402
 from lib.peers import Bind, Knot, Nsd  # noqa: E402
 from lib.process import Stage  # noqa: E402
 from lib.understudy import Understudy  # noqa: E402
 from message import response_lines  # noqa: E402
 from rules import OURS, judge, judge_truncated  # noqa: E402
 from signing import Signer  # noqa: E402
+
 
 class QuietBind(Bind):
     """Without BIND's habit of a TTL of 0 for the SOA in the answer to a question for an SOA."""
@@ -26,7 +28,6 @@ class QuietBind(Bind):
         return super().write(name, text.replace("recursion no;", "recursion no; zero-no-soa-ttl no;"))
 
 
-PEERS = ("knot", "nsd", "bind")
 ZONES_A_ROUND = 40
 
 
@@ -104,7 +105,6 @@ class Round:
         return self
 
     def _wait(self, servers):
-        from lib import ask
         for server in servers:
             for zone in self.zones:
                 end = time.monotonic() + 20

@@ -34,6 +34,8 @@ def main():
     print(total.text())
     for problem in problems:
         print(problem)
+    if not total.failures:
+        keep.rmdir()
     return 1 if total.failures or problems else 0
 
 
