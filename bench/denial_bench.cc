@@ -1,5 +1,5 @@
-// What a denial costs in the answering code alone: name errors with DO in a signed zone of a million names, too large for
-// the cache.
+// What a denial costs in the answering code alone: name errors with DO in a signed zone of a million names, too large
+// for the cache.
 //
 //   cmake --preset release -DUNDERSTUDY_BENCH=ON && scripts/build release denial_bench &&
 //   build/release/bin/denial_bench

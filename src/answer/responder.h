@@ -63,7 +63,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
   Denier denier_;
   SlowAnswer slow_;
   bool fast_path_ = true;
-  bool searching_ = false;  // for proofs, in this batch
+  bool searching_ = false;            // for proofs, in this batch
   std::optional<std::uint32_t> now_;  // of the batch, once somebody asked
   std::array<Work, stage_width> work_;
 };

@@ -443,11 +443,11 @@ void SlowAnswer::put_answer(Context& c, const Zone& zone, const HashedName& name
   const RRType type = c.message.question()->type;
   if (type == RRType::ANY) return put_any(c, zone, name, found);
   if (type == RRType::RRSIG) {
-    if (put_signatures(c, zone, *found.node, name.name)) put_proof(c, zone, name, found);
+    if (put_signatures(c, zone, found, name.name)) put_proof(c, zone, name, found);
     return;
   }
   const RRsetView rrset(found.node, type, found.chunk, zone.apex());
-  const bool is_there = c.has_dname(rrset.chunk());
+  const bool is_there = !found.wildcard && c.has_dname(rrset.chunk());
   if ((!is_there && !put_rrset(c, Section::answer, name.name, rrset)) || !put_proof(c, zone, name, found)) return;
   put_addresses(c, zone, *found.node, rrset, name.name, nullptr);
 }
@@ -465,12 +465,13 @@ bool SlowAnswer::put_cname(Context& c, const Zone& zone, const Lookup& found, co
 }
 
 // All signatures of a name, as an RRset of their own: whole or not at all.
-bool SlowAnswer::put_signatures(Context& c, const Zone& zone, const Node& node, NameView owner) {
+bool SlowAnswer::put_signatures(Context& c, const Zone& zone, const Lookup& found, NameView owner) {
+  const Node& node = *found.node;
   const MessageWriter::Mark before = c.writer.mark();
   bool fits = true;
   for (std::size_t i = 0; i < node.rrset_count && fits; ++i) {
     const RRsetView rrset(&node, node.type_at(i), node.chunk_at(i), zone.apex());
-    if (c.dnssec_ok && c.has_dname(rrset.chunk())) continue;
+    if (c.dnssec_ok && !found.wildcard && c.has_dname(rrset.chunk())) continue;
     fits = rrset.chunk()->signature_octets() <= max_message_size;
     if (!fits) break;
     rrset.for_each_signature([&](std::uint32_t ttl, ByteView rdata) {
@@ -519,7 +520,7 @@ void SlowAnswer::put_any(Context& c, const Zone& zone, const HashedName& name, c
     return put_negative(c, zone, name, nothing);
   }
   const RRsetView rrset(found.node, found.node->type_at(chosen), found.node->chunk_at(chosen), zone.apex());
-  const bool is_there = c.has_dname(rrset.chunk());
+  const bool is_there = !found.wildcard && c.has_dname(rrset.chunk());
   if (is_there || put_rrset(c, Section::answer, name.name, rrset)) put_proof(c, zone, name, found);
 }
 

@@ -55,7 +55,7 @@ class SlowAnswer {
   bool put_rrset(Context& c, Section section, NameView owner, const RRsetView& rrset);
   void put_answer(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   bool put_cname(Context& c, const Zone& zone, const Lookup& found, const Name& owner, Name& next);
-  bool put_signatures(Context& c, const Zone& zone, const Node& node, NameView owner);
+  bool put_signatures(Context& c, const Zone& zone, const Lookup& found, NameView owner);
   void put_any(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   bool note_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);

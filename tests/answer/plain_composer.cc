@@ -293,7 +293,7 @@ class Composer {
       put(Section::answer, zone, at, question_.type, owner, true, true);
     }
     if (found.encloser) no_closer_match(zone, owner, *found.encloser);
-    if (question_.type == RRType::ANY || question_.type == RRType::RRSIG) return;
+    if (question_.type == RRType::ANY || question_.type == RRType::RRSIG || out_.rcode == Rcode::SERVFAIL) return;
     addresses(zone, *zone.find(at, question_.type), question_.type, at, owner, nullptr);
   }
 
