@@ -485,7 +485,8 @@ TEST_F(Commands, NonsenseIsAnsweredWithWhatIsWrong) {
       {R"({"command": "zone refresh", "zones": []})", "which zone? Name at least one"},
       {R"({})",
        "there is no command '' here, only: zone list, zone status, zone refresh, zone retransfer, zone add, zone "
-       "remove, zone export, zone history, zone diff, transfer list, transfer explain, catalog list, catalog status, "
+       "remove, zone export, zone history, zone diff, compare, transfer list, transfer explain, catalog list, catalog "
+       "status, "
        "catalog accept, conf diff, conf reload, stop"},
   };
   for (const auto& [request, error] : cases) {
