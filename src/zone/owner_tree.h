@@ -141,7 +141,7 @@ class OwnerTreeWriter {
   [[nodiscard]] std::vector<KeyedChange> in_order(std::span<const Change> changes);
   bool edit_page(std::uint32_t ref, std::span<const KeyedChange> changes, std::vector<std::uint32_t>& out);
   void edit_nodes(std::vector<std::uint32_t>& nodes, std::span<const KeyedChange> changes) const;
-  bool edit_pages(const OwnerPage& of, std::span<const KeyedChange> changes, std::vector<std::uint32_t>& out);
+  bool edit_pages(std::uint32_t ref, std::span<const KeyedChange> changes, std::vector<std::uint32_t>& out);
   bool join_small(std::vector<std::uint32_t>& pages, std::size_t first);
   bool write_pages(std::span<const std::uint32_t> refs, unsigned level, std::size_t most,
                    std::vector<std::uint32_t>& out);

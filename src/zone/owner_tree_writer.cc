@@ -159,7 +159,7 @@ bool OwnerTreeWriter::edit_page(std::uint32_t ref, std::span<const KeyedChange> 
   if (level == 0) {
     refs.assign(of.refs().begin(), of.refs().end());
     edit_nodes(refs, changes);
-  } else if (!edit_pages(of, changes, refs)) {
+  } else if (!edit_pages(ref, changes, refs)) {
     return false;
   }
   drop(ref);
@@ -184,11 +184,14 @@ void OwnerTreeWriter::edit_nodes(std::vector<std::uint32_t>& nodes, std::span<co
   }
 }
 
-// The pages below `of`, with changes carried out.
-bool OwnerTreeWriter::edit_pages(const OwnerPage& of, std::span<const KeyedChange> changes,
+// The pages below one, with changes carried out.
+bool OwnerTreeWriter::edit_pages(std::uint32_t ref, std::span<const KeyedChange> changes,
                                  std::vector<std::uint32_t>& out) {
-  const std::vector<std::uint32_t> pages(of.refs().begin(), of.refs().end());
-  const auto page_of = [&](const KeyedChange& change) { return tree().find(of, SortKey::of(change.key)).value_or(0); };
+  const auto below = tree().page(ref).refs();
+  const std::vector<std::uint32_t> pages(below.begin(), below.end());
+  const auto page_of = [&](const KeyedChange& change) {
+    return tree().find(tree().page(ref), SortKey::of(change.key)).value_or(0);
+  };
   std::size_t begin = 0, next = 0;
   while (begin < changes.size()) {
     const std::size_t page = page_of(changes[begin]);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <string>
 
 #include "zone/delta_fixture.h"
 #include "zone/zone_fixture.h"
@@ -259,6 +260,61 @@ TEST(OwnerTreeTest, ChainsOfAVersion) {
   ASSERT_TRUE(again);
   EXPECT_EQ((*again)->denial(), Zone::Denial::nsec3);
   EXPECT_EQ(names_of(**again, (*again)->nsec3_names()), std::vector<std::string>{owner + ".example."});
+}
+
+// A chain of hundreds of names that changes again and again leads to the tree that building leads to.
+TEST(OwnerTreeTest, AChainThroughManyChanges) {
+  const Nsec3Params params{1, 0, 0, {}};
+  const auto owner_of = [&](const std::string& host) {
+    const Nsec3Label label = nsec3_label(nsec3_hash(name(host.empty() ? "example." : host + ".example."), params));
+    return std::string(label.begin(), label.end());
+  };
+  const auto record = [&](const std::string& host, char last) {
+    return owner_of(host) + " NSEC3 1 0 0 - " + std::string(31, '0') + last + " A\n";
+  };
+  const std::string begin = "@ NSEC3PARAM 1 0 0 -\n" + record("", '0');
+  std::string text = begin;
+  std::map<std::string, char> hosts;
+  for (int i = 0; i < 600; ++i) hosts["h" + std::to_string(i)] = '0';
+  for (const auto& [host, last] : hosts) text += record(host, last);
+  std::shared_ptr<const Zone> zone = shared_zone(text);
+  std::mt19937_64 random(11);
+  for (unsigned serial = 1; serial < 40; ++serial) {
+    std::string removed, added;
+    const std::size_t share = serial % 10 == 0 ? 2 : 30;
+    for (auto at = hosts.begin(); at != hosts.end();) {
+      auto& [host, last] = *at;
+      if (random() % share != 0) {
+        ++at;
+        continue;
+      }
+      removed += record(host, last);
+      if (random() % 2 == 0) {
+        at = hosts.erase(at);
+        continue;
+      }
+      added += record(host, last = last == '0' ? 'v' : '0');  // its node is another one then
+      ++at;
+    }
+    for (std::size_t i = random() % 40; i > 0; --i) {
+      const std::string host = "n" + std::to_string(random() % 100'000);
+      if (hosts.try_emplace(host, '0').second) added += record(host, '0');
+    }
+    const DeltaPtr step = delta(serial, removed, added);
+    const auto next = apply_deltas(zone, {&step, 1});
+    ASSERT_TRUE(next) << next.error().text();
+    zone = *next;
+    ASSERT_NE(zone->shared(), nullptr);
+    std::vector<std::string> expected{owner_of("") + ".example."};
+    for (const auto& [host, last] : hosts) expected.push_back(owner_of(host) + ".example.");
+    std::ranges::sort(expected);
+    ASSERT_EQ(zone->denial(), Zone::Denial::nsec3);
+    ASSERT_EQ(names_of(*zone, zone->nsec3_names()), expected) << serial;
+    zone->nsec3_names().for_each([&](const Node& node) {
+      const Name at = zone->owner_of(&node);
+      ASSERT_EQ(&node, zone->find(HashedName(at))) << "the tree refers to the node that the table does";
+    });
+  }
 }
 
 }  // namespace
