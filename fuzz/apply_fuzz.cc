@@ -4,7 +4,8 @@
 // Input: a run of steps, each an octet that says what, an octet of owner labels, an octet that selects the type, one
 // for the size of the RDATA, and the RDATA (zone_fuzz has the same names and types). What: 0 the record goes, 1 it
 // comes, 2 a record that is there goes (the owner octet says which), 3 the difference ends. The zone begins with its
-// apex alone.
+// apex alone; in every other one, by the size of the input, that is the first of a chain of NSEC3 records, which bit 6
+// of the owner octet goes on with.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,7 +35,7 @@ bool same(const Record& a, const Record& b) {
 // What should be there, and what the next difference does to it.
 class Model {
  public:
-  Model() { add_apex(records_); }
+  explicit Model(bool with_nsec3) { add_apex(records_, with_nsec3); }
   [[nodiscard]] const std::vector<Record>& records() const { return records_; }
 
   void remove(const Record& record) { removed_.push_back(record); }
@@ -107,6 +108,7 @@ void demand_same(const Zone& made, const Zone& expected) {
   });
   if (made.denial() != expected.denial()) fuzzing::give_up("denial");
   if (owners(made.nsec_names(), made) != owners(expected.nsec_names(), expected)) fuzzing::give_up("names with NSEC");
+  if (owners(made.nsec3_names(), made) != owners(expected.nsec3_names(), expected)) fuzzing::give_up("NSEC3 chain");
 }
 
 // One difference, applied to both kinds of versions.
@@ -152,7 +154,7 @@ void ask(const std::shared_ptr<const Zone>& zone, const std::vector<Record>& rec
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Model model;
+  Model model(size % 2 != 0);
   auto shared = build(model.records(), 1 << 16), own = build(model.records(), 0);
   ByteReader in({data, size});
   std::size_t changes = 0;
@@ -169,7 +171,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const Name at = name_of(owner & 0x3f);
       const RRType fitting = fitting_type(type, rdata);
       if (fitting == RRType::SOA && at == apex()) continue;
-      const Record record{at, fitting, RRClass::IN, ttl, Bytes(rdata.begin(), rdata.end())};
+      const Record record = (owner & 0x40) != 0
+                                ? Record{hashed(at), RRType::NSEC3, RRClass::IN, ttl, nsec3_rdata(rdata)}
+                                : Record{at, fitting, RRClass::IN, ttl, Bytes(rdata.begin(), rdata.end())};
       what == 0 ? model.remove(record) : model.add(record);
     }
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dns/nsec3.h"
 #include "dns/rdata.h"
 #include "dns/record.h"
 #include "zone/zone.h"
@@ -41,11 +42,26 @@ inline RRType fitting_type(std::uint8_t octet, ByteView rdata) {
   return is_meta_type(chosen) || !check_rdata(chosen, rdata) ? opaque : chosen;
 }
 
-inline void add_apex(std::vector<Record>& records) {
+/// The owner of the NSEC3 record of a name: no salt, no iterations.
+inline Name hashed(const Name& name) {
+  return Name::prepend(ByteView(nsec3_label(nsec3_hash(name, {nsec3_sha1, 0, 0, {}}))), apex()).value();
+}
+/// RDATA of an NSEC3 of that chain, by the first octet of `rdata` with opt-out or without.
+inline Bytes nsec3_rdata(ByteView rdata) {
+  Bytes out{nsec3_sha1, static_cast<std::uint8_t>(rdata.empty() ? 0 : rdata[0] & 1), 0, 0, 0, 20};
+  out.resize(out.size() + 20, rdata.empty() ? 0 : rdata.back());
+  return out;
+}
+
+/// What a zone has to have; with_nsec3: also what a chain of NSEC3 records begins with.
+inline void add_apex(std::vector<Record>& records, bool with_nsec3 = false) {
   Bytes soa(2 + 20);
   soa[21] = 30;
   records.push_back({apex(), RRType::SOA, RRClass::IN, 60, soa});
   records.push_back({apex(), RRType::NS, RRClass::IN, 60, {1, 'a', 1, 'e', 0}});
+  if (!with_nsec3) return;
+  records.push_back({apex(), RRType::NSEC3PARAM, RRClass::IN, 60, {nsec3_sha1, 0, 0, 0, 0}});
+  records.push_back({hashed(apex()), RRType::NSEC3, RRClass::IN, 60, nsec3_rdata({})});
 }
 
 // Every record, owners in lower case, in an order of its own.

@@ -31,6 +31,13 @@ SortKey key_of(const Nsec3Hash& hash) {
   return key;
 }
 
+// Unlike names, salts differ by case.
+std::uint64_t hash_of(const Nsec3Params& params) {
+  std::uint64_t hash = params.iterations;
+  for (const std::uint8_t octet : params.salt) hash = hash_detail::fold(hash ^ (octet + 1U), process_hash_key.b);
+  return hash;
+}
+
 Name wildcard_below(NameView encloser) {
   static constexpr std::uint8_t asterisk[] = {'*'};
   return Name::prepend(asterisk, encloser).value_or(Name(encloser));
@@ -69,6 +76,8 @@ void Denier::prove_nsec(const Zone& zone, const HashedName& name, const Lookup& 
       if (found.node->rrset_chunk(RRType::NSEC) != nullptr) {
         proof.add(found.node);
         if (!found.wildcard) return;
+      } else if (found.wildcard) {  // it exists because of what is below it
+        proof.add(names.before_or_at(wildcard_key(zone, name, found.label)));
       }
       return proof.add(names.before_or_at(key_of(zone, name, 0)));
     case Found::name_error:
@@ -127,7 +136,7 @@ std::size_t Denier::prove_encloser(const Zone& zone, const HashedName& name, std
 // The hashes of the suffix at `label` and of the wildcard below it.
 const Denier::Hashed& Denier::hashed(const Zone& zone, const HashedName& name, std::size_t label) {
   const Nsec3Params& params = zone.nsec3_params();
-  const std::uint64_t key = name.hashes[label] ^ child_hash(params.iterations, params.salt.data(), params.salt.size());
+  const std::uint64_t key = name.hashes[label] ^ hash_of(params);
   Hashed& place = known_[key >> 32 & (known_names - 1)];
   if (place.key != key) {
     const NameView suffix = name.suffix(label);

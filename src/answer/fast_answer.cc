@@ -281,9 +281,10 @@ NameView Composer::read_name(std::size_t at, std::uint8_t* wire) const {
 bool Composer::add_addresses(const Lookup& of, std::size_t chunk_at, std::size_t cut_label) {
   const Chunk& chunk = *of.chunk;
   const bool is_referral = cut_label <= plain_.name.labels;
-  if (chunk.target_count_ == 0 || (minimal_ && !is_referral)) return true;
   const RRType answered = is_referral ? RRType::NS : plain_.type;
   const std::span<const RRType> types = additional_types(answered);
+  if (types.empty() || (minimal_ && !is_referral)) return true;
+  if (chunk_at + chunk.record_octets_ > pointer_reach) return false;  // targets that far are not noted
   const Node* seen[most_additional];
   std::size_t seen_count = 0;
   std::uint8_t wire[max_name_size + 1];

@@ -64,9 +64,10 @@ struct SlowAnswer::Context {
   std::vector<Proving> proofs;
   std::vector<const Chunk*> dnames;  // DNAMEs in the answer section: each once, however often a chain comes by
   std::size_t proofs_put = 0;
-  bool handed_over = false;  // a transfer takes the response over
-  Bytes options;             // EDNS options of the answer
-  EdnsRequest wishes;        // what the query's options ask for
+  std::vector<std::pair<const ZoneSlot*, const Zone*>> versions;  // that the response is from
+  bool handed_over = false;                                       // a transfer takes the response over
+  Bytes options;                                                  // EDNS options of the answer
+  EdnsRequest wishes;                                             // what the query's options ask for
   CookieVerdict cookie = CookieVerdict::none;
 };
 
@@ -382,7 +383,10 @@ const Zone* SlowAnswer::zone_for(Context& c, const HashedName& name, RRType type
     }
     return nullptr;
   }
-  const Zone* zone = slot->zone();
+  // Whatever is published meanwhile, one response says of a zone what one version does.
+  const auto known = std::ranges::find(c.versions, slot, &std::pair<const ZoneSlot*, const Zone*>::first);
+  const Zone* zone = known != c.versions.end() ? known->second : slot->zone();
+  if (known == c.versions.end()) c.versions.emplace_back(slot, zone);
   if (zone != nullptr && slot->is_stale()) c.stale = true;
   if (zone == nullptr && first) {
     c.rcode = Rcode::SERVFAIL;

@@ -308,7 +308,7 @@ Result<std::string> read_file(const std::string& path, bool& readable_by_all) {
 }
 
 Result<void> load_cookie_secrets(LoadedConfig& loaded) {
-  const std::string& path = loaded.config->server.cookie_secret_file;
+  const std::string path = loaded.config->server.cookie_secret_file;  // the configuration is replaced below
   if (path.empty()) return {};
   bool readable_by_all = false;
   US_ASSIGN(const std::string text, read_file(path, readable_by_all));

@@ -31,7 +31,10 @@ std::optional<std::size_t> choose_nsec3_chain(const Node& apex_node, NameView ap
   for_each_params(apex_node, RRType::NSEC3PARAM, [&](const Nsec3Params& params) {
     const std::size_t at = index++;
     if (chosen || at >= most_tried || params.algorithm != nsec3_sha1 || params.flags != 0) return;
-    if (params.iterations > most_nsec3_iterations) return;
+    if (params.iterations > most_nsec3_iterations) {
+      chosen = at;
+      return;
+    }
     const Name owner = hashed_owner(apex, apex, params);
     if (owner.is_root()) return;
     const Node* node = find(HashedName(owner));

@@ -13,11 +13,12 @@ namespace understudy {
 
 struct HashedName;
 
-/// More iterations than this no zone may have (RFC 5155 section 10.3); they are not tried.
+/// More iterations than this no zone may have (RFC 5155 section 10.3): nobody computes such hashes.
 inline constexpr std::uint16_t most_nsec3_iterations = 2500;
 
 /// The NSEC3PARAM record that names the chain to answer with: the first of an algorithm and flags that are known
-/// (RFC 5155 section 4.1.2) for which the apex has an NSEC3 record; counted from 0. `find` finds nodes by name.
+/// (RFC 5155 section 4.1.2) for which the apex has an NSEC3 record, or cannot be looked for because of its iterations;
+/// counted from 0. `find` finds nodes by name.
 std::optional<std::size_t> choose_nsec3_chain(const Node& apex_node, NameView apex,
                                               const std::function<const Node*(const HashedName&)>& find);
 /// The parameters in that record of the apex; they refer into the node.

@@ -88,7 +88,12 @@ void Zone::find_chain() {
   const RRset* params = find(apex_, RRType::NSEC3PARAM);
   for (std::size_t i = 0; params != nullptr && i < params->data.size() && i < 8 && !denial_; ++i) {
     const Bytes& rdata = params->data[i];
-    if (rdata[0] != 1 || rdata[1] != 0 || load_u16(&rdata[2]) > 2500) continue;
+    if (rdata[0] != 1 || rdata[1] != 0) continue;
+    if (load_u16(&rdata[2]) > 2500) {
+      denial_ = RRType::NSEC3;
+      nsec3_ = rdata;
+      break;
+    }
     const RRset* of_apex = find(hashed(apex_, apex_, rdata), RRType::NSEC3);
     if (of_apex == nullptr) continue;
     for (const Bytes& record : of_apex->data) {
@@ -302,9 +307,7 @@ class Composer {
     if (!starts_proof(zone)) return;
     const bool is_name_error = found.kind == Found::Kind::name_error;
     if (zone.denial() == RRType::NSEC) {
-      if (!is_name_error && (!found.encloser || zone.has(found.at, RRType::NSEC))) {
-        put_chain(zone, zone.chain_owner(found.at));
-      }
+      if (!is_name_error) put_chain(zone, zone.chain_owner(found.at));
       if (found.encloser) put_chain(zone, zone.chain_owner(name));
       if (is_name_error) put_chain(zone, zone.chain_owner(child("*", *found.encloser)));
       return;

@@ -121,6 +121,61 @@ TEST(ResponderTest, BatchesOfEverySize) {
   }
 }
 
+// Denials of signed zones are searched for side by side: each answer is what it is alone.
+TEST(ResponderTest, BatchesOfDenials) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    RandomZones random(seed);
+    TestServer server;
+    for (const char* apex : {"example.", "other.", "b.example."}) {
+      server.environment.add_zone(apex, random.zone(apex, 12));
+    }
+    std::vector<Bytes> queries, alone, responses(100, Bytes(2048));
+    std::vector<Datagram> batch(100);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      Query question = random.question();
+      question.edns = true;
+      question.dnssec_ok = i % 4 != 0;
+      queries.push_back(question.bytes());
+      alone.push_back(server.udp(queries.back()));
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      batch[i].query = queries[i].data();
+      batch[i].query_size = static_cast<std::uint32_t>(queries[i].size());
+      batch[i].response = responses[i].data();
+      batch[i].response_capacity = 2048;
+    }
+    server.responder().answer_batch(batch);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      responses[i].resize(batch[i].response_size);
+      ASSERT_EQ(responses[i], alone[i]) << joined(message_lines(queries[i]));
+    }
+  }
+}
+
+// More name servers than pointers reach: their glue is there, or TC says that it is not, also for the cut itself.
+TEST(ResponderTest, GlueOfACutWithVeryManyServers) {
+  TestServer server;
+  std::string text = zone_fixture::apex_text();
+  const std::string long_label(60, 'x');
+  for (int i = 0; i < 250; ++i) {
+    const std::string host = "h" + std::to_string(i) + "." + long_label + "." + long_label + ".cut";
+    text += "cut NS " + host + "\n";
+    if (i >= 240) text += host + " A 10.0.0." + std::to_string(i) + "\n";
+  }
+  server.environment.add_zone("example.", text);
+  for (const bool fast : {true, false}) {
+    server.set_fast_path(fast);
+    for (const char* qname : {"cut.example.", "x.cut.example."}) {
+      const Bytes query = Query{.qname = qname}.bytes();
+      const Bytes response = server.ask(query, Transport::tcp);
+      const Header header = Header::read(response).value();
+      EXPECT_TRUE(header.arcount == 10 || (header.flags & Header::tc) != 0)
+          << qname << (fast ? " fast " : " slow ") << header.arcount;
+    }
+  }
+}
+
 TEST(ResponderTest, AnswersFromTheVersionPublishedLast) {
   TestServer server;
   ZoneSlot& slot = server.environment.add_zone("example.", zone_fixture::apex_text() + "www A 192.0.2.1\n");

@@ -117,6 +117,12 @@ def bind_empty_wildcard(case):
     return case.zone.has_empty_wildcard and case.differing == ["authority"] and all(r[1] in DENIAL for r in apart)
 
 
+def knot_empty_wildcard(case):
+    more = case.ours.authority - case.peer.authority
+    return (case.zone.has_empty_wildcard and case.differing == ["authority"] and case.peer.authority < case.ours.authority
+            and all(r[1] in DENIAL for r in more))
+
+
 def knot_optout_encloser(case):
     return "optout" in case.zone.denial and case.ours.rcode == case.peer.rcode and not case.peer.authority and bool(case.ours.authority)
 
@@ -155,6 +161,7 @@ RULES = [  # peer, name, whether it explains a difference
     ("knot", "K question with a * in front", knot_expanded_star),
     ("nsd", "N zero octets in labels", nsd_zero_octets),
     ("knot", "K ANY is another RRset", other_any),
+    ("knot", "K less denial at an empty wildcard", knot_empty_wildcard),
     ("knot", "K closest encloser under opt-out", knot_optout_encloser),
     ("knot", "K less denial behind a DNAME", lambda case: denial_behind_dname(case) and case.peer.authority < case.ours.authority),
     ("nsd", "N other denial behind a DNAME", denial_behind_dname),
