@@ -19,6 +19,8 @@ constexpr double urgent_burst = 0.5;    // likewise, of urgent ones
 constexpr double longest_debt = 5;      // seconds for which urgent requests can hold up the others
 constexpr double least_share = 8;       // one in so many of the rate is for the others in any case
 constexpr unsigned reserved_share = 4;  // one in so many of the bound in all is for peers with nothing under way
+constexpr unsigned extra_share = 4;     // so much beyond the bound in all may known peers have instead of what is stuck
+constexpr std::size_t max_known_peers = 100'000;
 
 std::size_t index_of(Lanes::Priority priority) {
   return static_cast<std::size_t>(priority);
@@ -108,7 +110,9 @@ void Lanes::tick() {
 Lanes::Request Lanes::enqueue(const Endpoint& peer, Priority priority, Granted granted) {
   Request request;
   request.waiting_ = std::make_shared<Request::Waiting>(++last_number_, peer, priority, std::move(granted));
-  LaneEntry& lane = *lanes_.try_emplace(peer).first;
+  const auto [found, is_new] = lanes_.try_emplace(peer);
+  LaneEntry& lane = *found;
+  if (is_new) lane.second.is_known = known_peers_.contains(peer);
   if (now_ && priority == Priority::normal && lane.second.queues[index_of(priority)].empty()) {
     lane.second.normal_since = now_();
   }
@@ -124,34 +128,54 @@ void Lanes::make_urgent(Request& request) {
   request = enqueue(old.peer, Priority::urgent, std::exchange(old.granted, nullptr));
 }
 
-void Lanes::release(const Endpoint& peer, bool lent) {
+void Lanes::count(Lane& lane, Permit::State state, std::uint64_t octets, int change) {
+  const auto add = [change](unsigned& to) { to += static_cast<unsigned>(change); };
+  add(state == Permit::State::lent ? lane.lent : lane.active);
+  add(state == Permit::State::lent ? lent_ : active_);
+  if (state == Permit::State::lent) lent_octets_ += change < 0 ? -octets : octets;
+  if (state != Permit::State::stuck) return;
+  add(lane.stuck);
+  add(stuck_);
+}
+
+/// Work at the peer came to its end, or stood still until it did.
+void Lanes::learn(LaneEntry& entry, bool got_on) {
+  if (entry.second.is_known == got_on) return;
+  entry.second.is_known = got_on;
+  if (!got_on) known_peers_.erase(entry.first);
+  if (got_on && known_peers_.size() < max_known_peers) known_peers_.insert(entry.first);
+}
+
+void Lanes::release(const Endpoint& peer, Permit::State state, std::uint64_t octets) {
   const auto found = lanes_.find(peer);
-  --(lent ? found->second.lent : found->second.active);
-  --(lent ? lent_ : active_);
+  count(found->second, state, octets, -1);
+  learn(*found, state == Permit::State::active);
   update(*found);
   pump();
 }
 
-void Lanes::Permit::lend() {
-  if (lanes_ == nullptr || lent_ || lanes_->lent_ >= max_lent_share * lanes_->total_limit_) return;
-  lent_ = true;
+void Lanes::Permit::lend(std::uint64_t octets) {
+  if (lanes_ == nullptr || state_ == State::lent) return;
+  const bool has_bounds = lanes_->lent_ < max_lent_share * lanes_->total_limit_ && octets <= max_lent_octets &&
+                          lanes_->lent_octets_ <= max_lent_octets - octets;
+  const State state = has_bounds ? State::lent : State::stuck;
+  if (state == state_) return;
   const auto found = lanes_->lanes_.find(peer_);
-  --found->second.active;
-  --lanes_->active_;
-  ++found->second.lent;
-  ++lanes_->lent_;
+  lanes_->count(found->second, state_, octets_, -1);
+  state_ = state;
+  octets_ = state == State::lent ? octets : 0;
+  lanes_->count(found->second, state_, octets_, 1);
   lanes_->update(*found);
   lanes_->pump();
 }
 
 void Lanes::Permit::take_back() {
-  if (lanes_ == nullptr || !lent_) return;
-  lent_ = false;
+  if (lanes_ == nullptr || state_ == State::active) return;
   const auto found = lanes_->lanes_.find(peer_);
-  ++found->second.active;
-  ++lanes_->active_;
-  --found->second.lent;
-  --lanes_->lent_;
+  lanes_->count(found->second, state_, octets_, -1);
+  state_ = State::active;
+  octets_ = 0;
+  lanes_->count(found->second, state_, octets_, 1);
   lanes_->update(*found);
 }
 
@@ -181,6 +205,7 @@ void Lanes::update(LaneEntry& entry) {
     present = number;
   };
   const bool is_fresh = lane.active == 0 && lane.lent == 0;
+  const bool is_known = lane.is_known && lane.stuck == 0 && lane.lent == 0;
   for (std::size_t i = 0; i < lane.queues.size(); ++i) {
     Queue& queue = lane.queues[i];
     while (!queue.empty() && !queue.front()->granted) queue.pop_front();
@@ -189,6 +214,8 @@ void Lanes::update(LaneEntry& entry) {
     const std::uint64_t number = queue.empty() || !has_room(lane, i) || until > now ? 0 : queue.front()->number;
     move(ready_[i], lane.ready_as[i], number);
     move(fresh_[i], lane.fresh_as[i], is_fresh ? number : 0);
+    const bool may_use_extra = is_known && (is_fresh || i == index_of(Priority::urgent));
+    move(known_[i], lane.known_as[i], may_use_extra ? number : 0);
   }
   // A lane without requests stays as long as what was granted there counts.
   const double spent_until = std::max(lane.spent_until, lane.urgent_spent_until);
@@ -204,15 +231,29 @@ unsigned Lanes::reserved() const {
   return std::min(total_limit_ / reserved_share, total_limit_ - std::min(per_peer_limit_, total_limit_));
 }
 
+/// What gets on stays within the bound in all.
+unsigned Lanes::extra() const {
+  return std::min(stuck_, std::max(total_limit_ / extra_share, 1U));
+}
+
+/// Those one of which is to be granted something now, if any.
+const Lanes::Ready* Lanes::next_ready() const {
+  const auto has_any = [](const Ready& ready) { return !ready[0].empty() || !ready[1].empty(); };
+  if (active_ < total_limit_) {
+    const bool is_reserved = active_ >= total_limit_ - reserved();
+    const Ready& ready = is_reserved ? fresh_ : ready_;
+    if (has_any(ready)) return &ready;
+  }
+  return active_ < total_limit_ + extra() && has_any(known_) ? &known_ : nullptr;
+}
+
 void Lanes::pump() {
   if (pumping_) return;  // whoever is granted something may release it before granted() returns
   pumping_ = true;
-  while (active_ < total_limit_) {
-    const bool is_reserved = active_ >= total_limit_ - reserved();
-    const Ready& ready = is_reserved ? fresh_ : ready_;
-    const std::size_t i = ready[0].empty() ? 1 : 0;
-    if (ready[i].empty() || waits_for_total_rate()) break;
-    LaneEntry& entry = *ready[i].begin()->second;
+  while (const Ready* ready = next_ready()) {
+    if (waits_for_total_rate()) break;
+    const std::size_t i = (*ready)[0].empty() ? 1 : 0;
+    LaneEntry& entry = *(*ready)[i].begin()->second;
     const std::shared_ptr<Request::Waiting> first = entry.second.queues[i].front();
     entry.second.queues[i].pop_front();
     Granted granted = std::exchange(first->granted, nullptr);

@@ -5,6 +5,10 @@
 // The last quarter of the bound in all is for peers with nothing under way (as far as one peer may not use all of it
 // anyway), so that a few that hang cannot fill it.
 // A permit whose work stands still can be lent: other peers' requests and urgent ones of the same peer use its room.
+// What can be lent is bounded, in number and by the octets that it holds. What stands still beyond that (it is stuck)
+// makes room for some requests of known peers only: those whose last work came to its end and of which none stands
+// still now, for what is urgent or if they have nothing under way. So a known peer does not wait for others that hang,
+// however many they are.
 // A rate bounds how many are granted a second for each peer. Urgent requests count but have a rate of their own, a
 // multiple of it; however many they are, the others get a part of the rate.
 // Waiting costs one small object and no coroutine. Not thread-safe.
@@ -33,30 +37,41 @@ class Lanes {
     Permit() = default;
     Permit(Lanes* lanes, const Endpoint& peer) : lanes_(lanes), peer_(peer) {}
     Permit(Permit&& other) noexcept
-        : lanes_(std::exchange(other.lanes_, nullptr)), peer_(other.peer_), lent_(other.lent_) {}
+        : lanes_(std::exchange(other.lanes_, nullptr)),
+          peer_(other.peer_),
+          state_(other.state_),
+          octets_(other.octets_) {}
     Permit& operator=(Permit&& other) noexcept {
       release();
       lanes_ = std::exchange(other.lanes_, nullptr);
       peer_ = other.peer_;
-      lent_ = other.lent_;
+      state_ = other.state_;
+      octets_ = other.octets_;
       return *this;
     }
     ~Permit() { release(); }
     void release() {
-      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_, lent_);
+      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_, state_, octets_);
     }
-    /// Lets others have the room, as long as not too many are lent.
-    void lend();
+    /// Its work stands still and holds so many octets: others have the room, all of them as long as not too much is
+    /// lent, else known peers only. To be called again as long as it stands still.
+    void lend(std::uint64_t octets = 0);
     /// Somebody who is not kept waiting by this peer itself would use the room.
-    [[nodiscard]] bool is_wanted() const { return lanes_ != nullptr && !lent_ && lanes_->is_wanted(peer_); }
+    [[nodiscard]] bool is_wanted() const {
+      return lanes_ != nullptr && state_ != State::lent && lanes_->is_wanted(peer_);
+    }
     /// Work goes on; the bounds may be exceeded for a while.
     void take_back();
     [[nodiscard]] explicit operator bool() const { return lanes_ != nullptr; }
 
    private:
+    friend class Lanes;
+    enum class State : std::uint8_t { active, stuck, lent };  // stuck: it would be lent, but too much is
+
     Lanes* lanes_ = nullptr;
     Endpoint peer_;
-    bool lent_ = false;
+    State state_ = State::active;
+    std::uint64_t octets_ = 0;  // if lent
   };
 
   using Granted = std::function<void(Permit)>;
@@ -107,23 +122,33 @@ class Lanes {
   [[nodiscard]] unsigned active() const { return active_ + lent_; }
 
   static constexpr double urgent_multiple = 4;
+  static constexpr std::uint64_t max_lent_octets = std::uint64_t{256} << 20;
 
  private:
   using Queue = std::deque<std::shared_ptr<Request::Waiting>>;
   struct Lane {
     unsigned active = 0;  // lent ones not counted
+    unsigned stuck = 0;   // of the active ones
     unsigned lent = 0;
+    bool is_known = false;
     std::array<Queue, 2> queues;              // by Priority
     std::array<std::uint64_t, 2> ready_as{};  // under which number this lane is in ready_; 0: it is not
     std::array<std::uint64_t, 2> fresh_as{};  // likewise in fresh_
+    std::array<std::uint64_t, 2> known_as{};  // likewise in known_
     double spent_until = 0;                   // monotonic seconds: what was granted is paid for by then
     double urgent_spent_until = 0;            // likewise, of the urgent ones and at their rate
     double normal_since = 0;                  // the last of the others was granted, or the first began to wait
     double paced_as = 0;                      // under which time this lane is in paced_; 0: it is not
   };
   using LaneEntry = std::pair<const Endpoint, Lane>;
+  // Lanes with room and somebody waiting, by the number of their first request: one set for each priority.
+  using Ready = std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2>;
 
-  void release(const Endpoint& peer, bool lent);
+  void release(const Endpoint& peer, Permit::State state, std::uint64_t octets);
+  void count(Lane& lane, Permit::State state, std::uint64_t octets, int change);
+  void learn(LaneEntry& lane, bool got_on);
+  [[nodiscard]] unsigned extra() const;
+  [[nodiscard]] const Ready* next_ready() const;
   [[nodiscard]] bool has_room(const Lane& lane, std::size_t priority) const;
   void update(LaneEntry& lane);
   [[nodiscard]] double waits_until(const Lane& lane, std::size_t priority) const;
@@ -137,20 +162,22 @@ class Lanes {
   unsigned total_limit_;
   unsigned per_peer_limit_;
   unsigned active_ = 0;
+  unsigned stuck_ = 0;  // of the active ones
   unsigned lent_ = 0;
+  std::uint64_t lent_octets_ = 0;
   std::uint64_t last_number_ = 0;
   bool pumping_ = false;
   std::map<Endpoint, Lane> lanes_;
+  std::set<Endpoint> known_peers_;
   std::function<double()> now_;
   std::function<void(double)> wake_at_;
   double per_second_ = 0;
   double total_per_second_ = 0;
   double total_spent_until_ = 0;                   // as in Lane
   std::set<std::pair<double, LaneEntry*>> paced_;  // lanes to look at again, by time
-  // Lanes with room and somebody waiting, by the number of their first request: one set for each priority.
-  using Ready = std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2>;
   Ready ready_;
   Ready fresh_;  // those of them that have nothing under way
+  Ready known_;  // those of them that may use the room of what is stuck
 };
 
 }  // namespace understudy

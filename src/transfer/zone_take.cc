@@ -40,8 +40,8 @@ milliseconds longest_transfer(std::optional<double> left) {
   return std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(std::max(longest, 1.0)));
 }
 
-/// Lends a transfer's permit while nothing comes and nothing much is held in memory for it, so that transfers that hang
-/// hold up only themselves: after a second, or much sooner if somebody waits for the room.
+/// Lends a transfer's permit while nothing comes, so that transfers that hang hold up only themselves: soon, or sooner
+/// if somebody waits for the room.
 class IdleLender {
  public:
   IdleLender(const asio::any_io_executor& executor, Lanes::Permit& permit, const TransferCounts& counts)
@@ -50,9 +50,8 @@ class IdleLender {
   }
 
  private:
-  static constexpr std::uint64_t little = 65536;  // octets
   static constexpr milliseconds interval{40};
-  static constexpr int looks_before_lending = 25;
+  static constexpr int looks_before_lending = 2;
 
   void wait() { alarm_.set(std::chrono::steady_clock::now() + interval); }
   void look() {
@@ -61,7 +60,7 @@ class IdleLender {
       idle_looks_ = 0;
       permit_.take_back();
     } else if (++idle_looks_ >= looks_before_lending || permit_.is_wanted()) {
-      if (seen_ <= little) permit_.lend();
+      permit_.lend(seen_);
     }
     wait();
   }
@@ -174,6 +173,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
     taken = co_await take_zone(core.primaries(), *work->attempt, options);
   }
   lender.reset();
+  if (taken) permit.take_back();
   const bool heard = taken || work->attempt->counts.messages > 0;
   self->note_health(*work, heard ? std::nullopt : std::optional(taken.error().code));
   self->taken(work, std::move(taken), std::move(permit));

@@ -138,6 +138,67 @@ TEST_F(LanesTest, OnlySomePermitsCanBeLent) {
   EXPECT_EQ(lanes.active(), 3U) << "the bound, and twice as many lent";
 }
 
+Endpoint numbered(std::uint8_t number) {
+  return {IpAddress::v4(198, 51, 100, number), 53};
+}
+
+TEST_F(LanesTest, WhatIsLentIsBoundedByWhatItHolds) {
+  lanes.set_limits(2, 2);
+  for (std::uint8_t i = 0; i < 5; ++i) ask(numbered(i), "h");
+  permits.front().lend(Lanes::max_lent_octets - 1);
+  EXPECT_EQ(granted.size(), 3U) << "whatever one holds, others have its room";
+  Lanes::Permit& second = *std::next(permits.begin());
+  second.lend(2);
+  EXPECT_EQ(granted.size(), 3U) << "too much altogether";
+  permits.pop_front();
+  second.lend(2);
+  EXPECT_EQ(granted.size(), 4U);
+  second.release();
+  permits.back().lend(Lanes::max_lent_octets);
+  EXPECT_EQ(granted.size(), 5U) << "what was given back is not held any more";
+}
+
+TEST_F(LanesTest, KnownPeersPassAnyNumberThatHang) {
+  lanes.set_limits(8, 8);
+  ask(healthy, "known");
+  permits.clear();
+  for (std::uint8_t i = 0; i < 100; ++i) ask(numbered(i), "h");
+  EXPECT_EQ(lanes.active(), 8U);
+  for (Lanes::Permit& permit : permits) permit.lend(100'000);  // those that come meanwhile hang as well
+  EXPECT_EQ(lanes.active(), 24U) << "the bound, and twice as many lent";
+  ask(numbered(200), "unknown", Priority::urgent);
+  ask(healthy, "a");
+  EXPECT_EQ(granted.back(), "a");
+  ask(healthy, "b");
+  EXPECT_EQ(granted.back(), "a") << "it has something under way now";
+  ask(healthy, "u", Priority::urgent);
+  EXPECT_EQ(granted.back(), "u");
+  ask(healthy, "v", Priority::urgent);
+  EXPECT_EQ(granted.back(), "u") << "a quarter beyond the bound";
+  permits.pop_back();
+  EXPECT_EQ(granted.back(), "v");
+  permits.pop_back();
+  permits.back().lend();
+  ask(healthy, "w", Priority::urgent);
+  EXPECT_EQ(granted.back(), "v") << "who hangs itself gets no more";
+  permits.pop_back();
+  EXPECT_EQ(granted.back(), "v") << "its last work came to no end";
+}
+
+TEST_F(LanesTest, WhatGetsOnStaysWithinTheBound) {
+  lanes.set_limits(1, 1);
+  ask(healthy, "known");
+  permits.clear();
+  for (std::uint8_t i = 0; i < 10; ++i) ask(numbered(i), "h");
+  for (Lanes::Permit& permit : permits) permit.lend();
+  EXPECT_EQ(lanes.active(), 3U);
+  permits.back().take_back();
+  ask(healthy, "a", Priority::urgent);
+  EXPECT_EQ(granted.back(), "h");
+  permits.back().lend();
+  EXPECT_EQ(granted.back(), "a");
+}
+
 TEST_F(LanesTest, PeersThatHaveMuchLeaveRoomForThoseThatHaveNothing) {
   lanes.set_limits(8, 4);
   const Endpoint other{IpAddress::v4(192, 0, 2, 3), 53};
