@@ -185,9 +185,10 @@ bool Lanes::has_room(const Lane& lane, std::size_t priority) const {
   return counted < per_peer_limit_;
 }
 
-/// Whoever could begin but for the bound in all, and has nothing under way; or what is urgent at the same peer.
+/// Whoever could begin but for the bound in all, and has nothing under way; or what is urgent at a known peer that does
+/// not hang, or at the same peer.
 bool Lanes::is_wanted(const Endpoint& peer) const {
-  if (!fresh_[0].empty() || !fresh_[1].empty()) return true;
+  if (!fresh_[0].empty() || !fresh_[1].empty() || !known_[0].empty()) return true;
   const auto found = lanes_.find(peer);
   return found != lanes_.end() && std::ranges::any_of(found->second.queues[index_of(Priority::urgent)],
                                                       [](const auto& waiting) { return bool(waiting->granted); });

@@ -40,8 +40,8 @@ milliseconds longest_transfer(std::optional<double> left) {
   return std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(std::max(longest, 1.0)));
 }
 
-/// Lends a transfer's permit while nothing comes, so that transfers that hang hold up only themselves: soon, or sooner
-/// if somebody waits for the room.
+/// Lends a transfer's permit while nothing comes, so that transfers that hang hold up only themselves: after a second,
+/// or much sooner if somebody waits for the room.
 class IdleLender {
  public:
   IdleLender(const asio::any_io_executor& executor, Lanes::Permit& permit, const TransferCounts& counts)
@@ -51,7 +51,7 @@ class IdleLender {
 
  private:
   static constexpr milliseconds interval{40};
-  static constexpr int looks_before_lending = 2;
+  static constexpr int looks_before_lending = 25;
 
   void wait() { alarm_.set(std::chrono::steady_clock::now() + interval); }
   void look() {

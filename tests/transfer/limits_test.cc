@@ -185,6 +185,20 @@ TEST_F(LanesTest, KnownPeersPassAnyNumberThatHang) {
   EXPECT_EQ(granted.back(), "v") << "its last work came to no end";
 }
 
+TEST_F(LanesTest, RoomIsWantedForWhatIsUrgentAtAKnownPeer) {
+  lanes.set_limits(4, 4);
+  ask(healthy, "known");
+  permits.clear();
+  ask(healthy, "a");
+  for (int i = 0; i < 4; ++i) ask(hung, "h");
+  ask(healthy, "b");
+  EXPECT_FALSE(permits.back().is_wanted());
+  ask(healthy, "u", Priority::urgent);
+  EXPECT_TRUE(permits.back().is_wanted());
+  permits.back().lend();
+  EXPECT_EQ(granted.back(), "u");
+}
+
 TEST_F(LanesTest, WhatGetsOnStaysWithinTheBound) {
   lanes.set_limits(1, 1);
   ask(healthy, "known");
