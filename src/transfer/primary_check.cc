@@ -224,6 +224,11 @@ TransferRequest transfer_request(const Attempt& attempt, const SignedRequest& re
           .tsig = request.fresh_stream(attempt.peer.key)};
 }
 
+/// A primary may give its EXPIRE option with the SOA only: what that said stays.
+void note_expire(const TransferReader& reader, Attempt& attempt) {
+  if (const auto left = reader.expire()) attempt.expire_left = left;
+}
+
 asio::awaitable<Result<Taken>> ask_for_zone(Exchange& exchange, Attempt& attempt, WithEdns edns,
                                             const TakeOptions& options) {
   std::optional<BuilderSink> sink;
@@ -237,14 +242,14 @@ asio::awaitable<Result<Taken>> ask_for_zone(Exchange& exchange, Attempt& attempt
   const Result<> done = co_await stream_answer(exchange, attempt, reader, begin, options, [] { return false; });
   if (reader && reader->counts().records > 0) attempt.received = reader->serial();
   if (!done) co_return std::unexpected(done.error());
-  attempt.expire_left = reader->expire();
+  note_expire(*reader, attempt);
   co_return Taken{.kind = Taken::Kind::whole, .builder = sink->take()};
 }
 
 /// What the reader has made of a complete answer; nullopt: ask over TCP.
 Result<std::optional<Taken>> outcome_of(IxfrReader& reader, BuilderSink& sink, Attempt& attempt) {
   using Answer = IxfrReader::Answer;
-  attempt.expire_left = reader.expire();
+  note_expire(reader, attempt);
   if (reader.answer() != Answer::undecided && reader.answer() != Answer::ask_over_tcp) {
     attempt.received = reader.serial();
     if (!attempt.announced) attempt.announced = reader.serial();

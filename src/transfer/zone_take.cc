@@ -217,6 +217,7 @@ void ZoneAgent::begin_attempt_again(Work& work) const {
   const Attempt before = std::move(*work.attempt);
   begin_attempt(work, before.peer);
   work.attempt->announced = before.announced;
+  work.attempt->expire_left = before.expire_left;
 }
 
 void ZoneAgent::taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit permit) {

@@ -99,5 +99,29 @@ TEST_F(Expiry, ThePrimarysOwnTimeCounts) {
   EXPECT_EQ(engine_->table()->find_exact(HashedName(name.view()))->expires_at(), status()->expires_at);
 }
 
+// Else every secondary of a chain would begin the whole time anew.
+TEST_F(Expiry, ThePrimarysOwnTimeCountsIfOnlyItsSoaTellsIt) {
+  primary_.serve({.serial = 1, .refresh = 1000, .retry = 1000, .expire = 100'000});
+  primary_.expire_option = 5000;
+  primary_.expire_with_soa_only = true;
+  start();
+  set_zones({zone("example.", {peer(primary_)})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  const auto left = [this] { return static_cast<double>(status()->expires_at - system_clock_.wall_seconds()); };
+  EXPECT_NEAR(left(), 5000, 10) << "after the SOA and AXFR";
+  primary_.serve({.serial = 2, .refresh = 1000, .retry = 1000, .expire = 100'000});
+  primary_.expire_option = 6000;
+  primary_.ixfr = Ixfr::differences;
+  refresh();
+  ASSERT_EQ(served(), 2U);
+  EXPECT_NEAR(left(), 6000, 10) << "after the SOA and IXFR";
+  primary_.ixfr = Ixfr::refused;
+  primary_.serve({.serial = 3, .refresh = 1000, .retry = 1000, .expire = 100'000});
+  primary_.expire_option = 8000;
+  refresh();
+  ASSERT_EQ(served(), 3U);
+  EXPECT_NEAR(left(), 8000, 10) << "after the SOA, IXFR in vain and AXFR";
+}
+
 }  // namespace
 }  // namespace understudy

@@ -224,7 +224,8 @@ Bytes ScriptedPrimary::answer(const Query& query, std::vector<Record> records, s
   if (query.has_edns) {
     Bytes options, value;
     append_u32(value, static_cast<std::uint32_t>(expire_option.load()));
-    if (expire_option >= 0) append_edns_option(options, edns_expire, value);
+    const bool with_expire = !expire_with_soa_only || query.question.type == RRType::SOA;
+    if (expire_option >= 0 && with_expire) append_edns_option(options, edns_expire, value);
     writer.add_opt(1232, Rcode::NOERROR, false, options);
   }
   buffer.resize(writer.size());

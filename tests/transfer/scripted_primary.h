@@ -71,6 +71,7 @@ class ScriptedPrimary {
   std::atomic<Axfr> axfr{Axfr::whole};
   std::atomic<Ixfr> ixfr{Ixfr::refused};
   std::atomic<std::int64_t> expire_option{-1};  // seconds, in answers; below 0: none
+  std::atomic<bool> expire_with_soa_only{false};
   /// For this zone only.
   void set_axfr(const std::string& zone, Axfr behaviour);
   std::atomic<bool> acknowledge{true};         // NOTIFYs
