@@ -30,6 +30,7 @@ struct Attempt {
   std::string_view came;                     // in words, after a success: "differences", "whole zone"
   TransferCounts counts;                     // of the transfer
   double seconds = 0;
+  double waited = 0;  // seconds, in vain or for answers, in the exchanges with this primary before the present one
   ExchangeTrace trace;
 };
 

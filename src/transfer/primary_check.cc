@@ -288,7 +288,8 @@ asio::awaitable<Result<std::optional<Taken>>> ask_by_datagram(Exchange& exchange
   };
   exchange.sent(request->message);
   const Result<Bytes> exchanged =
-      co_await udp_exchange(attempt.peer.address, request->message, ixfr_datagram_wait, read, attempt.peer.source);
+      co_await udp_exchange(attempt.peer.address, request->message,
+                            std::min(ixfr_datagram_wait, options.first_wait / 2), read, attempt.peer.source);
   if (!exchanged && exchanged.error().code == Errc::cancelled) co_return std::unexpected(exchanged.error());
   if (!exchanged) co_return std::nullopt;  // what is lost or filtered may come over TCP
   attempt.counts = reader.counts();

@@ -138,11 +138,12 @@ void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
 TakeOptions ZoneAgent::take_options(const Work& work) const {
   const EngineSettings& settings = core_.settings;
   TakeOptions options{.limits = work.policy->limits, .stall = settings.stall_timeout, .min_rate = settings.min_rate};
-  // A primary that answered the probe and hangs now may cost as little as one that hangs at once, if there is another.
-  const auto probed = std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(work.probe_seconds));
-  const milliseconds left = std::max(settings.probe_timeout - probed, settings.probe_timeout / 2);
-  const bool is_last = work.next == work.order.size() && work.newer.empty();
-  options.first_wait = is_last ? settings.stall_timeout : std::min(left, settings.stall_timeout);
+  // If there is another primary, one that answered the probe and hangs now costs as little as one that hangs at once:
+  // half of what is left is for the differences, the rest for the whole zone.
+  const bool is_last = work.asks_last();
+  const milliseconds left = time_left(settings.probe_timeout, work.attempt->waited);
+  const milliseconds share = work.differences == Work::Differences::asked ? left / 2 : left;
+  options.first_wait = is_last ? settings.stall_timeout : std::min(share, settings.stall_timeout);
   if (!is_last) {
     const std::optional<double> expires = schedule_.expires();
     options.longest = longest_transfer(expires ? std::optional(*expires - core_.now().mono) : std::nullopt);
@@ -154,11 +155,10 @@ TakeOptions ZoneAgent::take_options(const Work& work) const {
 asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit) {
   co_await asio::this_coro::throw_if_cancelled(false);
   EngineCore& core = self->core_;
-  const TakeOptions options = self->take_options(*work);
   std::optional<IdleLender> lender(std::in_place, core.io.get_executor(), permit, work->attempt->counts);
   Result<Taken> taken = fail(Errc::internal, "nothing was asked");
   if (work->differences == Work::Differences::asked) {
-    taken = co_await take_differences(core.primaries(), *work->attempt, options);
+    taken = co_await take_differences(core.primaries(), *work->attempt, self->take_options(*work));
     if (!taken && !work->cancelled) {
       lender.reset();
       if (!work->attempt->announced) {
@@ -170,7 +170,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
     }
   }
   if (work->differences != Work::Differences::asked && !work->cancelled) {
-    taken = co_await take_zone(core.primaries(), *work->attempt, options);
+    taken = co_await take_zone(core.primaries(), *work->attempt, self->take_options(*work));
   }
   lender.reset();
   if (taken) permit.take_back();
@@ -186,6 +186,10 @@ void ZoneAgent::differences_failed(Work& work, const Error& error) {
   core_.board.count([](EngineCounters& counters) { ++counters.differences_failed; });
   note_no_differences(work.attempt->peer, error);
   work.differences = Work::Differences::failed;
+  if (error.code == Errc::timed_out || error.code == Errc::stalled) {
+    const std::chrono::duration<double> stall = core_.settings.stall_timeout;
+    work.attempt->waited += std::min(work.attempt->seconds, stall.count());
+  }
   begin_attempt_again(work);
 }
 
@@ -207,6 +211,7 @@ void ZoneAgent::ask_serial_first(const WorkPtr& work, Lanes::Permit permit, cons
   note_health(*work, work->attempt->counts.messages > 0 ? std::nullopt : std::optional(error.code));
   differences_failed(*work, error);
   permit.release();
+  work->waited = work->attempt->waited;
   work->attempt.reset();
   --work->next;
   ask_next(work);
@@ -218,6 +223,7 @@ void ZoneAgent::begin_attempt_again(Work& work) const {
   begin_attempt(work, before.peer);
   work.attempt->announced = before.announced;
   work.attempt->expire_left = before.expire_left;
+  work.attempt->waited = before.waited;
 }
 
 void ZoneAgent::taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit permit) {

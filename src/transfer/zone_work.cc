@@ -15,12 +15,22 @@
 namespace understudy {
 
 namespace asio = boost::asio;
+using std::chrono::milliseconds;
 
 namespace {
 
 constexpr double recently = 10;  // seconds
 // Checks a second and zone that NOTIFYs of each kind may cause for nothing.
 constexpr unsigned max_idle_checks = 5;
+
+}  // namespace
+
+milliseconds time_left(milliseconds timeout, double waited) {
+  const auto left = timeout - std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(waited));
+  return std::max(left, timeout / 10);
+}
+
+namespace {
 
 Lanes::Priority priority_of(bool urgent) {
   return urgent ? Lanes::Priority::urgent : Lanes::Priority::normal;
@@ -240,6 +250,7 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
   }
   const PeerSettings& peer = work->policy->primaries[work->order[work->next++]];
   begin_attempt(*work, peer);
+  work->attempt->waited = std::exchange(work->waited, 0);
   set_activity(ZoneActivity::checking);
   work->probe_began = core_.now().mono;
   core_.health.begin(peer.address);
@@ -248,8 +259,9 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
 
 asio::awaitable<void> ZoneAgent::probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  Result<Serial> serial =
-      co_await probe_primary(self->core_.primaries(), *work->attempt, self->core_.settings.probe_timeout);
+  const milliseconds longest = self->core_.settings.probe_timeout;
+  const milliseconds timeout = work->asks_last() ? longest : time_left(longest, work->attempt->waited);
+  Result<Serial> serial = co_await probe_primary(self->core_.primaries(), *work->attempt, timeout);
   self->note_health(*work, serial ? std::nullopt : std::optional(serial.error().code));
   permit.release();
   self->probed(work, std::move(serial));
@@ -259,7 +271,8 @@ asio::awaitable<void> ZoneAgent::probe(std::shared_ptr<ZoneAgent> self, WorkPtr 
 void ZoneAgent::note_health(Work& work, std::optional<Errc> failure) {
   auto outcome = PrimaryHealth::Outcome::answered;
   if (failure == Errc::timed_out || failure == Errc::connect_failed) {
-    const bool slow = std::chrono::duration<double>(work.attempt->seconds) >= core_.settings.probe_timeout / 2;
+    const std::chrono::duration<double> waited(work.attempt->waited + work.attempt->seconds);
+    const bool slow = waited >= core_.settings.probe_timeout / 2;
     outcome = slow ? PrimaryHealth::Outcome::hung : PrimaryHealth::Outcome::unreachable;
   } else if (failure == Errc::cancelled || failure == Errc::io) {
     outcome = PrimaryHealth::Outcome::unknown;
@@ -273,7 +286,7 @@ void ZoneAgent::note_health(Work& work, std::optional<Errc> failure) {
 // What was found.
 
 void ZoneAgent::probed(const WorkPtr& work, Result<Serial> serial) {
-  work->probe_seconds = work->attempt->seconds;
+  work->attempt->waited += work->attempt->seconds;
   if (work->cancelled) {
     ask_next(work);
     return;

@@ -1,6 +1,7 @@
 // One piece of work of a zone agent: from the wish for a check to its outcome. On the transfer thread only.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,13 +43,19 @@ struct ZoneAgent::Work {
   bool unanswered = false;    // some primary was not heard
   bool newer_failed = false;  // somebody has something newer, and it could not be taken
 
-  double probe_began = 0;  // monotonic seconds
-  double probe_seconds = 0;
+  double probe_began = 0;       // monotonic seconds
+  double waited = 0;            // Attempt::waited of the next attempt, at the same primary
   std::optional<double> again;  // when to check again whether primaries can be reached; monotonic seconds
   std::optional<Error> error;   // of the last attempt that failed, those before in its detail
   std::vector<CommandDone> commands;
   Lanes::Request request;
   CancelSignal cancel;  // of the present coroutine
+
+  /// There is no other primary left to ask.
+  [[nodiscard]] bool asks_last() const { return next == order.size() && newer.empty(); }
 };
+
+/// Of the time that one primary may cost, after so many seconds; a little in any case, as it may have answered.
+std::chrono::milliseconds time_left(std::chrono::milliseconds timeout, double waited);
 
 }  // namespace understudy

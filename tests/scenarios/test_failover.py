@@ -12,7 +12,7 @@ from lib import ask
 from lib.process import wait_until
 from lib.scripted import CLOSE, HANG, Raw, ScriptedPrimary, Sleep
 from lib.understudy import Understudy
-from lib.wire import Version, message, messages, rr
+from lib.wire import IXFR, Version, message, messages, rr
 from lib.zones import Key
 
 ZONE = "example."
@@ -67,6 +67,29 @@ def test_hung_first_primary_costs_at_most_five_seconds(stage, hangs):
     us.start()
     us.wait_serial(ZONE, 3, timeout=8)
     assert time.monotonic() - began < 6, "start-up and 5 s"
+
+
+@pytest.mark.parametrize("hangs", ["differences", "transfers", "inside the differences", "all after a NOTIFY"])
+def test_hung_first_primary_of_a_held_version_costs_at_most_five_seconds(stage, hangs):
+    """The SOA, the differences and the first octet of the whole zone have one time together."""
+    first, second = (ScriptedPrimary(stage, ZONE, serial=3, name=n) for n in ("hung", "good"))
+    us = Understudy(stage).primary(first).primary(second).zone(ZONE).option("transfer", stall_timeout="4s").start()
+    us.wait_serial(ZONE, 3)
+    for primary in (first, second):
+        primary.publish(4)
+    begun = [0] if hangs == "inside the differences" else []
+    first.on_ixfr = lambda q: [message(q, [first.version.soa, second.past[ZONE][0].soa]) for _ in begun] + [HANG]
+    if hangs != "differences":
+        first.on_axfr = lambda q: [HANG]
+    began = time.monotonic()
+    if hangs == "all after a NOTIFY":
+        silent(first)
+        first.announce(us.port, 4)
+    else:
+        first.announce(us.port)  # without a serial: the SOA is asked for
+    us.wait_serial(ZONE, 4, timeout=12)
+    assert time.monotonic() - began < 6, "5 s"
+    assert first.count(IXFR) >= 1
 
 
 def full_backlog(stage, port):
