@@ -93,6 +93,7 @@ class ZoneAgent final : public TimerEntry,
   [[nodiscard]] bool needs_no_probe(const Work& work, const PeerSettings& peer) const;
   void begin_attempt(Work& work, const PeerSettings& peer) const;
   void ask_next(const WorkPtr& work);
+  void transfer_unprobed(const WorkPtr& work);
   void start_probe(const WorkPtr& work, Lanes::Permit permit);
   boost::asio::awaitable<void> probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
   void note_health(Work& work, std::optional<Errc> failure);

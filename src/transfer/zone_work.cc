@@ -218,19 +218,24 @@ void ZoneAgent::ask_next(const WorkPtr& work) {
   }
   set_activity(ZoneActivity::queued);
   const PeerSettings& peer = work->policy->primaries[work->order[work->next]];
-  if (needs_no_probe(*work, peer)) {
-    ++work->next;
-    work->started = true;
-    begin_attempt(*work, peer);
-    queue_transfer(work);
+  if (!version() && needs_no_probe(*work, peer)) {
+    transfer_unprobed(work);
     return;
   }
+  // What takes the place of an SOA query waits as that would: anyone can send NOTIFYs of newer serials.
   work->request = core_.probes.enqueue(
       peer.address, priority_of(work->urgent), [this, self = shared_from_this(), work](Lanes::Permit permit) {
         asio::post(core_.io, [this, self, work, granted = std::move(permit)]() mutable {
           if (work_ == work) start_probe(work, std::move(granted));
         });
       });
+}
+
+void ZoneAgent::transfer_unprobed(const WorkPtr& work) {
+  const PeerSettings& peer = work->policy->primaries[work->order[work->next++]];
+  work->started = true;
+  begin_attempt(*work, peer);
+  queue_transfer(work);
 }
 
 void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
@@ -246,6 +251,11 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
   if (pass_over(*work) || leave_to_rest(*work)) {
     permit.release();
     ask_next(work);
+    return;
+  }
+  if (version() && needs_no_probe(*work, work->policy->primaries[work->order[work->next]])) {
+    permit.release();
+    transfer_unprobed(work);
     return;
   }
   const PeerSettings& peer = work->policy->primaries[work->order[work->next++]];

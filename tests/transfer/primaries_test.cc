@@ -195,6 +195,32 @@ TEST_F(Primaries, TheRateOfSoaQueriesHolds) {
   EXPECT_LT(Steady::now() - notified, 1s) << "a NOTIFY goes before the checks that are due";
 }
 
+// Anyone can send NOTIFYs of newer serials, from the address of a primary.
+TEST_F(Primaries, TheRateHoldsForDifferencesThatNotifiesAskFor) {
+  settings_.soa_queries_per_second = 20;
+  ScriptedPrimary primary;
+  primary.ixfr = Ixfr::differences;
+  constexpr int count = 400;
+  const auto name = [](int i) { return "zone" + std::to_string(i) + ".example."; };
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < count; ++i) {
+    primary.serve({.name = name(i), .serial = 1});
+    zones.push_back(zone(name(i), {peer(primary)}));
+  }
+  start();
+  set_zones(std::move(zones));
+  for (int i = 0; i < count; ++i) ASSERT_TRUE(waits_for(1, name(i))) << i;
+  std::this_thread::sleep_for(1s);
+  const int before = primary.udp_probes;
+  const auto began = Steady::now();
+  for (int i = 0; i < count; ++i) notify(9, name(i));
+  std::this_thread::sleep_for(2s);
+  const int asked = primary.ixfrs + primary.udp_probes - before;
+  const double seconds = std::chrono::duration<double>(Steady::now() - began).count();
+  EXPECT_LE(asked, 4 * 20 * (seconds + 0.6)) << "the rate and its burst";
+  EXPECT_GE(primary.ixfrs, 4 * 20);
+}
+
 TEST_F(Primaries, QueriesComeFromTheSourceAddress) {
   ScriptedPrimary primary;
   primary.serve({.serial = 1});
