@@ -172,7 +172,7 @@ asio::awaitable<Result<>> Notifier::exchange(const Task& task, milliseconds time
                                 signature_time(clock_));
     return answer ? *answer == NotifyAnswer::acknowledged : answer.error().code == Errc::rcode;
   };
-  const Result<Bytes> exchanged = co_await udp_exchange(target.address, request->message, timeout, read);
+  const Result<Bytes> exchanged = co_await udp_exchange(target.address, request->message, timeout, read, target.source);
   if (exchanged) {
     if (!answer) co_return std::unexpected(answer.error());
     co_return Result<>{};

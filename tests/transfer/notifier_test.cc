@@ -93,6 +93,17 @@ TEST_F(NotifierTest, SignsWithTheTargetsKey) {
   EXPECT_EQ(target.notifies, 1) << "the signed acknowledgement counts";
 }
 
+TEST_F(NotifierTest, ComesFromTheSourceAddress) {
+  ScriptedPrimary primary, target;
+  primary.serve({.serial = 5});
+  PeerSettings from = peer(target, "target");
+  from.source = IpAddress::v4(127, 0, 0, 78);
+  start();
+  set_zones({zone("example.", {peer(primary)}, {from})});
+  ASSERT_TRUE(eventually([&] { return target.notifies == 1; }));
+  EXPECT_EQ(target.last_client(), IpAddress::v4(127, 0, 0, 78));
+}
+
 TEST_F(NotifierTest, ATargetThatIsGoneIsTriedAgain) {
   ScriptedPrimary primary, target;
   primary.serve({.serial = 5});
