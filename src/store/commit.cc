@@ -67,6 +67,7 @@ class Group {
   void finish() {
     if (members_.empty()) return;
     write(/*sync=*/true);
+    if (written_) written_ = state_.in_place();
     for (const std::size_t index : members_) outcomes_[index] = written_;
     if (!written_) return;
     for (const Promise& promise : promises_) state_.forget_lost(promise.zone);

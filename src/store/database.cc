@@ -187,6 +187,11 @@ Database::~Database() {
   db_->Close();
 }
 
+void Database::forsake_files() {
+  // Closing looks through the folder by its name and deletes what it does not know.
+  db_->DisableFileDeletions().PermitUncheckedError();
+}
+
 rocksdb::Status Database::get(const std::string& key, rocksdb::PinnableSlice& value) const {
   return db_->Get(rocksdb::ReadOptions(), default_, key, &value);
 }

@@ -57,6 +57,8 @@ class Database {
   /// leave that state. DB::Resume() is of no use: in RocksDB 7.8 it leaks memory when it fails, and when it succeeds,
   /// the next table file that is handed over gets the number 0. Opening the database again is cheap and safe.
   [[nodiscard]] rocksdb::Status stopped() const;
+  /// Leaves the files at `path()` alone from now on, closing included: they are not this database's any more.
+  void forsake_files();
   [[nodiscard]] bool writable() const { return mode_ == Mode::strict; }
   [[nodiscard]] const std::string& path() const { return path_; }
 

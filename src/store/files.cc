@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -55,6 +56,25 @@ Result<FileDescriptor> lock_file(const std::string& path, const std::string& dir
   const std::string own = fmt::format("{}\n", ::getpid());
   if (::ftruncate(file.get(), 0) == 0 && ::pwrite(file.get(), own.data(), own.size(), 0) < 0) errno = 0;
   return file;
+}
+
+void PlacedFile::take(const std::string& path) {
+  path_ = path;
+  file_ = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status{};
+  if (!file_.valid() || ::fstat(file_.get(), &status) != 0) {
+    path_.clear();
+    return;
+  }
+  device_ = status.st_dev;
+  number_ = status.st_ino;
+}
+
+bool PlacedFile::in_place() const {
+  if (path_.empty()) return true;
+  struct stat status{};
+  if (::stat(path_.c_str(), &status) != 0) return errno != ENOENT && errno != ENOTDIR;
+  return status.st_dev == device_ && status.st_ino == number_;
 }
 
 Result<void> make_directory(const std::string& path) {

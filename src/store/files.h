@@ -1,6 +1,7 @@
 // Small helpers around file descriptors and paths, with errors as values.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -41,6 +42,20 @@ Result<void> sync_directory_of(const std::string& path);
 /// Takes the lock file `path` for this object's lifetime (flock: also excludes a second opener in this process).
 /// Errc::already_locked with the holder's process number if it wrote one, io, storage_full.
 Result<FileDescriptor> lock_file(const std::string& path, const std::string& directory);
+
+/// A file that was at a path once, and whether it still is. It is held open, so its number is not used again meanwhile.
+class PlacedFile {
+ public:
+  /// Takes what is at `path` now; what cannot be opened counts as being in its place.
+  void take(const std::string& path);
+  [[nodiscard]] bool in_place() const;
+
+ private:
+  std::string path_;
+  FileDescriptor file_;
+  std::uint64_t device_ = 0;
+  std::uint64_t number_ = 0;
+};
 
 /// Makes the directory with its parents if they are missing. Errc::io.
 Result<void> make_directory(const std::string& path);

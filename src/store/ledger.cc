@@ -162,6 +162,11 @@ Result<void> Ledger::append(std::span<const Promise> promises, bool sync) {
   return {};
 }
 
+void Ledger::let_go() {
+  Lock lock(mutex_);
+  if (file_ >= 0) ::close(std::exchange(file_, -1));
+}
+
 Result<void> Ledger::rewrite(const std::function<Result<void>(const Sink&)>& fill) {
   Lock lock(mutex_);
   const std::string temporary = path_ + ".new";

@@ -69,6 +69,8 @@ class Ledger {
   /// Appends promises with one write, and waits for the disk if `sync` is set; makes the file if it is missing.
   /// Errc::io, storage_full. After a failure the file may end with a part of them, which read() skips.
   Result<void> append(std::span<const Promise> promises, bool sync = false) US_EXCLUDES(mutex_);
+  /// The next append opens the file anew, which may be another one by then.
+  void let_go() US_EXCLUDES(mutex_);
   /// Replaces the content by what `fill` passes on, durably; appends wait meanwhile. On failure the file stays.
   using Sink = std::function<void(const Promise&)>;
   Result<void> rewrite(const std::function<Result<void>(const Sink&)>& fill) US_EXCLUDES(mutex_);

@@ -130,9 +130,47 @@ ZoneStore::State::State(std::string path, rocksdb::Env* environment)
 
 Result<void> ZoneStore::State::open() {
   US_TRY(make_directory(directory));
-  US_ASSIGN(lock, lock_file(path("lock"), directory));
+  US_TRY(take_lock());
   US_TRY(finish_interrupted_refill());
-  return open_database();
+  US_TRY(open_database());
+  database_place.take(path(zones_folder) + "/IDENTITY");
+  return {};
+}
+
+Result<void> ZoneStore::State::take_lock() {
+  US_ASSIGN(lock, lock_file(path("lock"), directory));
+  lock_place.take(path("lock"));
+  return {};
+}
+
+Result<void> ZoneStore::State::in_place() const {
+  if (lock_place.in_place() && database_place.in_place()) return {};
+  return fail(Errc::storage,
+              fmt::format("the directory {} was removed or replaced while the server uses it, so nothing "
+                          "can be stored in it; stop the server before its files are moved or removed",
+                          directory));
+}
+
+// The files that are open are not those that the next start will find: uses what is at their place now, which may be
+// nothing. A zone that is not there, or not as it was, is written whole with its next commit. False: the old files stay
+// open for reading, and writes fail.
+bool ZoneStore::State::move_in_anew() {
+  log_error(
+      "{}: it was removed or replaced while the server uses it, files of the storage are lost; it is opened anew, "
+      "and zones are stored again when they are next transferred or confirmed",
+      directory);
+  Result<void> made = make_directory(directory);
+  if (made && !lock_place.in_place()) made = take_lock();
+  if (made) made = make_directory(incoming);
+  if (!made) {
+    log_error("{}: {}; nothing can be stored", directory, made.error().text());
+    return false;
+  }
+  if (database != nullptr) database->forsake_files();
+  database.reset();
+  ledger.let_go();
+  database_place = {};
+  return true;
 }
 
 // A refill that was interrupted before the new database was whole is thrown away; afterwards, it is completed.
@@ -310,6 +348,13 @@ void ZoneStore::State::tidy_ledger() {
 
 bool ZoneStore::State::recover(const Error& error) {
   const std::unique_lock guard(gate);
+  if (!in_place()) {
+    const std::int64_t now = SystemClock().mono_ns();
+    if (moved_at != 0 && now - moved_at < reopen_interval_ns) return false;
+    moved_at = now;
+    if (!move_in_anew()) return false;
+    reopened_at = 0;
+  }
   if (!make_directory(incoming)) return false;
   bool damaged = error.code == Errc::corrupt;
   if (database != nullptr && database->writable() && !damaged) {
@@ -335,6 +380,7 @@ bool ZoneStore::State::recover(const Error& error) {
     log_error("{}: {}", directory, opened.error().text());
     return false;
   }
+  database_place.take(path(zones_folder) + "/IDENTITY");
   return database->writable();
 }
 

@@ -90,6 +90,7 @@ Result<void> ZoneStore::State::switch_to(ZoneRewrite& rewrite) {
   rewrite.is_there = false;  // a write that fails may be there all the same: only the next start can tell
   const rocksdb::Status status = database->write(batch, /*sync=*/true);
   if (!status.ok()) return cannot_write(status);
+  US_TRY(in_place());
   if (head->large) drop_large(head->base);
   return {};
 }

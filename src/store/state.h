@@ -60,8 +60,12 @@ struct ZoneStore::State {
   /// f() in with_database(), and once more if it failed for the database's sake and that could be put right.
   template <typename F>
   Result<void> write_or_recover(F&& f) {
-    Result<void> outcome = with_database(f);
-    if (!outcome && may_recover(outcome.error()) && recover(outcome.error())) outcome = with_database(f);
+    const auto write = [&]() -> Result<void> {
+      US_TRY(f());
+      return in_place();
+    };
+    Result<void> outcome = with_database(write);
+    if (!outcome && may_recover(outcome.error()) && recover(outcome.error())) outcome = with_database(write);
     return outcome;
   }
   static bool may_recover(const Error& error) {
@@ -78,6 +82,10 @@ struct ZoneStore::State {
   /// Calls `visit` for every head there is, in key order. Where the pass over them ends at a damaged place, the ledger
   /// says which names to ask for behind it. False if that was so. The caller holds `gate`.
   bool for_each_head(const Database::Visitor& visit) const;
+
+  /// Errc::storage if the directory was removed or replaced since it was opened: what is written then goes into files
+  /// that no start will find, and must not be acknowledged. The caller holds `gate`.
+  [[nodiscard]] Result<void> in_place() const;
 
   // commit.cc. The caller holds `gate` shared.
   void commit_all(std::span<const Commit> commits, std::span<Result<void>> outcomes);
@@ -102,9 +110,12 @@ struct ZoneStore::State {
   const std::string incoming;
 
   std::shared_mutex gate;              // exclusive: the database is closed and opened again
-  FileDescriptor lock;                 // written by open()
+  FileDescriptor lock;                 // under the gate, as are the two that follow
+  PlacedFile lock_place;               // the lock file
+  PlacedFile database_place;           // a file of the database that stays the same as long as that lives
   std::unique_ptr<Database> database;  // under the gate; null if opening it again failed
   std::int64_t reopened_at = 0;        // mono_ns; under the exclusive gate
+  std::int64_t moved_at = 0;           // when the directory was last found to be gone; likewise
 
   std::atomic<std::uint64_t> next_version{1};
   Ledger ledger;
@@ -115,6 +126,8 @@ struct ZoneStore::State {
  private:
   // open.cc
   Result<void> open_database();
+  Result<void> take_lock();
+  bool move_in_anew();
   Result<void> open_damaged(const std::string& why, std::unique_ptr<Database> source, const Promises& promises);
   std::unique_ptr<Database> open_for_salvage() const;
   Result<void> refill(std::unique_ptr<Database>& source, const Promises& promises);

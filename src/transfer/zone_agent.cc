@@ -291,8 +291,13 @@ void ZoneAgent::save_timers(bool durable, std::function<void()> then) {
     auto outcome = std::make_shared<Result<void>>(fail(Errc::storage, "out of memory"));
     core_.run_job(
         core_.writes, JobPool::Urgency::urgent,
-        [this, self = shared_from_this(), durable, outcome, timers = schedule_.timers(core_.now())] {
+        [this, self = shared_from_this(), durable, outcome, timers = schedule_.timers(core_.now()),
+         held = retired_ ? nullptr : version(), source = origin_, keep = policy_->history] {
           *outcome = core_.store.save_timers(name(), timers, durable);
+          if (*outcome || outcome->error().code != Errc::not_found || held == nullptr) return;
+          // The storage has lost what is served, perhaps with its whole directory: it is stored once more.
+          *outcome =
+              core_.store.commit({.version = held, .timers = timers, .source = source, .whole = true, .keep = keep});
         },
         [this, self = shared_from_this(), outcome, after] {
           // The next confirmation writes them again; until then a restart finds older ones, which only means more
