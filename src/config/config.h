@@ -73,9 +73,10 @@ struct TransferConfig {
   std::chrono::milliseconds retry_backoff_max{60'000};       // between tries of a primary that fails
   std::chrono::milliseconds probe_timeout{5'000};
   std::chrono::milliseconds stall_timeout{5'000};
-  std::uint64_t min_rate = 512;            // octets a second, averaged over 30 s; 0: no lower bound
-  std::uint64_t max_records = 50'000'000;  // of one zone
-  std::uint64_t max_size = 8ULL << 30;     // octets of one transfer
+  std::uint64_t min_rate = 512;                        // octets a second, averaged over 30 s; 0: no lower bound
+  std::chrono::milliseconds max_time{12 * 3'600'000};  // of one transfer
+  std::uint64_t max_records = 50'000'000;              // of one zone
+  std::uint64_t max_size = 8ULL << 30;                 // octets of one transfer
   unsigned notify_tries = 5;
   unsigned notifies_per_second = 1'000;             // to all targets together
   std::chrono::milliseconds notify_timeout{3'000};  // before the first repetition; doubles each time

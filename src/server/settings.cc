@@ -140,6 +140,7 @@ EngineSettings engine_settings(const Config& config) {
           .probe_timeout = t.probe_timeout,
           .stall_timeout = t.stall_timeout,
           .min_rate = t.min_rate,
+          .max_time = t.max_time,
           .notify_timeout = t.notify_timeout,
           .notify_tries = t.notify_tries,
           .notifies_per_second = static_cast<double>(t.notifies_per_second),

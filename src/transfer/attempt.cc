@@ -168,7 +168,7 @@ std::string_view advice_text(Errc code) {
     case Errc::stalled:
       return "check the primary's load and the network; stall-timeout is how long we wait";
     case Errc::too_slow:
-      return "check the network; min-rate is the slowest we accept";
+      return "check the network; min-rate is the slowest and max-time the longest that we accept";
     case Errc::bad_tsig:
     case Errc::tsig_missing:
     case Errc::tsig_bad_key:

@@ -208,7 +208,7 @@ asio::awaitable<Result<>> stream_answer(Exchange& exchange, Attempt& attempt, st
   if (done) co_return done;
   if (done.error().code == Errc::connection_closed && reader) co_return std::unexpected(reader->closed_early());
   if (done.error().code == Errc::timed_out && limits.deadline && std::chrono::steady_clock::now() >= *limits.deadline) {
-    co_return fail(Errc::too_slow, done.error().detail + ": another primary is asked while there is time");
+    co_return fail(Errc::too_slow, done.error().detail + ": no transfer may take longer here");
   }
   co_return done;
 }

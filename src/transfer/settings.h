@@ -67,10 +67,11 @@ struct ZoneSettings {
 struct EngineSettings {
   unsigned max_transfers = 64;
   unsigned max_transfers_per_primary = 16;
-  std::chrono::milliseconds probe_timeout{5000};   // for one SOA query, and for a connection: then the next primary
-  std::chrono::milliseconds stall_timeout{5000};   // no octet of a transfer for this long
-  std::uint64_t min_rate = 512;                    // octets a second over 30 s; 0: off
-  std::chrono::milliseconds notify_timeout{3000};  // doubles per try
+  std::chrono::milliseconds probe_timeout{5000};  // for one SOA query, and for a connection: then the next primary
+  std::chrono::milliseconds stall_timeout{5000};  // no octet of a transfer for this long
+  std::uint64_t min_rate = 512;                   // octets a second over 30 s; 0: off
+  std::chrono::milliseconds max_time{std::chrono::hours(12)};  // of one transfer
+  std::chrono::milliseconds notify_timeout{3000};              // doubles per try
   unsigned notify_tries = 5;
   double notifies_per_second = 0;                  // to all targets together; 0: any number
   unsigned max_connections = 16;                   // to one primary, that get on

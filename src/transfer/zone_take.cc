@@ -137,7 +137,10 @@ void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
 
 TakeOptions ZoneAgent::take_options(const Work& work) const {
   const EngineSettings& settings = core_.settings;
-  TakeOptions options{.limits = work.policy->limits, .stall = settings.stall_timeout, .min_rate = settings.min_rate};
+  TakeOptions options{.limits = work.policy->limits,
+                      .stall = settings.stall_timeout,
+                      .min_rate = settings.min_rate,
+                      .longest = settings.max_time};
   // If there is another primary, one that answered the probe and hangs now costs as little as one that hangs at once:
   // half of what is left is for the differences, the rest for the whole zone.
   const bool is_last = work.asks_last();
@@ -146,7 +149,8 @@ TakeOptions ZoneAgent::take_options(const Work& work) const {
   options.first_wait = is_last ? settings.stall_timeout : std::min(share, settings.stall_timeout);
   if (!is_last) {
     const std::optional<double> expires = schedule_.expires();
-    options.longest = longest_transfer(expires ? std::optional(*expires - core_.now().mono) : std::nullopt);
+    options.longest = std::min(settings.max_time,
+                               longest_transfer(expires ? std::optional(*expires - core_.now().mono) : std::nullopt));
   }
   if (const auto held = version()) options.hints = {.nodes = held->node_count(), .octets = held->memory_size()};
   return options;

@@ -71,7 +71,7 @@ zones: [a.]
 
 TEST(Settings, TransferOptionsReachTheEngine) {
   const auto loaded = parsed(R"(
-transfer: {max-concurrent: 7, max-concurrent-per-primary: 3, probe-timeout: 1500ms, stall-timeout: 4s, min-rate: off,
+transfer: {max-concurrent: 7, max-concurrent-per-primary: 3, probe-timeout: 1500ms, stall-timeout: 4s, min-rate: off, max-time: 3h,
            notify-timeout: 2s, notify-tries: 4, notifies-per-second: 30}
 )");
   const EngineSettings engine = engine_settings(*loaded.config);
@@ -80,6 +80,7 @@ transfer: {max-concurrent: 7, max-concurrent-per-primary: 3, probe-timeout: 1500
   EXPECT_EQ(engine.probe_timeout, 1500ms);
   EXPECT_EQ(engine.stall_timeout, 4s);
   EXPECT_EQ(engine.min_rate, 0U);
+  EXPECT_EQ(engine.max_time, 3h);
   EXPECT_EQ(engine.notify_timeout, 2s);
   EXPECT_EQ(engine.notify_tries, 4U);
   EXPECT_EQ(engine.notifies_per_second, 30);

@@ -238,6 +238,17 @@ TEST_F(ZoneWork, OctetsNowAndThenAreProgress) {
   EXPECT_EQ(engine_->counters().transfers_failed, 0U);
 }
 
+TEST_F(ZoneWork, ATransferFromTheOnlyPrimaryHasALongestTimeToo) {
+  settings_.max_time = 1s;
+  ScriptedPrimary primary;
+  primary.serve({.serial = 5, .hosts = 2000});
+  primary.axfr = Axfr::trickle;  // it would take minutes
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(eventually([&] { return engine_->counters().transfers_failed == 1; }, 10s));
+  EXPECT_THAT(status()->last_error, ::testing::HasSubstr("no transfer may take longer"));
+}
+
 TEST_F(ZoneWork, ATransferThatWouldOutliveTheVersionMakesRoomForAnotherPrimary) {
   settings_.stall_timeout = 5s;
   settings_.min_rate = 0;
