@@ -1,7 +1,9 @@
 #include "transfer/primary_check.h"
 
 #include <boost/asio/this_coro.hpp>
+#include <new>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "net/exchange.h"
@@ -323,15 +325,7 @@ asio::awaitable<Result<Taken>> ask_for_differences(Exchange& exchange, Attempt& 
   co_return **std::move(taken);
 }
 
-}  // namespace
-
-std::uint64_t Taken::memory_size() const {
-  std::uint64_t octets = builder ? builder->memory_size() : 0;
-  for (const DeltaPtr& delta : deltas) octets += delta->size();
-  return octets;
-}
-
-asio::awaitable<Result<Serial>> probe_primary(PrimaryAccess access, Attempt& attempt, milliseconds timeout) {
+asio::awaitable<Result<Serial>> probe(PrimaryAccess access, Attempt& attempt, milliseconds timeout) {
   Exchange exchange(access, attempt, "SOA");
   const SteadyTime end = std::chrono::steady_clock::now() + timeout;
   Result<SoaAnswer> answer = co_await probe_by_all_means(exchange, attempt, exchange.edns(), timeout);
@@ -345,7 +339,7 @@ asio::awaitable<Result<Serial>> probe_primary(PrimaryAccess access, Attempt& att
   co_return answer->serial;
 }
 
-asio::awaitable<Result<Taken>> take_differences(PrimaryAccess access, Attempt& attempt, TakeOptions options) {
+asio::awaitable<Result<Taken>> differences_of(PrimaryAccess access, Attempt& attempt, TakeOptions options) {
   Exchange exchange(access, attempt, "IXFR");
   options.hints.max_octets = options.limits.max_octets;  // compressed messages may grow tenfold
   Result<Taken> taken = co_await ask_for_differences(exchange, attempt, exchange.edns(), options);
@@ -357,7 +351,7 @@ asio::awaitable<Result<Taken>> take_differences(PrimaryAccess access, Attempt& a
   co_return taken;
 }
 
-asio::awaitable<Result<Taken>> take_zone(PrimaryAccess access, Attempt& attempt, TakeOptions options) {
+asio::awaitable<Result<Taken>> whole_of(PrimaryAccess access, Attempt& attempt, TakeOptions options) {
   Exchange exchange(access, attempt, "AXFR");
   options.hints.max_octets = options.limits.max_octets;
   Result<Taken> taken = co_await ask_for_zone(exchange, attempt, exchange.edns(), options);
@@ -367,6 +361,36 @@ asio::awaitable<Result<Taken>> take_zone(PrimaryAccess access, Attempt& attempt,
     exchange.asked_without_edns(taken);
   }
   co_return taken;
+}
+
+/// Memory that runs out ends this piece of work, and not the server.
+template <typename Work>
+std::invoke_result_t<Work> within_memory(Work work) {
+  try {
+    co_return co_await work();
+  } catch (const std::bad_alloc&) {
+    co_return fail(Errc::io, "out of memory");
+  }
+}
+
+}  // namespace
+
+std::uint64_t Taken::memory_size() const {
+  std::uint64_t octets = builder ? builder->memory_size() : 0;
+  for (const DeltaPtr& delta : deltas) octets += delta->size();
+  return octets;
+}
+
+asio::awaitable<Result<Serial>> probe_primary(PrimaryAccess access, Attempt& attempt, milliseconds timeout) {
+  return within_memory([access, &attempt, timeout] { return probe(access, attempt, timeout); });
+}
+
+asio::awaitable<Result<Taken>> take_differences(PrimaryAccess access, Attempt& attempt, TakeOptions options) {
+  return within_memory([access, &attempt, options] { return differences_of(access, attempt, options); });
+}
+
+asio::awaitable<Result<Taken>> take_zone(PrimaryAccess access, Attempt& attempt, TakeOptions options) {
+  return within_memory([access, &attempt, options] { return whole_of(access, attempt, options); });
 }
 
 }  // namespace understudy

@@ -5,6 +5,8 @@
 #include <cstdio>
 
 #include "transfer/fixture.h"
+#include "transfer/primary_check.h"
+#include "transfer/spawn.h"
 
 namespace understudy {
 namespace {
@@ -39,6 +41,35 @@ TEST_F(Memory, AZoneAtRestTakesAboutOneKibibyte) {
   std::printf("%zu octets a zone: its agent, slot, place in the table and in the directory\n", each);
   EXPECT_LT(each, 1100U);
 #endif
+}
+
+/// Stands for an allocation that fails inside an exchange.
+class ClockWithoutMemory final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t wall_ms() const override { return 0; }
+  [[nodiscard]] std::int64_t mono_ns() const override { throw std::bad_alloc(); }
+};
+
+TEST(MemoryThatRunsOut, EndsAnExchangeAsFailed) {
+  boost::asio::io_context io;
+  const ClockWithoutMemory clock;
+  PrimaryTraits traits;
+  PeerConnections connections(io.get_executor());
+  Attempt attempt;
+  Result<Serial> serial{};
+  Result<Taken> whole{}, differences{};
+  const auto ask = [&]() -> boost::asio::awaitable<void> {
+    const PrimaryAccess access{clock, traits, connections};
+    serial = co_await probe_primary(access, attempt, 1s);
+    differences = co_await take_differences(access, attempt, {});
+    whole = co_await take_zone(access, attempt, {});
+  };
+  (void)spawn(io, ask());
+  io.run();
+  ASSERT_FALSE(serial);
+  EXPECT_EQ(serial.error().text(), Error(Errc::io, "out of memory").text());
+  EXPECT_FALSE(differences);
+  EXPECT_FALSE(whole);
 }
 
 }  // namespace
