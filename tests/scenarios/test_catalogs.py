@@ -314,7 +314,8 @@ def test_limits_of_transfers_at_once(stage):
     us.start()
     for zone in zones:
         us.wait_serial(zone, 1, timeout=30)
-    assert max(most.values()) == of_one, most
+    # Six primaries share what there is in all: none has to reach its own limit.
+    assert of_one // 2 <= max(most.values()) <= of_one, most
     assert most_in_all[0] <= in_all and most_in_all[0] > in_all * 0.7, most_in_all
 
 
