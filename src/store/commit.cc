@@ -72,7 +72,7 @@ class Group {
     if (!written_) return;
     for (const Promise& promise : promises_) state_.forget_lost(promise.zone);
     state_.promise(promises_, /*sync=*/false);
-    for (const std::uint64_t version : replaced_) state_.drop_large(version);
+    state_.drop_large(replaced_);
   }
 
  private:
@@ -292,23 +292,38 @@ Result<void> ZoneStore::State::save_timers(NameView zone, const ZoneTimers& time
   return {};
 }
 
-Result<void> ZoneStore::State::remove(NameView zone) {
-  const auto head = head_of(zone);
-  if (head && !*head && !lost_zone(zone)) return {};
-  // The promise first, and durably: a removal that was begun is finished at the next start, and a zone that was removed
-  // is not missed there.
-  promise(std::vector<Promise>{{Name(zone), next_version++, 0, true}}, /*sync=*/true);
-  forget_lost(zone);
-  rocksdb::WriteBatch batch;
-  if (head && *head) {
-    delete_version(*database, **head, batch);
-  } else {
-    batch.Delete(head_key(zone));
-    batch.Delete(timers_key(zone));
+Result<void> ZoneStore::State::remove(std::span<const Name> zones) {
+  std::vector<std::pair<NameView, Result<std::optional<VersionHead>>>> found;
+  std::vector<Promise> promises;
+  for (const Name& zone : zones) {
+    auto head = head_of(zone);
+    if (head && !*head && !lost_zone(zone)) continue;
+    promises.push_back({zone, next_version++, 0, true});
+    found.emplace_back(zone, std::move(head));
   }
-  const rocksdb::Status status = database->write(batch, /*sync=*/true);
+  if (found.empty()) return {};
+  // The promises first, and durably: a removal that was begun is finished at the next start, and a zone that was
+  // removed is not missed there.
+  promise(promises, /*sync=*/true);
+  rocksdb::WriteBatch batch;
+  std::vector<std::uint64_t> large;
+  rocksdb::Status status;
+  for (const auto& [zone, head] : found) {
+    forget_lost(zone);
+    if (head && *head) {
+      delete_version(*database, **head, batch);
+      if ((*head)->large) large.push_back((*head)->base);
+    } else {
+      batch.Delete(head_key(zone));
+      batch.Delete(timers_key(zone));
+    }
+    if (!status.ok() || batch.GetDataSize() < batch_limit) continue;
+    status = database->write(batch, /*sync=*/false);
+    batch.Clear();
+  }
+  if (status.ok()) status = database->write(batch, /*sync=*/true);
   if (!status.ok()) return std::unexpected(to_error(status, "cannot remove the zone"));
-  if (head && *head && (*head)->large) drop_large((*head)->base);
+  drop_large(large);
   return {};
 }
 
@@ -330,10 +345,11 @@ void ZoneStore::State::promise(std::span<const Promise> promises, bool sync) {
   }
 }
 
-void ZoneStore::State::drop_large(std::uint64_t version) {
-  const rocksdb::Status status = database->drop_large(version);
+void ZoneStore::State::drop_large(std::span<const std::uint64_t> versions) {
+  const rocksdb::Status status = database->drop_large(versions);
   if (!status.ok()) {
-    log_warning("{}: the blocks of a replaced version are deleted at the next start: {}", directory, status.ToString());
+    log_warning("{}: the blocks of versions that are not used any more are deleted at the next start: {}", directory,
+                status.ToString());
   }
 }
 

@@ -261,12 +261,21 @@ rocksdb::Status Database::write(rocksdb::WriteBatch& batch, bool sync) {
   return db_->Write(options, &batch);
 }
 
-rocksdb::Status Database::drop_large(std::uint64_t version) {
+rocksdb::Status Database::drop_large(std::span<const std::uint64_t> versions) {
   if (!writable()) return no_room_at_open();
-  const std::string first = large_block_key(version, 0);
-  const std::string last = large_block_key(version, 0xffff'ffffU);
-  const rocksdb::Slice begin(first), end(last);
-  return rocksdb::DeleteFilesInRange(db_.get(), large_, &begin, &end);
+  if (versions.empty()) return {};
+  // All at once: each call waits for the disk.
+  std::vector<std::string> ends;
+  ends.reserve(2 * versions.size());
+  std::vector<rocksdb::Slice> slices;
+  slices.reserve(2 * versions.size());
+  std::vector<rocksdb::RangePtr> ranges;
+  for (const std::uint64_t version : versions) {
+    const rocksdb::Slice& first = slices.emplace_back(ends.emplace_back(large_block_key(version, 0)));
+    const rocksdb::Slice& last = slices.emplace_back(ends.emplace_back(large_block_key(version, 0xffff'ffffU)));
+    ranges.emplace_back(&first, &last);
+  }
+  return rocksdb::DeleteFilesInRanges(db_.get(), large_, ranges.data(), ranges.size());
 }
 
 LargeWriter::LargeWriter(Database& database, std::string path)

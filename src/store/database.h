@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,8 +52,8 @@ class Database {
   /// The versions that the large family has blocks of.
   [[nodiscard]] std::vector<std::uint64_t> large_versions() const;
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync);
-  /// Deletes the blocks of a large version that no head names.
-  rocksdb::Status drop_large(std::uint64_t version);
+  /// Deletes the blocks of large versions that no head names.
+  rocksdb::Status drop_large(std::span<const std::uint64_t> versions);
   /// Why RocksDB refuses writes since the disk failed or damage was found; ok if it does not. This object does not
   /// leave that state. DB::Resume() is of no use: in RocksDB 7.8 it leaks memory when it fails, and when it succeeds,
   /// the next table file that is handed over gets the number 0. Opening the database again is cheap and safe.

@@ -318,9 +318,9 @@ void ZoneStore::State::drop_dead(const std::vector<VersionHead>& dead, const std
   if (batch.Count() != 0) status = database->write(batch, /*sync=*/true);
   std::vector<std::uint64_t> live = live_large;
   std::ranges::sort(live);
-  for (const std::uint64_t version : database->large_versions()) {
-    if (status.ok() && !std::ranges::binary_search(live, version)) status = database->drop_large(version);
-  }
+  std::vector<std::uint64_t> unused = database->large_versions();
+  std::erase_if(unused, [&](std::uint64_t version) { return std::ranges::binary_search(live, version); });
+  if (status.ok()) status = database->drop_large(unused);
   // A disk that is full now will be reported by the first commit; these are deleted at the next start.
   if (!status.ok()) log_warning("{}: cannot delete what is not used any more: {}", directory, status.ToString());
 }

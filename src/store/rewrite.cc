@@ -91,7 +91,7 @@ Result<void> ZoneStore::State::switch_to(ZoneRewrite& rewrite) {
   const rocksdb::Status status = database->write(batch, /*sync=*/true);
   if (!status.ok()) return cannot_write(status);
   US_TRY(in_place());
-  if (head->large) drop_large(head->base);
+  if (head->large) drop_large({&head->base, 1});
   return {};
 }
 
@@ -108,7 +108,7 @@ Result<void> ZoneStore::switch_to(ZoneRewrite& rewrite) {
 void ZoneStore::give_up(ZoneRewrite& rewrite) {
   if (!std::exchange(rewrite.is_there, false)) return;
   static_cast<void>(state_->with_database([&]() -> Result<void> {
-    if (state_->reopened_at == rewrite.opened_at) state_->drop_large(rewrite.base.base);
+    if (state_->reopened_at == rewrite.opened_at) state_->drop_large({&rewrite.base.base, 1});
     return {};
   }));
 }

@@ -90,14 +90,14 @@ struct ZoneStore::State {
   // commit.cc. The caller holds `gate` shared.
   void commit_all(std::span<const Commit> commits, std::span<Result<void>> outcomes);
   Result<void> save_timers(NameView zone, const ZoneTimers& timers, bool durable);
-  Result<void> remove(NameView zone);
+  Result<void> remove(std::span<const Name> zones);
   // rewrite.cc; likewise.
   Result<void> write_aside(ZoneRewrite& rewrite);
   Result<void> switch_to(ZoneRewrite& rewrite);
   /// Notes promises in the ledger. That this fails is logged, not reported.
   void promise(std::span<const Promise> promises, bool sync);
-  /// Deletes the blocks of a large version that no head names.
-  void drop_large(std::uint64_t version);
+  /// Deletes the blocks of large versions that no head names.
+  void drop_large(std::span<const std::uint64_t> versions);
   /// The head of a zone's version; nullopt if there is none. Errc::corrupt, storage.
   Result<std::optional<VersionHead>> head_of(NameView zone) const;
 

@@ -162,7 +162,12 @@ Result<void> ZoneStore::save_timers(NameView zone, const ZoneTimers& timers, boo
 }
 
 Result<void> ZoneStore::remove(NameView zone) {
-  return state_->write_or_recover([&] { return state_->remove(zone); });
+  const Name name(zone);
+  return remove_all({&name, 1});
+}
+
+Result<void> ZoneStore::remove_all(std::span<const Name> zones) {
+  return state_->write_or_recover([&] { return state_->remove(zones); });
 }
 
 }  // namespace understudy

@@ -122,6 +122,8 @@ class ZoneStore {
   Result<void> save_timers(NameView zone, const ZoneTimers& timers, bool durable);
   /// Forgets a zone; done also if there was none. Errc::storage_full, storage.
   Result<void> remove(NameView zone);
+  /// The same for some hundreds of zones, which together wait for the disk as long as one does.
+  Result<void> remove_all(std::span<const Name> zones);
 
   /// Writes and deletes facts, all or none; when it returns, a crash cannot undo it. Of facts with the same key the
   /// last one counts. Errc::storage_full, storage.

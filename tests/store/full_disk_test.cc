@@ -22,6 +22,7 @@ using testing::HasSubstr;
 struct Disk {
   std::atomic<bool> full{false};
   std::atomic<bool> failing{false};
+  mutable std::atomic<int> syncs{0};
 
   [[nodiscard]] rocksdb::IOStatus state() const {
     if (full) return rocksdb::IOStatus::NoSpace("No space left on device");
@@ -46,6 +47,11 @@ class DiskFile : public rocksdb::FSWritableFileOwnerWrapper {
   rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                            const rocksdb::DataVerificationInfo&, rocksdb::IODebugContext* context) override {
     return Append(data, options, context);
+  }
+
+  rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* context) override {
+    ++disk_.syncs;
+    return FSWritableFileOwnerWrapper::Sync(options, context);
   }
 
  private:
@@ -231,6 +237,40 @@ TEST_F(StoreFullDisk, ADamagedDatabaseOnAFullDiskIsServedAsFarAsItIsWhole) {
   ASSERT_TRUE(outcome) << outcome.error().text();
   expect_stored(*store, logged);
   expect_stored(*store, small);
+}
+
+TEST_F(StoreFullDisk, ManyZonesAreRemovedWithAFewSyncsOrNotAtAll) {
+  auto store = open();
+  std::vector<Name> names;
+  std::vector<std::shared_ptr<const Zone>> zones;
+  std::vector<Commit> commits;
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    const std::string apex = "z" + std::to_string(i) + ".";
+    zones.push_back(i < 5 ? random_.large_zone(apex, 1) : small_zone(apex, 1));
+    names.push_back(name(apex));
+    commits.push_back({.version = zones.back()});
+  }
+  for (const auto& outcome : store->commit_all(commits)) ASSERT_TRUE(outcome);
+  names.push_back(name("never.there."));
+  const auto stays = small_zone("stays.", 1);
+  ASSERT_TRUE(store->commit(*stays, {}, "x"));
+  const int before = disk_.syncs;
+  ASSERT_TRUE(store->remove_all(names));
+  EXPECT_GT(disk_.syncs - before, 0);
+  EXPECT_LE(disk_.syncs - before, 4) << "log and list of files";
+  EXPECT_EQ(list(*store).size(), 1U);
+  ASSERT_TRUE(store->remove_all(names)) << "done also if there is none";
+  for (const auto& outcome : store->commit_all(commits)) ASSERT_TRUE(outcome);
+  disk_.full = true;
+  EXPECT_EQ(store->remove_all(names).error().code, Errc::storage_full);
+  disk_.full = false;
+  ASSERT_TRUE(commit_soon(*store, stays));
+  ASSERT_TRUE(store->remove_all(names));
+  EXPECT_EQ(list(*store).size(), 1U);
+  store.reset();
+  store = open();
+  EXPECT_EQ(list(*store).size(), 1U);
+  expect_stored(*store, stays);
 }
 
 // The same with a real, small file system.
