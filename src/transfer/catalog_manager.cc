@@ -220,7 +220,8 @@ void CatalogManager::State::serve_what_is_known(ZoneSources next, const Error& e
   log_error(
       "members of catalogs and zones added at run time cannot be read: {}; configured zones and {} others are served, "
       "catalogs and commands change nothing, and it is tried again in {} s; check the disk",
-      error.text(), known->registry.member_count() + known->inventory.run_time_count(), retry_pause.count());
+      error.text(), known->registry.member_count() + known->inventory.run_time_count(),
+      std::chrono::duration_cast<std::chrono::seconds>(retry_pause).count());
   sources = std::move(next);
   std::vector<Name> names;
   for (const ZoneSettings& zone : sources.zones) names.push_back(zone.name);
