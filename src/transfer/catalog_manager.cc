@@ -28,6 +28,8 @@ namespace {
 constexpr std::size_t zone_batch = 100'000;  // settings that are in memory at once
 constexpr std::size_t named_in_log = 8;
 constexpr auto purge_interval = std::chrono::minutes(1);
+constexpr std::size_t purge_batch = 256;                    // former members that are purged in one turn
+constexpr auto purge_pause = std::chrono::milliseconds(2);  // between turns, for those that wait for a lock
 // Between two attempts to read what is stored.
 constexpr std::chrono::milliseconds shortest_retry_pause{1000};
 constexpr std::chrono::milliseconds longest_retry_pause{60'000};
@@ -65,6 +67,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   void reset_members(const CatalogPlan& plan);
   void save(const CatalogPlan& plan);
   void purge();
+  bool purge_some();
   void report_unserved();
   void publish_status();
   CommandOutcome accept(const Name& catalog);
@@ -73,6 +76,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   void hold(const Name& catalog, HoldReason reason, std::string detail);
 
   // Without it.
+  void purge_more();
   void take_version(const Name& catalog);
   void look_at_catalogs();
 
@@ -89,6 +93,9 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   FactSaver saver{store};
   std::vector<Name> unserved;  // some members without a template, until they are reported
   std::uint64_t unserved_count = 0;
+  bool purging = false;  // the next turn is in the queue
+  std::string purge_position;
+  std::uint64_t purged_count = 0;
 
   mutable Mutex status_mutex;
   std::vector<CatalogStatus> statuses US_GUARDED_BY(status_mutex);
@@ -360,22 +367,49 @@ void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::st
   }
 }
 
+/// Purges what is due in turns, so that commands, versions and the end of the server wait for one of them at most.
 void CatalogManager::State::purge() {
-  if (!started) return;
+  if (!started || purging) return;
   saver.try_again();
-  const std::vector<Name> names = known->registry.purge(now());
-  if (names.empty()) return;
-  std::vector<Fact> facts;
-  std::uint64_t failed = 0;
-  for (const Name& name : names) {
-    if (!store.remove(name)) ++failed;
-    facts.push_back({member_fact_key(name.wire()), std::nullopt});
-    if (facts.size() == FactSaver::batch) saver.save(std::exchange(facts, {}));
+  purge_position.clear();
+  purged_count = 0;
+  purging = purge_some();
+  if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});
+}
+
+void CatalogManager::State::purge_more() {
+  {
+    std::unique_lock lock(queue_mutex);
+    changed.wait_for(lock, purge_pause, [this] { return stopping || !tasks.empty(); });
+    if (stopping) return;
   }
-  saver.save(std::move(facts));
-  log_info("catalogs: the data of {} former members were purged", names.size());
-  if (failed != 0) log_error("catalogs: the data of {} former members could not be removed from the storage", failed);
-  publish_status();
+  std::lock_guard work(work_mutex);
+  purging = purge_some();
+  if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});
+}
+
+/// One turn; whether there may be more.
+bool CatalogManager::State::purge_some() {
+  const std::vector<Name> names = known->registry.due_for_purge(now(), purge_batch, purge_position);
+  const Result<void> removed = names.empty() ? Result<void>{} : store.remove_all(names);
+  if (removed) {
+    // Facts stay as long as the data do: what could not be removed is tried again, also by the next start.
+    std::vector<Fact> facts;
+    facts.reserve(names.size());
+    for (const Name& name : names) facts.push_back({member_fact_key(name.wire()), std::nullopt});
+    saver.save(std::move(facts));
+    known->registry.purged(names);
+    purged_count += names.size();
+  } else {
+    log_error("catalogs: the data of {} former members, among them {}, could not be removed: {}; tried again in {} s",
+              names.size(), names.front().text(), removed.error().text(), std::chrono::seconds(purge_interval).count());
+  }
+  if (removed && names.size() == purge_batch) return true;
+  if (purged_count != 0) {
+    log_info("catalogs: the data of {} former members were purged", purged_count);
+    publish_status();
+  }
+  return false;
 }
 
 // Versions of catalogs.

@@ -447,17 +447,21 @@ CatalogPlan CatalogRegistry::reconsider(std::span<const Name> names, WallSeconds
   return plan;
 }
 
-std::vector<Name> CatalogRegistry::purge(WallSeconds now) {
+std::vector<Name> CatalogRegistry::due_for_purge(WallSeconds now, std::size_t most, std::string& position) const {
   std::vector<Name> out;
-  for (auto at = trash_.begin(); at != trash_.end();) {
-    const auto here = at++;
-    const Catalog* catalog = find_catalog(here->second.catalog);
+  for (auto at = trash_.upper_bound(position); at != trash_.end() && out.size() < most; ++at) {
+    position = at->first;
+    const Catalog* catalog = find_catalog(at->second.catalog);
     const WallSeconds keep = catalog != nullptr ? catalog->rule.purge_after : CatalogRule{}.purge_after;
-    if (now - here->second.removed_at < keep) continue;
-    out.emplace_back(NameView::trusted(view_of(here->first)));
-    discard_trash(here);
+    if (now - at->second.removed_at >= keep) out.emplace_back(NameView::trusted(view_of(at->first)));
   }
   return out;
+}
+
+void CatalogRegistry::purged(std::span<const Name> names) {
+  for (const Name& name : names) {
+    if (const auto at = trash_.find(text_of(name.wire())); at != trash_.end()) discard_trash(at);
+  }
 }
 
 }  // namespace understudy

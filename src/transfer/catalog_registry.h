@@ -139,8 +139,10 @@ class CatalogRegistry {
   Result<CatalogPlan> accept(NameView catalog, WallSeconds now);
   /// These names became reserved, or ceased to be.
   CatalogPlan reconsider(std::span<const Name> names, WallSeconds now);
-  /// Takes out of the trash what was there long enough: names whose data are to be forgotten and facts deleted.
-  std::vector<Name> purge(WallSeconds now);
+  /// Up to `most` names that were in the trash long enough, from behind `position` on, which is moved to the last one:
+  /// their data are to be forgotten and their facts deleted. Then purged() takes them out of the trash.
+  std::vector<Name> due_for_purge(WallSeconds now, std::size_t most, std::string& position) const;
+  void purged(std::span<const Name> names);
 
   /// The clock was set forward (or back) by so many seconds: what is in the trash stays there as long as it would have.
   /// The facts that say so.

@@ -192,6 +192,39 @@ TEST_F(CatalogManagerTest, TheBrakeHoldsUntilItIsAccepted) {
   EXPECT_EQ(catalog_status()->trash, 0U);
 }
 
+TEST_F(CatalogManagerTest, ThousandsArePurgedInTurnsThatLetOthersIn) {
+  constexpr int count = 4000;
+  std::string many;
+  std::vector<Commit> commits;
+  for (int i = 0; i < count; ++i) {
+    const std::string zone = "m" + std::to_string(i) + ".";
+    many += member("l" + std::to_string(i), zone);
+    commits.push_back({.version = zone_fixture::build("@ 0 IN SOA a. a. 1 3600 600 86400 0\n@ 0 IN NS a.\n", zone)});
+  }
+  start_all(sources());
+  publish(catalog(1, many));
+  publish(catalog(2, ""));
+  ASSERT_TRUE(accept("a.").result);
+  for (const auto& outcome : store_->commit_all(commits)) ASSERT_TRUE(outcome);
+  const auto left = [&] { return store_->list([](const std::string&) {}).value().size(); };
+  const std::size_t before = left();
+  ASSERT_GE(before, std::size_t{count});
+  wall_.advance_ms(7 * 86400 * 1000LL);
+  manager_->clock_changed();
+  settle();
+  stop_all();
+  start_all(sources());
+  const std::uint64_t rest = catalog_status()->trash;
+  EXPECT_LT(rest, std::uint64_t{count}) << "some were purged";
+  EXPECT_GT(rest, 0U) << "neither a command nor the end of the server waits for all of them";
+  EXPECT_EQ(before - left(), count - rest);
+  wall_.advance_ms(1000);
+  manager_->clock_changed();
+  for (int wait = 0; wait < 600 && catalog_status()->trash != 0; ++wait) std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(catalog_status()->trash, 0U);
+  EXPECT_EQ(left(), before - count);
+}
+
 TEST_F(CatalogManagerTest, AClockThatIsSetChangesNothingAboutWhenMembersArePurged) {
   constexpr std::int64_t day = 86400;
   for (const std::int64_t jump : {30 * day, -365 * day}) {

@@ -88,7 +88,10 @@ class CatalogRegistryTest : public ::testing::Test {
   }
   void purge() {
     purged_.clear();
-    for (const Name& each : registry_->purge(now_)) {
+    std::string position;
+    const std::vector<Name> due = registry_->due_for_purge(now_, ~std::size_t{0}, position);
+    registry_->purged(due);
+    for (const Name& each : due) {
       purged_.push_back(each.text());
       facts_.erase(member_fact_key(each.wire()));
     }
