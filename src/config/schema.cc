@@ -495,7 +495,9 @@ constexpr std::array catalog_options = {
            .max = 1'000'000'000},
     Option{.key = "max-members",
            .type = ValueType::number,
-           .help = "Member zones; a version of the catalog with more is refused, and the last one stays in force.",
+           .help = "Member zones; a version of the catalog with more is refused, and the last one stays in force. "
+                   "`max-records` of the catalog is three times this and 1000 more, or `transfer.max-records` if that "
+                   "is less, where it is not set.",
            .binding = bind<&CatalogConfig::max_members>,
            .unit = "zones",
            .min = 1,

@@ -128,14 +128,18 @@ std::optional<CatalogConfig> ZoneReader::catalog(Node mapping) {
   CatalogConfig catalog;
   auto policy = new_policy();
   policy->template_name.clear();
-  bool good = true, named = false, own_primaries = false;
+  bool good = true, named = false, own_primaries = false, own_records = false;
   for (const auto& setting : values_.settings(mapping, catalogs)) {
     void* object = is_policy(catalogs, setting.option) ? static_cast<void*>(policy.get()) : &catalog;
     const bool applied = values_.apply(catalogs, setting, object);
     named = named || (applied && setting.option->key == "zone");
     own_primaries = own_primaries || setting.option->key == "primaries";
+    own_records = own_records || setting.option->key == "max-records";
     good = good && applied;
   }
+  // A version with far too many members is refused while it is transferred. A member has one record, and often a group.
+  const std::uint64_t enough = 3 * catalog.max_members + 1000;
+  if (!own_records) policy->max_records = std::min(policy->max_records, enough);
   if (!good || !named || !check_bounds(mapping, *policy)) return std::nullopt;
   if (!own_primaries) policy->primaries = config_.templates.find(catalog.template_name)->second->primaries;
   catalog.policy = std::move(policy);

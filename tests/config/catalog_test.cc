@@ -46,6 +46,17 @@ TEST(Catalogs, LimitsOfTransfersAreItsOwnToo) {
   EXPECT_EQ(config->catalogs.at(0).policy->max_records, 9U);
 }
 
+TEST(Catalogs, ATransferFarOverMaxMembersEndsEarly) {
+  const auto records = [](const std::string& settings, const std::string& transfer = "") {
+    return parsed(transfer + head + "catalogs: [{zone: c., " + settings + "}]")->catalogs.at(0).policy->max_records;
+  };
+  EXPECT_EQ(records("max-members: 10"), 1030U);
+  EXPECT_EQ(records("purge-after: 0s"), 6'001'000U);
+  EXPECT_EQ(records("max-members: 100000000"), 50'000'000U) << "transfer.max-records";
+  EXPECT_EQ(records("max-members: 10, max-records: 7000"), 7000U);
+  EXPECT_EQ(records("max-records: 7000, max-members: 10", "transfer: {max-records: 9}\n"), 7000U);
+}
+
 TEST(Catalogs, MembersHaveTheTemplateOfTheirGroup) {
   const auto config = parsed(head + "catalogs: [{zone: c., primaries: [p2], groups: {eu: europe, 'x y': default}}]");
   const auto& catalog = config->catalogs.at(0);
