@@ -2,6 +2,7 @@
 import glob
 import os
 import random
+import shutil
 import subprocess
 import threading
 import time
@@ -211,6 +212,25 @@ def test_damaged_database(stage, kind, files):
     us.cli("zone", "refresh", ZONE)
     us.wait_serial(ZONE, 1)
     ask.assert_same_records(ask.axfr(us.port, ZONE), content)
+
+
+def test_directory_removed_while_running(stage):
+    """Nothing is served that a start will not find: the storage is made anew, and what is served goes into it again."""
+    primary = ScriptedPrimary(stage, ZONE, serial=1, hosts=500)
+    primary.versions["same."] = Version("same.", 7)
+    us = Understudy(stage).primary(primary).allow("127.0.0.0/8").zone(ZONE).zone("same.").start()
+    us.wait_serial(ZONE, 1).wait_serial("same.", 7)
+    shutil.rmtree(us.directory)
+    primary.versions[ZONE] = Version(ZONE, 2, hosts=600)
+    ask.notify(us.port, ZONE)
+    us.wait_serial(ZONE, 2)
+    us.wait_log("was removed or replaced while the server uses it")
+    us.cli("zone", "refresh", "same.")  # it has not changed
+    us.kill()
+    primary.stop()
+    us.start()
+    us.assert_serves(ZONE, 2)
+    us.assert_serves("same.", 7)
 
 
 @pytest.fixture
