@@ -7,6 +7,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <new>
 
 #include "base/log.h"
 #include "net/exchange.h"
@@ -140,7 +141,11 @@ asio::awaitable<void> Notifier::try_once(std::shared_ptr<Task> task, Lanes::Perm
   const auto began = std::chrono::steady_clock::now();
   const milliseconds timeout = timeout_ * (1 << std::min(task->tries, 10U));
   board_.count([](EngineCounters& counters) { ++counters.notifies_sent; });
-  const Result<> outcome = co_await exchange(*task, timeout);
+  Result<> outcome = fail(Errc::io, "out of memory");
+  try {
+    outcome = co_await exchange(*task, timeout);
+  } catch (const std::bad_alloc&) {  // this try has failed, and the server goes on
+  }
   permit.release();
   const bool failed_at_once = !outcome && (outcome.error().code == Errc::connect_failed ||  // refused
                                            outcome.error().code == Errc::io);               // no descriptor left

@@ -130,5 +130,35 @@ TEST_F(NotifierTest, AnnouncesAfterARestart) {
   EXPECT_TRUE(eventually([&] { return target.notifies == 2; })) << "the last announcement may have been lost";
 }
 
+/// Stands for an allocation that fails while a NOTIFY is signed.
+class WallWithoutMemory final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t wall_ms() const override { throw std::bad_alloc(); }
+  [[nodiscard]] std::int64_t mono_ns() const override { return clock_.mono_ns(); }
+
+ private:
+  const SystemClock clock_;
+};
+
+TEST_F(NotifierTest, MemoryThatRunsOutIsAFailedTry) {
+  ScriptedPrimary primary, target;
+  primary.serve({.serial = 5});
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(5));
+  boost::asio::io_context io;
+  const WallWithoutMemory clock;
+  StatusBoard board;
+  Notifier notifier(io, clock, board, {.notify_timeout = 10ms, .notify_tries = 2});
+  const auto key = std::make_shared<const TsigKey>(
+      TsigKey{*Name::parse("key."), TsigAlgorithm::hmac_sha256, Bytes(32, std::uint8_t{7})});
+  const std::vector<PeerSettings> targets{peer(target, "target", key)};
+  notifier.announce(targets, engine_->version(*Name::parse("example.")), true);
+  io.run();
+  Lock lock(board.mutex);
+  EXPECT_EQ(board.counters.notifies_failed, 1U);
+  EXPECT_TRUE(notifier.is_idle());
+}
+
 }  // namespace
 }  // namespace understudy
