@@ -20,6 +20,7 @@
 #include "base/thread_name.h"
 #include "transfer/catalog_report.h"
 #include "transfer/fact_saver.h"
+#include "transfer/member_purge.h"
 #include "transfer/stored_zones.h"
 
 namespace understudy {
@@ -28,7 +29,6 @@ namespace {
 constexpr std::size_t zone_batch = 100'000;  // settings that are in memory at once
 constexpr std::size_t named_in_log = 8;
 constexpr auto purge_interval = std::chrono::minutes(1);
-constexpr std::size_t purge_batch = 256;                    // former members that are purged in one turn
 constexpr auto purge_pause = std::chrono::milliseconds(2);  // between turns, for those that wait for a lock
 // Between two attempts to read what is stored.
 constexpr std::chrono::milliseconds shortest_retry_pause{1000};
@@ -94,8 +94,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   std::vector<Name> unserved;  // some members without a template, until they are reported
   std::uint64_t unserved_count = 0;
   bool purging = false;  // the next turn is in the queue
-  std::string purge_position;
-  std::uint64_t purged_count = 0;
+  MemberPurge purge_turns{store};
 
   mutable Mutex status_mutex;
   std::vector<CatalogStatus> statuses US_GUARDED_BY(status_mutex);
@@ -371,8 +370,7 @@ void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::st
 void CatalogManager::State::purge() {
   if (!started || purging) return;
   saver.try_again();
-  purge_position.clear();
-  purged_count = 0;
+  purge_turns.begin();
   purging = purge_some();
   if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});
 }
@@ -390,25 +388,10 @@ void CatalogManager::State::purge_more() {
 
 /// One turn; whether there may be more.
 bool CatalogManager::State::purge_some() {
-  const std::vector<Name> names = known->registry.due_for_purge(now(), purge_batch, purge_position);
-  const Result<void> removed = names.empty() ? Result<void>{} : store.remove_all(names);
-  if (removed) {
-    // Facts stay as long as the data do: what could not be removed is tried again, also by the next start.
-    std::vector<Fact> facts;
-    facts.reserve(names.size());
-    for (const Name& name : names) facts.push_back({member_fact_key(name.wire()), std::nullopt});
-    saver.save(std::move(facts));
-    known->registry.purged(names);
-    purged_count += names.size();
-  } else {
-    log_error("catalogs: the data of {} former members, among them {}, could not be removed: {}; tried again in {} s",
-              names.size(), names.front().text(), removed.error().text(), std::chrono::seconds(purge_interval).count());
-  }
-  if (removed && names.size() == purge_batch) return true;
-  if (purged_count != 0) {
-    log_info("catalogs: the data of {} former members were purged", purged_count);
-    publish_status();
-  }
+  if (purge_turns.turn(known->registry, saver, now())) return true;
+  if (purge_turns.count() == 0) return false;
+  log_info("catalogs: the data of {} former members were purged", purge_turns.count());
+  publish_status();
   return false;
 }
 
