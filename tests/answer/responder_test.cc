@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "answer/answer_fixture.h"
 #include "answer/plain_composer.h"
 #include "answer/random_zone.h"
+#include "base/encoding.h"
 
 namespace understudy {
 namespace {
@@ -151,6 +154,33 @@ TEST(ResponderTest, BatchesOfDenials) {
       ASSERT_EQ(responses[i], alone[i]) << joined(message_lines(queries[i]));
     }
   }
+}
+
+// Hashes that are kept are those of the salt in use, whose letters are no letters.
+TEST(ResponderTest, SaltsThatDifferByCase) {
+  const auto zone = [](const std::string& salt) {
+    const Bytes octets(salt.begin(), salt.end());
+    const Nsec3Params params{nsec3_sha1, 0, 0, octets};
+    const std::string hex = hex_encode(octets);
+    std::string text = zone_fixture::apex_text() + "@ NSEC3PARAM 1 0 0 " + hex + "\na A 192.0.2.1\nb A 192.0.2.2\n";
+    for (const char* owner : {"example.", "a.example.", "b.example."}) {
+      const Nsec3Label label = nsec3_label(nsec3_hash(name(owner), params));
+      text += std::string(label.begin(), label.end()) + " NSEC3 1 0 0 " + hex + " " + std::string(32, '0') + " A\n";
+    }
+    return zone_fixture::build(zone_fixture::records(text, "example."), "example.");
+  };
+  TestServer rolls;
+  ZoneSlot& slot = rolls.environment.add_slot("example.");
+  std::set<Bytes> answers;
+  for (const char* salt : {"AB", "ab", "Ab"}) {
+    slot.publish(zone(salt));
+    TestServer fresh;
+    fresh.environment.add_slot("example.").publish(zone(salt));
+    const Bytes query = Query{.qname = "nx.example.", .edns = true, .dnssec_ok = true}.bytes();
+    EXPECT_EQ(rolls.udp(query), fresh.udp(query)) << salt;
+    answers.insert(rolls.udp(query));
+  }
+  EXPECT_EQ(answers.size(), 3U);
 }
 
 // More name servers than pointers reach: their glue is there, or TC says that it is not, also for the cut itself.
