@@ -96,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     follow(registry, facts, *content);
     CatalogRegistry again(not_reserved);
     for (const auto& [key, value] : facts) require(again.restore(key, value).has_value());
-    again.restored();
+    require(again.restored(1000).empty());
     require(again.member_count() == registry.member_count());
     for (std::size_t i = 0; i < (*content)->size(); ++i) {
       const CatalogMember member = (*content)->member(i);
