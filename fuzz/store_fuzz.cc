@@ -31,10 +31,12 @@ std::shared_ptr<const Zone> zone_of(const std::vector<Bytes>& blocks, NameView a
 
 std::vector<Bytes> blocks_of(const std::shared_ptr<const Zone>& zone) {
   std::vector<Bytes> blocks;
-  require(encode_version(zone, [&](ByteView block) -> Result<void> {
-            blocks.emplace_back(block.begin(), block.end());
-            return {};
-          }).has_value());
+  Bytes room;
+  const auto keep = [&](ByteView block) -> Result<void> {
+    blocks.emplace_back(block.begin(), block.end());
+    return {};
+  };
+  require(encode_version(zone, keep, room).has_value());
   return blocks;
 }
 
