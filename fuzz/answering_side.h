@@ -26,6 +26,7 @@ class Environment final : public AnswerEnvironment {
  public:
   Environment() {
     settings_.keys = std::make_shared<const TsigKeyring>();
+    settings_.follows_aliases = true;  // as the plain composer does
     settings_.edns.cookies = std::make_shared<const CookieSecrets>(std::vector{SipKey{1, 2}});
     const std::string_view nsid = "plain";
     settings_.edns.nsid.assign(nsid.begin(), nsid.end());
