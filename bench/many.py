@@ -15,8 +15,8 @@ ROWS = (
 )
 
 
-class Workload:
-    rows, default_peers, ways = ROWS, DEFAULT_PEERS, WAYS
+class SmallZones:
+    """Many small zones and a catalog of them at one primary, ours."""
 
     def __init__(self, kind):
         self.primary = None
@@ -28,6 +28,14 @@ class Workload:
                                       cpu=peers.CORE_OF_LOAD)
         self.primary.configure()
         self.primary.start_and_wait()
+
+    def finish(self):
+        if self.primary:
+            self.primary.stop(hard=True)
+
+
+class Workload(SmallZones):
+    rows, default_peers, ways = ROWS, DEFAULT_PEERS, WAYS
 
     def measure(self, name, quick):
         cls = peers.PEERS[name.split("-")[0]]
@@ -41,7 +49,3 @@ class Workload:
             return {"transfer_s": seconds, "cpu_s": used, "memory_mib": server.memory_mib()}
         finally:
             server.stop(hard=True)
-
-    def finish(self):
-        if self.primary:
-            self.primary.stop(hard=True)

@@ -9,6 +9,7 @@ import os
 import re
 import time
 
+import many
 import peers
 import zones as zonekinds
 from load import start_until_all_answer
@@ -35,19 +36,8 @@ def seconds_of_log_line(text):
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-class Workload:
+class Workload(many.SmallZones):
     rows, default_peers, ways = ROWS, DEFAULT_PEERS, ("understudy", "knot", "nsd", "bind")
-
-    def __init__(self, kind):
-        self.primary = None
-
-    def prepare(self, root, size):
-        self.root, self.folder = root, root + "/zones"
-        self.zones = zonekinds.small(self.folder, size)
-        self.primary = peers.Producer(root, self.zones | {zonekinds.CATALOG: zonekinds.catalog_file(self.folder)},
-                                      cpu=peers.CORE_OF_LOAD)
-        self.primary.configure()
-        self.primary.start_and_wait()
 
     def measure(self, name, quick):
         cls, row = peers.PEERS[name], {}
@@ -101,7 +91,3 @@ class Workload:
         made = server.metric(checks) - before
         row["checks_per_s"], row["check_us"] = made / seconds, used * 1e6 / max(made, 1)
         row["hourly_share"] = row["check_us"] * 1e-6 * len(self.zones) / 3600
-
-    def finish(self):
-        if self.primary:
-            self.primary.stop(hard=True)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "zone/denial.h"
+
 namespace understudy {
 namespace {
 
@@ -70,10 +72,10 @@ void Denier::prove_nsec(const Zone& zone, const HashedName& name, const Lookup& 
   const OwnerTree names = zone.nsec_names();
   switch (found.found) {
     case Found::referral:
-      if (found.node->rrset_chunk(RRType::NSEC) != nullptr) proof.add(found.node);
+      if (has_nsec(*found.node)) proof.add(found.node);
       return;
     case Found::nodata:
-      if (found.node->rrset_chunk(RRType::NSEC) != nullptr) {
+      if (has_nsec(*found.node)) {
         proof.add(found.node);
         if (!found.wildcard) return;
       } else if (found.wildcard) {  // it exists because of what is below it

@@ -11,12 +11,6 @@
 namespace understudy::plain {
 namespace {
 
-Bytes canonical(RRType type, ByteView rdata) {
-  Bytes out;
-  append_canonical_rdata(type, rdata, out);
-  return out;
-}
-
 // One record, for comparison without case where case does not matter.
 using Key = std::tuple<Section, Bytes, RRType, std::uint32_t, Bytes>;
 

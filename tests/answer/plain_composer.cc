@@ -13,13 +13,13 @@
 #include "dns/rdata.h"
 
 namespace understudy::plain {
-namespace {
-
 Bytes canonical(RRType type, ByteView rdata) {
   Bytes out;
   append_canonical_rdata(type, rdata, out);
   return out;
 }
+
+namespace {
 
 RRType covered_type(ByteView rdata) {
   return rdata.size() < 2 ? RRType::RRSIG : static_cast<RRType>(load_u16(rdata.data()));

@@ -17,6 +17,9 @@
 
 namespace understudy::plain {
 
+/// RDATA in the form in which records are compared (RFC 4034 section 6.2).
+Bytes canonical(RRType type, ByteView rdata);
+
 struct RRset {
   std::uint32_t ttl = 0;
   std::vector<Bytes> data;
