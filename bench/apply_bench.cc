@@ -1,68 +1,31 @@
 // What a change costs in a large zone: one-record and larger differences, finding a difference, building anew. The
 // zones are those of bench/zones.py: a million hosts with A and AAAA, a million delegations.
 //
-//   cmake --preset release -DUNDERSTUDY_BENCH=ON && scripts/build release apply_bench && build/release/bin/apply_bench
+//   scripts/build release apply_bench && build/release/bin/apply_bench
 #include <benchmark/benchmark.h>
 
-#include <cstring>
 #include <map>
 #include <string>
 
-#include "dns/name.h"
+#include "bench_zones.h"
 #include "zone/apply.h"
 #include "zone/builder.h"
 
 namespace {
 
 using namespace understudy;
+using namespace understudy::bench;
 
 constexpr std::uint32_t names_in_zone = 1'000'000;
-constexpr std::uint32_t ttl = 3600;
-
-Name name(const std::string& text) {
-  return Name::parse(text).value();
-}
-
-const Name& apex() {
-  static const Name made = name("bench.");
-  return made;
-}
-
-Bytes soa(std::uint32_t serial) {
-  Bytes out;
-  append(out, name("ns.bench.").wire());
-  append(out, name("admin.bench.").wire());
-  for (const std::uint32_t field : {serial, 7200U, 3600U, 1209600U, 300U}) append_u32(out, field);
-  return out;
-}
 
 enum class Kind { hosts, delegations };
 
 Name owner(Kind kind, std::uint32_t i) {
-  return name((kind == Kind::hosts ? "host" : "dom") + std::to_string(i) + ".bench.");
-}
-
-void add_host(ZoneBuilder& builder, std::uint32_t i) {
-  Bytes a(4), aaaa(16, 0x20);
-  store_u32(a.data(), 0x0a00'0000 + i);
-  store_u32(aaaa.data() + 12, i);
-  (void)builder.add(owner(Kind::hosts, i), RRType::A, ttl, a);
-  (void)builder.add(owner(Kind::hosts, i), RRType::AAAA, ttl, aaaa);
-}
-
-void add_delegation(ZoneBuilder& builder, std::uint32_t i) {
-  const std::string hoster = ".hoster" + std::to_string(i % 1000) + ".bench.";
-  for (const char* server : {"ns1", "ns2"}) {
-    (void)builder.add(owner(Kind::delegations, i), RRType::NS, ttl, name(server + hoster).wire());
-  }
-  if (i % 3 == 0) (void)builder.add(owner(Kind::delegations, i), RRType::DS, ttl, Bytes(36, 7));
-  if (i % 3 == 1) (void)builder.add(name("ns1.dom" + std::to_string(i) + ".bench."), RRType::A, ttl, Bytes(4, 9));
+  return kind == Kind::hosts ? host(i) : delegation(i);
 }
 
 std::shared_ptr<const Zone> build(Kind kind) {
-  ZoneBuilder builder(apex());
-  (void)builder.add(apex(), RRType::SOA, ttl, soa(1));
-  (void)builder.add(apex(), RRType::NS, ttl, name("ns.bench.").wire());
+  ZoneBuilder builder = begin_zone();
   for (std::uint32_t i = 0; i < names_in_zone; ++i) {
     kind == Kind::hosts ? add_host(builder, i) : add_delegation(builder, i);
   }
@@ -79,8 +42,8 @@ std::shared_ptr<const Zone>& current(Kind kind) {
 
 ZoneDeltaBuilder begin(const Zone& base) {
   ZoneDeltaBuilder out(apex());
-  out.remove(apex(), RRType::SOA, ttl, soa(base.serial().value));
-  out.add(apex(), RRType::SOA, ttl, soa(base.serial().value + 1));
+  out.remove(apex(), RRType::SOA, ttl, soa_rdata(base.serial().value));
+  out.add(apex(), RRType::SOA, ttl, soa_rdata(base.serial().value + 1));
   return out;
 }
 

@@ -18,6 +18,7 @@ class Answering:
     user: float        # processor seconds of the server meanwhile
     system: float
     answering: float   # of these, of the threads that answer by UDP; all if they cannot be told apart
+    bad_codes: int     # answers with another code than NOERROR and NXDOMAIN
 
     @property
     def per_cpu_second(self):
@@ -42,9 +43,11 @@ def answer_load(server, queries, seconds, *extra):
 
     def figure(pattern):
         return float(re.search(pattern, out)[1])
+    codes = {code: int(n) for code, n in re.findall(r"\b([A-Z]+) (\d+) \(", re.search(r"Response codes:(.*)", out)[1])}
+    bad = sum(n for code, n in codes.items() if code not in ("NOERROR", "NXDOMAIN"))
     return Answering(int(figure(r"Queries completed:\s+(\d+)")), int(figure(r"Queries lost:\s+(\d+)")),
                      figure(r"Queries per second:\s+([\d.]+)"), figure(r"Average Latency \(s\):\s+([\d.]+)") * 1000,
-                     after[0] - before[0], after[1] - before[1], answered - answering)
+                     after[0] - before[0], after[1] - before[1], answered - answering, bad)
 
 
 def median_of(runs, figure):

@@ -1,4 +1,4 @@
-"""One class per server: how it is configured and started as a secondary with one worker.
+"""One class per server: how it is configured and started as a secondary with so many workers.
 
 A primary serves every zone with AXFR, IXFR and NOTIFY; each peer transfers from it. `start` returns
 once the process runs; `wait` returns once the last zone answers authoritatively. With `catalog`, a peer
@@ -71,6 +71,8 @@ class Server:
     name = "?"
     port = 0
     answering_threads = None  # what the names of the threads that answer by UDP begin with; None: they have no names
+    workers = 1
+    wrapper = ()              # what the server runs under
 
     def __init__(self, root, zones, primary_port=None, cpu=None, catalog=None):
         self.root, self.zones, self.primary_port, self.cpu = os.path.join(root, self.name), zones, primary_port or FIRST_PORT + 1, cpu
@@ -101,7 +103,7 @@ class Server:
             raise RuntimeError(f"port {self.port} is taken; BENCH_PORT names others")
         log = open(os.path.join(self.root, "log"), "a")
         pin = ["taskset", "-c", str(self.cpu)] if self.cpu is not None else []
-        self.process = subprocess.Popen([*pin, *command], stdout=log, stderr=log, cwd=self.root, start_new_session=True)
+        self.process = subprocess.Popen([*pin, *self.wrapper, *command], stdout=log, stderr=log, cwd=self.root, start_new_session=True)
 
     def wait(self, zone=None, want=None, timeout=600):
         """Seconds from now until ZONE (default: every zone, sampled) answers, with serial WANT if given."""
@@ -254,8 +256,8 @@ class Knot(Server):
         self.write("knot.conf", f"""server:
     rundir: {self.root}
     listen: 127.0.0.1@{self.port}
-    udp-workers: 1
-    tcp-workers: 1
+    udp-workers: {self.workers}
+    tcp-workers: {self.workers}
     {self.background}
 log:
   - target: stderr
@@ -297,7 +299,7 @@ class Nsd(Server):
     allow-notify: 127.0.0.0/8 NOKEY
 """ for z in self.zones)
         self.write("nsd.conf", f"""server:
-    server-count: 1
+    server-count: {self.workers}
     ip-address: 127.0.0.1@{self.port}
     username: ""
     chroot: ""
@@ -336,7 +338,7 @@ controls {{ }};
 {zones}""")
 
     def start(self):
-        self.spawn("named", "-g", "-n", "1", "-c", os.path.join(self.root, "named.conf"))
+        self.spawn("named", "-g", "-n", str(self.workers), "-c", os.path.join(self.root, "named.conf"))
 
 
 class Pdns(Server):
@@ -351,7 +353,7 @@ secondary=yes
 local-address=127.0.0.1
 local-port={self.port}
 socket-dir={self.root}
-receiver-threads=1
+receiver-threads={self.workers}
 distributor-threads=1
 retrieval-threads=4
 xfr-cycle-interval=1
@@ -391,7 +393,7 @@ class Understudy(Server):
     def write_configuration(self):
         self.write("understudy.yaml", f"""server:
   listen: [127.0.0.1@{self.port}]
-  workers: 1
+  workers: {self.workers}
 storage:
   directory: {self.root}/store
 control:

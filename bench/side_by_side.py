@@ -1,28 +1,50 @@
-"""What a secondary is measured by first: transfer, memory, one-record updates, answering, a start without its primary."""
+"""What a secondary is measured by first: transfer in and out, memory, one-record updates, answering, a start without its
+primary. What a kind of zone says nothing new about is left out for it."""
 import statistics
 import time
 
 import peers
 import zones as zonekinds
+from contents import unlike_the_primary
 from load import answer_load, median_of
+from transfer_out import whole_zone
 
 DESCRIPTIONS = {
+    "hot": "one zone of SIZE hosts that fits into the cache",
     "flat": "one zone of SIZE hosts, an A and an AAAA record each",
+    "zipf": "the same, few names get most of the queries",
     "tld": "one zone of SIZE delegations, with glue for one in four and a DS for one in five",
     "hosting": "SIZE zones of 12 records",
     "nsec": "name errors in one signed zone of SIZE hosts with an NSEC chain",
     "nsec3": "name errors in one signed zone of SIZE hosts with an NSEC3 chain",
     "secure": "referrals of one signed zone of SIZE delegations, each with a DS",
+    "mix": "one zone of SIZE hosts; wildcards, CNAMEs with their target, MX with addresses",
 }
+# What goes to dnsperf, and how it is called.
+LOADS = {
+    "udp": ("UDP", ()),
+    "edns_do": ("UDP with EDNS and DO", ("-D",)),
+    "tcp": ("TCP, connections kept", ("-m", "tcp")),
+    "tcp100": ("TCP, 100 queries a connection", ("-m", "tcp", "-O", "num-queries-per-conn=100")),
+    "tcp1": ("TCP, a connection for each query", ("-m", "tcp", "-O", "num-queries-per-conn=1")),
+}
+LOADS_OF = {"hot": tuple(LOADS), "flat": ("udp", "edns_do", "tcp"), "tld": ("udp", "edns_do", "tcp"),
+            "nsec": ("edns_do",), "nsec3": ("edns_do",), "secure": ("edns_do",)}
+CHANGES = ("flat", "tld", "hosting", "nsec3")  # kinds whose updates, transfers out and starts are measured too
+SAMPLE = 200  # queries whose answers are compared with the primary's
+
 ROWS = (
     ("transfer_s", "transfer to last answer, s", "{:.2f}"),
     ("memory_mib", "memory, MiB", "{:.0f}"),
     ("memory_after_updates_mib", "memory after updates, MiB", "{:.0f}"),
     ("update_ms", "one-record update, NOTIFY to served, ms", "{:.1f}"),
-    ("udp_q_per_cpu_s", "UDP, queries per server CPU-second", "{:,.0f}"),
-    ("udp_user_share", "share of user time in that", "{:.2f}"),
-    ("edns_do_q_per_cpu_s", "UDP with EDNS and DO, queries per server CPU-second", "{:,.0f}"),
-    ("tcp_q_per_cpu_s", "TCP, queries per server CPU-second", "{:,.0f}"),
+    *((f"{key}_q_per_cpu_s", f"{text}, queries per server CPU-second", "{:,.0f}") for key, (text, _) in LOADS.items()),
+    ("udp_user_share", "UDP, share of user time in that", "{:.2f}"),
+    ("edns_do_user_share", "UDP with EDNS and DO, share of user time in that", "{:.2f}"),
+    ("bad_codes", "answers that are neither NOERROR nor NXDOMAIN, of a million", "{:.0f}"),
+    ("unlike_primary", f"of {SAMPLE} queries, answered unlike the primary", "{:.0f}"),
+    ("axfr_out_s", "AXFR out of the whole zone, s", "{:.2f}"),
+    ("axfr_out_cpu_s", "processor time for that, s", "{:.2f}"),
     ("restart_without_primary_s", "restart without primary to last answer, s", "{:.2f}"),
 )
 
@@ -32,6 +54,8 @@ class Workload:
 
     def __init__(self, kind):
         self.kind = kind
+        self.workers, self.only_answering = 1, False
+        self.updates = 7
 
     def prepare(self, root, size):
         self.root = root
@@ -39,32 +63,38 @@ class Workload:
         self.queries = root + "/zones/queries.txt"
 
     def measure(self, name, quick):
+        pinned = self.workers == 1
         primary = peers.KnotPrimary(self.root, self.zones, cpu=peers.CORE_OF_LOAD)
-        server = peers.PEERS[name](self.root, self.zones, cpu=peers.CORE_OF_SERVER)
+        server = peers.PEERS[name](self.root, self.zones, cpu=peers.CORE_OF_SERVER if pinned else None)
+        server.workers = self.workers
+        changes = self.kind in CHANGES and not self.only_answering
         try:
             primary.start()
             primary.wait()
             server.configure()
             row = {"transfer_s": server.start_and_wait()}
-            time.sleep(3)
+            time.sleep(1 if quick else 3)
             row["memory_mib"] = server.memory_mib()
-            row["update_ms"] = self.update_ms(primary, server)
-            row["memory_after_updates_mib"] = server.memory_mib()
-            self.answer(server, row, 2 if quick else 6)
-            primary.stop(hard=True)
-            server.stop()
-            try:
-                row["restart_without_primary_s"] = server.start_and_wait(timeout=120)
-            except TimeoutError:
-                row["restart_without_primary_s"] = None
+            row["unlike_primary"] = unlike_the_primary(self.queries, server.port, primary.port, SAMPLE)
+            self.answer(server, row, 2 if quick else 4, 1 if quick else 3)
+            if changes:
+                row["axfr_out_s"], row["axfr_out_cpu_s"] = whole_zone(server, next(iter(self.zones)))
+                row["update_ms"] = self.update_ms(primary, server)
+                row["memory_after_updates_mib"] = server.memory_mib()
+                primary.stop(hard=True)
+                server.stop()
+                try:
+                    row["restart_without_primary_s"] = server.start_and_wait(timeout=120)
+                except TimeoutError:
+                    row["restart_without_primary_s"] = None
         finally:
             primary.stop(hard=True)
             server.stop(hard=True)
         return row
 
-    def update_ms(self, primary, server, updates=7):
+    def update_ms(self, primary, server):
         zone, lag = next(iter(self.zones)), []
-        for i in range(updates):
+        for i in range(self.updates):
             old = peers.serial(primary.port, zone)
             primary.update(zone, f"add u{i}.{zone} 300 A 192.0.2.{i + 1}")
             peers.notify(server.port, zone)
@@ -72,11 +102,14 @@ class Workload:
             time.sleep(1.2)
         return statistics.median(lag)
 
-    def answer(self, server, row, seconds, rounds=3):
-        for label, extra in (("udp", ()), ("edns_do", ("-D",)), ("tcp", ("-m", "tcp"))):
-            runs = [answer_load(server, self.queries, seconds, *extra) for _ in range(rounds)]
+    def answer(self, server, row, seconds, rounds):
+        bad = asked = 0
+        for label in LOADS_OF.get(self.kind, ("udp", "edns_do")):
+            runs = [answer_load(server, self.queries, seconds, *LOADS[label][1]) for _ in range(rounds)]
             row[label + "_q_per_cpu_s"], row[label + "_qps"] = median_of(runs, "per_cpu_second"), median_of(runs, "qps")
             row[label + "_user_share"], row[label + "_lost"] = median_of(runs, "user_share"), median_of(runs, "lost")
+            bad, asked = bad + sum(run.bad_codes for run in runs), asked + sum(run.queries for run in runs)
+        row["bad_codes"] = bad * 1e6 / max(asked, 1)
 
     def finish(self):
         pass
