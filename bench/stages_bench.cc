@@ -65,8 +65,8 @@ void stage_by_stage(const Environment& environment, std::span<Datagram> batch, S
   for (std::size_t i = 0; i < batch.size(); ++i) {
     bool truncated = false;
     batch[i].response_size = static_cast<std::uint32_t>(
-        fast_answer(table, *works[i].zone, works[i].found, {}, {batch[i].query, batch[i].query_size}, works[i].query,
-                    batch[i].response, 512, *environment.settings(), {}, truncated));
+        fast_answer(table, *works[i].zone, works[i].found, {}, {}, {batch[i].query, batch[i].query_size},
+                    works[i].query, batch[i].response, 512, *environment.settings(), {}, truncated));
   }
 }
 

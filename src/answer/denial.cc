@@ -155,7 +155,7 @@ Denier::Cover Denier::look_up_hash(const Zone& zone, const Nsec3Hash& hash) {
 bool Denier::owns(const Node& node, const Nsec3Hash& hash) {
   const Nsec3Label label = nsec3_label(hash);
   return node.name_size() == label.size() + 1 &&
-         equal_nocase(node.relative_name().data() + 1, label.data(), label.size());
+         equal_without_case(node.relative_name().data() + 1, label.data(), label.size());
 }
 
 bool Denier::begin(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations,

@@ -27,11 +27,13 @@ void set_owners(std::uint8_t* records, std::size_t size, std::uint16_t owner) {
 
 class Composer {
  public:
-  Composer(const ZoneTable& table, const Zone& zone, const Proof& proof, ByteView query, const PlainQuery& plain,
-           std::uint8_t* response, std::size_t limit, ByteView options, const AnswerSettings& settings)
+  Composer(const ZoneTable& table, const Zone& zone, const Proof& proof, std::span<const std::uint64_t> targets,
+           ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit, ByteView options,
+           const AnswerSettings& settings)
       : table_(table),
         zone_(zone),
         proof_(proof),
+        targets_(targets),
         plain_(plain),
         options_(options),
         out_(response),
@@ -63,6 +65,7 @@ class Composer {
   Put put_denying(const Node& node, const Chunk& chunk);
   std::uint16_t pointer_into_question(const Node& node) const;
   bool add_addresses(const Lookup& of, std::size_t chunk_at, std::size_t cut_label);
+  const Node* find_target(NameView target, std::size_t number, bool is_referral) const;
   Put add_address(const Node* node, RRType type, std::uint16_t owner);
   NameView read_name(std::size_t at, std::uint8_t* wire) const;
   void truncate(std::size_t position);
@@ -75,6 +78,7 @@ class Composer {
   const ZoneTable& table_;
   const Zone& zone_;
   const Proof& proof_;
+  const std::span<const std::uint64_t> targets_;  // hashes of the first targets of what was found
   const PlainQuery& plain_;
   const ByteView options_;
   std::uint8_t* const out_;
@@ -229,7 +233,7 @@ std::uint16_t Composer::pointer_into_question(const Node& node) const {
   for (std::size_t label = 0; label <= name.labels && question_size() - name.offsets[label] >= size; ++label) {
     if (question_size() - name.offsets[label] != size) continue;
     const std::uint8_t* suffix = name.name.wire().data() + name.offsets[label];
-    if (!equal_nocase(suffix, node.relative_name().data(), node.name_size())) return 0;
+    if (!equal_without_case(suffix, node.relative_name().data(), node.name_size())) return 0;
     return static_cast<std::uint16_t>(question_pointer + name.offsets[label]);
   }
   return 0;
@@ -275,6 +279,19 @@ NameView Composer::read_name(std::size_t at, std::uint8_t* wire) const {
   }
 }
 
+// The node whose addresses go along, null if there is none. Behind an answer it must be ours to answer with authority.
+const Node* Composer::find_target(NameView target, std::size_t number, bool is_referral) const {
+  const bool is_simple = zone_.dname_depths() == 0 && (is_referral || zone_.cut_depths() == 0);
+  if (is_simple && number < targets_.size()) {
+    const Node* node = zone_.find(target, targets_[number]);
+    return node == nullptr || node->has(Node::nsec3_only) ? nullptr : node;
+  }
+  const HashedName name(target);
+  const Node* node = zone_.find(name);
+  if (node == nullptr || node->has(Node::nsec3_only) || is_below_dname(zone_, name)) return nullptr;
+  return !is_referral && (node->has(Node::cut) || is_below_cut(zone_, name)) ? nullptr : node;
+}
+
 // Addresses (and what else goes along) of the names in the chunk found, which was copied to `chunk_at`. `cut_label`:
 // for a referral, the label of the question's name where the cut is: glue from below it is required (RFC 9471 section
 // 3). What is not required is left out where it does not fit. False if this needs composing.
@@ -294,11 +311,8 @@ bool Composer::add_addresses(const Lookup& of, std::size_t chunk_at, std::size_t
     const NameView target = read_name(target_at, wire);
     const bool required = is_referral && target.is_at_or_below(plain_.name.suffix(cut_label));
     if (minimal_ && !required) continue;
-    const HashedName name(target);
-    const Node* node = zone_.find(name);
-    if (node == nullptr || node->has(Node::nsec3_only) || is_below_dname(zone_, name)) continue;
-    if (!is_referral && (node->has(Node::cut) || is_below_cut(zone_, name)))
-      continue;  // not ours to answer with authority
+    const Node* node = find_target(target, i, is_referral);
+    if (node == nullptr) continue;
     if (std::find(seen, seen + seen_count, node) != seen + seen_count) continue;
     if (seen_count < most_additional) {
       seen[seen_count++] = node;
@@ -380,10 +394,11 @@ std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::spa
 }
 
 std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, const Proof& proof,
-                        ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit,
-                        const AnswerSettings& settings, ByteView options, bool& truncated) {
+                        std::span<const std::uint64_t> targets, ByteView query, const PlainQuery& plain,
+                        std::uint8_t* response, std::size_t limit, const AnswerSettings& settings, ByteView options,
+                        bool& truncated) {
   if (proof.is_too_costly) return 0;
-  Composer composer(table, zone, proof, query, plain, response, limit, options, settings);
+  Composer composer(table, zone, proof, targets, query, plain, response, limit, options, settings);
   if (!composer.answer(found)) return 0;
   truncated = composer.truncated();
   const bool is_name_error = found.found == Found::name_error;

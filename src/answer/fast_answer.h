@@ -40,11 +40,12 @@ bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& pla
 std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::span<std::uint64_t> out);
 
 /// The answer of `zone` (the one `table` has closest to the name), which says `found` and proves it by `proof`, to a
-/// plain query. `response` has room for `limit` octets, at least 512; returns the response's size, or 0 if the query
-/// must go the slow way. `options` go into the OPT record, if the query has one; the reporting channel follows them
-/// where there is room. `truncated` is set if TC was.
+/// plain query. `targets` are target_hashes() of `found`, or none. `response` has room for `limit` octets, at least
+/// 512; returns the response's size, or 0 if the query must go the slow way. `options` go into the OPT record, if the
+/// query has one; the reporting channel follows them where there is room. `truncated` is set if TC was.
 std::size_t fast_answer(const ZoneTable& table, const Zone& zone, const Lookup& found, const Proof& proof,
-                        ByteView query, const PlainQuery& plain, std::uint8_t* response, std::size_t limit,
-                        const AnswerSettings& settings, ByteView options, bool& truncated);
+                        std::span<const std::uint64_t> targets, ByteView query, const PlainQuery& plain,
+                        std::uint8_t* response, std::size_t limit, const AnswerSettings& settings, ByteView options,
+                        bool& truncated);
 
 }  // namespace understudy

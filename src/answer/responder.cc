@@ -108,8 +108,9 @@ std::size_t Responder::write_fast(const Work& work, ByteView query, const sockad
   if (work.query.options.wishes != 0) cookie = put_options(work, peer, transport, options);
   if (transport == Transport::udp && demands_cookie(settings.edns, cookie)) return 0;
   bool truncated = false;
-  const std::size_t size = fast_answer(*work.table, *work.zone, work.found, work.proof, query, work.query,
-                                       response.data(), limit, settings, options.options(), truncated);
+  const std::size_t size =
+      fast_answer(*work.table, *work.zone, work.found, work.proof, {work.targets, work.target_count}, query, work.query,
+                  response.data(), limit, settings, options.options(), truncated);
   if (size == 0) return 0;
   counters_.count_type(work.query.type);
   counters_.count_rcode(response[3] & 15U);

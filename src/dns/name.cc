@@ -10,38 +10,6 @@ namespace {
 constexpr std::uint8_t label_kind = 0xc0;          // the two bits above a label's length (RFC 1035 section 4.1.4)
 constexpr unsigned max_pointers = max_labels + 1;  // a longer chain is made to waste time
 
-/// ascii_lower on eight octets at once: sets bit 5 of each octet that is 'A'..'Z'.
-std::uint64_t lower_word(std::uint64_t word) {
-  constexpr std::uint64_t ones = 0x0101'0101'0101'0101U;
-  const std::uint64_t low_bits = word & (ones * 0x7f);
-  const std::uint64_t from_a = low_bits + ones * (0x80 - 'A');      // bit 7: at least 'A'
-  const std::uint64_t past_z = low_bits + ones * (0x80 - 'Z' - 1);  // bit 7: above 'Z'
-  const std::uint64_t upper = from_a & ~past_z & ~word & (ones * 0x80);
-  return word | upper >> 2;
-}
-
-static_assert(std::endian::native == std::endian::little, "the words below have their first octet lowest");
-
-std::uint64_t load_word(const std::uint8_t* at) {
-  std::uint64_t word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
-/// Fewer than eight octets, zeros behind them. Two loads that overlap cost less than a copy of unknown size.
-std::uint64_t load_short_word(const std::uint8_t* at, std::size_t octets) {
-  if (octets >= 4) {
-    std::uint32_t low;
-    std::uint32_t high;
-    std::memcpy(&low, at, sizeof low);
-    std::memcpy(&high, at + octets - 4, sizeof high);
-    return low | std::uint64_t{high} << 8 * (octets - 4);
-  }
-  std::uint64_t word = 0;
-  for (std::size_t i = 0; i < octets; ++i) word |= std::uint64_t{at[i]} << 8 * i;
-  return word;
-}
-
 /// Order of two labels: octets in lower case, then length (RFC 4034 section 6.1).
 std::strong_ordering compare_labels(ByteView a, ByteView b) {
   const std::size_t common = std::min(a.size(), b.size());
@@ -133,16 +101,6 @@ Result<void> walk_compressed(ByteReader& message, Visit visit) {
 }
 
 }  // namespace
-
-bool equal_without_case(const std::uint8_t* a, const std::uint8_t* b, std::size_t size) {
-  std::size_t i = 0;
-  for (; i + 8 <= size; i += 8) {
-    const std::uint64_t x = load_word(a + i);
-    const std::uint64_t y = load_word(b + i);
-    if (x != y && lower_word(x) != lower_word(y)) return false;
-  }
-  return lower_word(load_short_word(a + i, size - i)) == lower_word(load_short_word(b + i, size - i));
-}
 
 /// Puts a name together from the front. After a failure the name is not usable.
 struct NameBuilder {

@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/simd.h"
 
 namespace understudy {
 
@@ -24,10 +25,6 @@ inline constexpr std::size_t max_labels = 127;  // without the root
 inline std::uint8_t ascii_lower(std::uint8_t c) {
   return static_cast<std::uint8_t>(c - 'A' < 26U ? c | 0x20 : c);
 }
-/// Whether `size` octets are the same but for the case of ASCII letters. Holds for labels with and without their length
-/// octets and for whole names, because length octets are below 'A'.
-bool equal_without_case(const std::uint8_t* a, const std::uint8_t* b, std::size_t size);
-
 class NameView {
  public:
   /// The root.

@@ -8,6 +8,7 @@
 
 #include "control/metrics.h"
 #include "server/metric_table.h"
+#include "zone/memory_pages.h"
 
 namespace understudy {
 namespace {
@@ -179,6 +180,7 @@ Families collect_metrics(const Workers::Totals& totals, const TransferEngine& en
   add(out, declared_metric("understudy_ready"), engine.all_loaded() && all_known ? 1 : 0);
   add(out, declared_metric("understudy_start_time_seconds"), start_seconds);
   add(out, declared_metric("understudy_resident_memory_bytes"), resident_octets());
+  add(out, declared_metric("understudy_huge_page_bytes"), static_cast<double>(huge_page_octets()));
   return out;
 }
 

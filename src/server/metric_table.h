@@ -55,6 +55,7 @@ inline constexpr MetricDeclaration metric_table[] = {
     {"understudy_ready", false, "", "", "1 once every stored zone is answered."},
     {"understudy_start_time_seconds", false, "seconds", "", "When the server started, in seconds since 1970."},
     {"understudy_resident_memory_bytes", false, "bytes", "", "Memory of the process that is resident."},
+    {"understudy_huge_page_bytes", false, "bytes", "", "Of that, what lies on pages of 2 MiB, as large zones should."},
 };
 
 /// The declaration of that name; a name that is not declared does not compile.

@@ -29,6 +29,7 @@
 #include "transfer/catalog_publisher.h"
 #include "transfer/catalog_report.h"
 #include "transfer/engine.h"
+#include "zone/memory_pages.h"
 
 namespace understudy {
 namespace {
@@ -247,6 +248,11 @@ void Server::State::all_loaded() {
            counters.zones_by_state[static_cast<std::size_t>(ZoneState::ok)] +
                counters.zones_by_state[static_cast<std::size_t>(ZoneState::failing)],
            listening);
+  if (huge_page_mode() == "never") {
+    log_warning(
+        "the system gives no pages of 2 MiB, so lookups in large zones take up to half as long again: "
+        "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
+  }
   notify_service_manager("READY=1");
 }
 

@@ -138,7 +138,7 @@ std::uint32_t ZoneBuilder::State::find(const HashedName& name, std::size_t label
 std::uint32_t ZoneBuilder::State::find_relative(std::uint64_t hash, ByteView wanted) const {
   return index.find(hash, [&](std::uint32_t ref) {
     return node(ref)->name_size() == wanted.size() &&
-           equal_nocase(node(ref)->relative_name().data(), wanted.data(), wanted.size());
+           equal_without_case(node(ref)->relative_name().data(), wanted.data(), wanted.size());
   });
 }
 

@@ -54,7 +54,7 @@ std::uint64_t octets_hash(std::uint64_t hash, ByteView octets) {
   hash ^= octets.size() * 0x9e37'79b9'7f4a'7c15U;
   for (std::size_t at = 0; at < octets.size(); at += 8) {
     const std::size_t n = std::min<std::size_t>(octets.size() - at, 8);
-    hash = fold(hash ^ hash_detail::load8(&octets[at], n), process_hash_key.b ^ hash);
+    hash = fold(hash ^ (n == 8 ? load_word(&octets[at]) : load_short_word(&octets[at], n)), process_hash_key.b ^ hash);
   }
   return hash;
 }

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
+#include "base/simd.h"
 #include "dns/name.h"
 
 namespace understudy {
@@ -20,30 +20,6 @@ inline std::uint64_t fold(std::uint64_t x, std::uint64_t y) {
   const unsigned __int128 product = static_cast<unsigned __int128>(x) * y;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
-/// ASCII upper case letters in eight octets to lower case.
-inline std::uint64_t lower8(std::uint64_t w) {
-  constexpr std::uint64_t ones = 0x0101'0101'0101'0101;
-  const std::uint64_t heptets = w & 0x7f * ones;
-  const std::uint64_t above_z = heptets + (0x7f - 'Z') * ones;
-  const std::uint64_t from_a = heptets + (0x80 - 'A') * ones;
-  const std::uint64_t upper = ~w & (from_a ^ above_z) & 0x80 * ones;
-  return w | upper >> 2;
-}
-inline std::uint64_t load8(const std::uint8_t* p, std::size_t n) {
-  std::uint64_t w = 0;
-  if (n >= 8) {
-    std::memcpy(&w, p, 8);
-    return w;
-  }
-  if (n >= 4) {
-    std::uint32_t low = 0, high = 0;
-    std::memcpy(&low, p, 4);
-    std::memcpy(&high, p + n - 4, 4);
-    return low | static_cast<std::uint64_t>(high) << (8 * (n - 4));
-  }
-  for (std::size_t i = 0; i < n; ++i) w |= static_cast<std::uint64_t>(p[i]) << (8 * i);
-  return w;
-}
 }  // namespace hash_detail
 
 /// The hash of the root.
@@ -55,12 +31,8 @@ inline std::uint64_t root_hash() {
 inline std::uint64_t child_hash(std::uint64_t parent, const std::uint8_t* label, std::size_t size) {
   const HashKey key = process_hash_key;
   std::uint64_t h = parent ^ (size * 0x9e37'79b9'7f4a'7c15U);
-  std::size_t at = 0;
-  do {
-    const std::size_t n = size - at < 8 ? size - at : 8;
-    h = hash_detail::fold(h ^ hash_detail::lower8(hash_detail::load8(label + at, n)), key.b ^ h);
-    at += 8;
-  } while (at < size);
+  for (; size >= 8; label += 8, size -= 8) h = hash_detail::fold(h ^ lower_word(load_word(label)), key.b ^ h);
+  if (size != 0) h = hash_detail::fold(h ^ lower_word(load_short_word(label, size)), key.b ^ h);
   // Labels that differ in few bits, as counted names do, would otherwise lie close together under some keys.
   return h * 0x9e37'79b9'7f4a'7c15U;
 }

@@ -135,16 +135,6 @@ void ZoneMemory::reset() {
   capacity_ = mapped_ = 0;
 }
 
-bool equal_nocase(const std::uint8_t* a, const std::uint8_t* b, std::size_t n) {
-  using hash_detail::load8;
-  using hash_detail::lower8;
-  std::size_t at = 0;
-  for (; at + 8 <= n; at += 8) {
-    if (lower8(load8(a + at, 8)) != lower8(load8(b + at, 8))) return false;
-  }
-  return at == n || lower8(load8(a + at, n - at)) == lower8(load8(b + at, n - at));
-}
-
 std::size_t expand_chunk_name(const std::uint8_t* records, std::size_t offset, NameView owner, std::uint8_t* out,
                               std::size_t* after) {
   const std::size_t chunk_start = answer_offset(owner.size());

@@ -221,9 +221,6 @@ inline std::uint8_t bucket_tag(std::uint64_t hash) {
   return static_cast<std::uint8_t>(hash);
 }
 
-/// Equality of octets without ASCII case, for parts of names.
-bool equal_nocase(const std::uint8_t* a, const std::uint8_t* b, std::size_t n);
-
 /// Where names lie in the RDATA of types whose names may be compressed (RFC 1035): `names` of them behind `prefix`
 /// octets. names == 0: never compressed.
 struct CompressedLayout {

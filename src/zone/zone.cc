@@ -1,6 +1,5 @@
 #include "zone/zone.h"
 
-#include <cstddef>
 #include <cstring>
 
 #include "zone/denial.h"
@@ -31,57 +30,12 @@ std::uint64_t Zone::memory_size() const {
   return sizeof(Zone) + own_.capacity() + (shared_ ? shared_->arena().used() : 0);
 }
 
-namespace {
-
-// Bit i: tags[i] equals `tag`. Compares the bucket's last 16 octets, which one vector register holds; the count and
-// overflow octets behind the tags are masked off.
-inline std::uint32_t matching_tags(const NodeBucket& bucket, std::uint8_t tag) {
-  const std::uint8_t* tags = reinterpret_cast<const std::uint8_t*>(&bucket) + offsetof(NodeBucket, tags);
-  std::uint32_t matches = 0;
-  for (std::size_t i = 0; i < 16; ++i) matches |= std::uint32_t{tags[i] == tag} << i;
-  return matches & ((1U << bucket.count) - 1);
-}
-
-}  // namespace
-
-const Node* Zone::find(const HashedName& name, std::size_t label) const {
-  const std::size_t begin = name.offsets[label];
-  const std::size_t size = name.offsets[name.labels - apex_labels_] - begin;
-  if (size == 0) return apex_node_;
-  return find_relative(name.hashes[label], name.name.wire().data() + begin, size);
-}
-
 const Node* Zone::find_wildcard(const HashedName& name, std::size_t label) const {
   std::uint8_t wanted[max_name_size + 2] = {1, '*'};
   const std::size_t begin = name.offsets[label];
   const std::size_t size = name.offsets[name.labels - apex_labels_] - begin;
   std::memcpy(wanted + 2, name.name.wire().data() + begin, size);
   return find_relative(child_hash(name.hashes[label], wanted + 1, 1), wanted, size + 2);
-}
-
-const Node* Zone::find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const {
-  for (std::uint32_t index = bucket_index(hash, bucket_count_);;) {
-    const NodeBucket& here = bucket(index);
-    for (std::uint32_t matches = matching_tags(here, bucket_tag(hash)); matches != 0; matches &= matches - 1) {
-      const Node* node = node_at(here.refs[__builtin_ctz(matches)]);
-      if (node->name_size() == size && equal_nocase(node->relative_name().data(), wanted, size)) return node;
-    }
-    if (here.overflow == 0) return nullptr;
-    index = index + 1 == bucket_count_ ? 0 : index + 1;
-  }
-}
-
-void Zone::prefetch(std::uint64_t hash) const {
-  __builtin_prefetch(&bucket(bucket_index(hash, bucket_count_)));
-}
-
-void Zone::prefetch_node(std::uint64_t hash) const {
-  const NodeBucket& first = bucket(bucket_index(hash, bucket_count_));
-  const std::uint32_t matches = matching_tags(first, bucket_tag(hash));
-  if (matches == 0) return;
-  const std::uint8_t* node = node_at(first.refs[__builtin_ctz(matches)])->bytes();
-  __builtin_prefetch(node);
-  __builtin_prefetch(node + 64);
 }
 
 void Zone::note_depth(const Node& node) {

@@ -81,6 +81,8 @@ class Zone : public std::enable_shared_from_this<Zone> {
   // Lookup. `name` must be at or below the apex; `label` counts its labels from the left.
   /// The node of the suffix of `name` that begins at `label`, or null. Empty non-terminals are found.
   [[nodiscard]] const Node* find(const HashedName& name, std::size_t label = 0) const;
+  /// The node of a name whose hash is known, or null.
+  [[nodiscard]] const Node* find(NameView name, std::uint64_t hash) const;
   /// The node of "*" directly below the suffix of `name` that begins at `label`, or null.
   [[nodiscard]] const Node* find_wildcard(const HashedName& name, std::size_t label) const;
   /// The node of the same name as that of another version; `hash` is its node_hash().
@@ -194,4 +196,5 @@ class ZoneCursor {
 
 }  // namespace understudy
 
+#include "zone/find_inline.h"
 #include "zone/rrset_inline.h"

@@ -28,8 +28,8 @@ class FastAnswerTest : public testing::Test {
     Bytes response(limit);
     const Lookup found = look_up(*zone_, plain.name, plain.type);
     const Proof proof = plain.dnssec_ok ? denier_.prove(*zone_, plain.name, found, 150) : Proof{};
-    response.resize(fast_answer(*table_, *zone_, found, proof, message, plain, response.data(), limit, AnswerSettings{},
-                                {}, truncated_));
+    response.resize(fast_answer(*table_, *zone_, found, proof, {}, message, plain, response.data(), limit,
+                                AnswerSettings{}, {}, truncated_));
     return response;
   }
   std::string text(const Query& query, std::size_t limit = 1232) {

@@ -11,27 +11,6 @@ namespace {
 
 using namespace zone_fixture;
 
-TEST(HashTest, LowersEveryOctet) {
-  constexpr std::uint64_t ones = 0x0101'0101'0101'0101;
-  for (unsigned octet = 0; octet < 256; ++octet) {
-    const std::uint64_t lower = ascii_lower(static_cast<std::uint8_t>(octet));
-    EXPECT_EQ(hash_detail::lower8(ones * octet), ones * lower) << octet;
-    // beside octets that a carry could come from
-    EXPECT_EQ(hash_detail::lower8(0x00ff'ff00'7f80'405bU | std::uint64_t{octet} << 32),
-              0x00ff'ff00'7f80'405bU | lower << 32)
-        << octet;
-  }
-}
-
-TEST(HashTest, LoadsUpToEightOctets) {
-  const std::uint8_t octets[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-  for (std::size_t n = 1; n <= 8; ++n) {
-    std::uint64_t expected = 0;
-    for (std::size_t i = 0; i < n; ++i) expected |= std::uint64_t{octets[i]} << (8 * i);
-    EXPECT_EQ(hash_detail::load8(octets, n), expected) << n;
-  }
-}
-
 TEST(HashTest, CaseDoesNotMatterAndEverythingElseDoes) {
   RandomRecords random(5);
   for (int i = 0; i < 3000; ++i) {

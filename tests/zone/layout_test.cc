@@ -103,24 +103,6 @@ TEST(ZoneMemoryTest, MoreThanAReservation) {
   EXPECT_GE(memory.capacity(), std::size_t{2} << 20);
 }
 
-TEST(LayoutTest, EqualWithoutCase) {
-  RandomRecords random(2);
-  for (std::size_t n = 0; n < 40; ++n) {
-    for (int round = 0; round < 200; ++round) {
-      Bytes a = random.octets(n);
-      Bytes b = a;
-      for (auto& octet : b) {
-        if (random.once_in(2)) octet = ascii_lower(octet);
-      }
-      EXPECT_TRUE(equal_nocase(a.data(), b.data(), n));
-      if (n == 0) continue;
-      const std::size_t at = random.below(n);
-      b[at] = static_cast<std::uint8_t>(b[at] ^ (1 + random.below(255)));
-      EXPECT_EQ(equal_nocase(a.data(), b.data(), n), ascii_lower(a[at]) == ascii_lower(b[at]));
-    }
-  }
-}
-
 TEST(LayoutTest, BucketsCoverTheRange) {
   for (const std::uint32_t count : {1U, 2U, 3U, 1000U, 0xffff'ffffU}) {
     EXPECT_EQ(bucket_index(0, count), 0U);
