@@ -56,7 +56,6 @@ Denier::Denier() : known_(known_names) {}
 
 Proof Denier::prove(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations) {
   Proof proof;
-  if (!needs_proof(zone, found)) return proof;
   if (zone.denial() == Zone::Denial::nsec) {
     prove_nsec(zone, name, found, proof);
     return proof;

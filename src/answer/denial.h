@@ -47,7 +47,7 @@ class Denier {
   Denier();
 
   // The same in steps, for name errors, the denials that attacks ask for: begin() and advance() ask the processor for
-  // what the next step reads.
+  // what the next step reads. Only where needs_proof() says so.
   /// False if prove() is to be called instead.
   bool begin(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations,
              ProofSearch& search);
@@ -56,8 +56,7 @@ class Denier {
   Proof end(const Zone& zone, const HashedName& name, const Lookup& found, const ProofSearch& search);
 
   /// What `zone` has to prove the negative in what it `found` for `name`: a name error, no data, no closer match than a
-  /// wildcard, no DS at a zone cut. Empty if there is no negative, or the zone denies nothing. `most_iterations`: of
-  /// NSEC3.
+  /// wildcard, no DS at a zone cut. Only where needs_proof() says so. `most_iterations`: of NSEC3.
   Proof prove(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations);
 
   /// Whether there may be anything to prove.

@@ -536,7 +536,7 @@ void SlowAnswer::put_negative(Context& c, const Zone& zone, const HashedName& na
 // Notes what proves the negative in what was found. False if it costs too much: over the limit of iterations there is
 // no answer at all, as a validator would take one without its proof for a forgery (doc/interop.md).
 bool SlowAnswer::note_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
-  if (!c.dnssec_ok) return true;
+  if (!c.dnssec_ok || !Denier::needs_proof(zone, found)) return true;
   const Proof proof = denier_.prove(zone, name, found, c.settings->nsec3_max_iterations);
   if (proof.is_too_costly) {
     c.writer.rewind(c.begin);

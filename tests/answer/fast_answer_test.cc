@@ -27,7 +27,8 @@ class FastAnswerTest : public testing::Test {
     EXPECT_TRUE(read_plain_query(message, plain));
     Bytes response(limit);
     const Lookup found = look_up(*zone_, plain.name, plain.type);
-    const Proof proof = plain.dnssec_ok ? denier_.prove(*zone_, plain.name, found, 150) : Proof{};
+    const bool proves = plain.dnssec_ok && Denier::needs_proof(*zone_, found);
+    const Proof proof = proves ? denier_.prove(*zone_, plain.name, found, 150) : Proof{};
     response.resize(fast_answer(*table_, *zone_, found, proof, {}, message, plain, response.data(), limit,
                                 AnswerSettings{}, {}, truncated_));
     return response;
