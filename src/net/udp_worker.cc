@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -26,7 +27,6 @@ constexpr std::size_t response_capacity = UdpWorker::response_capacity;
 // Buffers a power of two apart would all start in the same few sets of the first-level cache. One line more for
 // queries and three for responses (which are longer) makes the starts of a batch fall into different sets.
 constexpr std::size_t cache_line = 64;
-constexpr std::size_t query_stride = query_capacity + cache_line;
 constexpr std::size_t response_stride = response_capacity + 3 * cache_line;
 
 // After so many full batches from one socket, the others and the stop request get their turn.
@@ -49,7 +49,9 @@ struct Control {
 
 /// Everything that one batch touches, allocated once.
 struct Batch {
-  alignas(cache_line) std::array<std::uint8_t, batch_size * query_stride> queries;
+  const std::size_t stride;  // from query to query
+  Bytes octets;              // the queries lie here, each at the start of a cache line
+  std::uint8_t* queries;
   alignas(cache_line) std::array<std::uint8_t, batch_size * response_stride> responses;
   std::array<Datagram, batch_size> datagrams{};
   std::array<PeerAddress, batch_size> peers{};
@@ -60,9 +62,13 @@ struct Batch {
   std::array<mmsghdr, batch_size> in{};
   std::array<mmsghdr, batch_size> out{};
 
-  Batch() {
+  // Where headers of balancers may come, there is room for the longest beside the query.
+  explicit Batch(bool has_headers)
+      : stride(query_capacity + (has_headers ? ProxyHeader::max_size : 0) + cache_line),
+        octets((batch_size + 1) * stride),
+        queries(octets.data() + (-reinterpret_cast<std::uintptr_t>(octets.data()) & (cache_line - 1))) {
     for (std::size_t i = 0; i < batch_size; ++i) {
-      in_parts[i] = {&queries[i * query_stride], query_capacity};
+      in_parts[i] = {query(i), stride - cache_line};
       in[i].msg_hdr.msg_iov = &in_parts[i];
       in[i].msg_hdr.msg_iovlen = 1;
       in[i].msg_hdr.msg_name = &peers[i];
@@ -75,9 +81,11 @@ struct Batch {
     }
   }
 
+  [[nodiscard]] std::uint8_t* query(std::size_t i) { return queries + i * stride; }
+
   /// What was received is the query, and who sent it asks.
   void take_as_received(std::size_t i) {
-    datagrams[i].query = &queries[i * query_stride];
+    datagrams[i].query = query(i);
     datagrams[i].query_size = in[i].msg_len;
     datagrams[i].peer = &peers[i].generic;
     datagrams[i].response_size = 0;
@@ -119,7 +127,7 @@ struct UdpWorker::Impl {
   UniqueFd wake;
 
   // Used by the worker's thread only.
-  std::unique_ptr<Batch> batch = std::make_unique<Batch>();
+  std::unique_ptr<Batch> batch;
 
   // Used by the owner's thread only.
   std::thread thread;
@@ -199,7 +207,11 @@ void UdpWorker::Impl::unwrap(std::size_t i) {
 void UdpWorker::Impl::answer(std::size_t received) {
   for (std::size_t i = 0; i < received; ++i) batch->take_as_received(i);
   if (!balancers.empty()) {
-    for (std::size_t i = 0; i < received; ++i) unwrap(i);
+    for (std::size_t i = 0; i < received; ++i) {
+      unwrap(i);
+      std::uint32_t& size = batch->datagrams[i].query_size;
+      size = std::min(size, static_cast<std::uint32_t>(query_capacity));
+    }
   }
   handler->answer_batch(std::span(batch->datagrams).first(received));
 }
@@ -296,6 +308,7 @@ Result<std::unique_ptr<UdpWorker>> UdpWorker::create(std::span<const Endpoint> l
                                                      std::unique_ptr<DatagramHandler> handler,
                                                      const UdpSocketOptions& options, std::vector<Prefix> balancers) {
   auto impl = std::make_unique<Impl>();
+  impl->batch = std::make_unique<Batch>(!balancers.empty());
   impl->balancers = std::move(balancers);
   impl->handler = std::move(handler);
   US_TRY(impl->open(listen, options));

@@ -3,11 +3,11 @@
 // A server has one UdpWorker per core; each binds its own SO_REUSEPORT socket to every listening address, and the
 // kernel spreads the clients. A batch is at most 32 datagrams; queries longer than 2048 octets are cut there (what is
 // left does not parse), responses have room for 4096. Datagrams from load balancers begin with a PROXY protocol header
-// (net/proxy_protocol.h): the client that it names is the peer for the handler, the answer goes to the balancer; those
-// without one are dropped. Nothing is allocated after create(). An answer leaves from the
-// address its query came to. The thread is a QsbrReader that is offline while it sleeps, so the handler may use shared
-// data for the time of one answer_batch() call. Answers that the system does not take at once are dropped and counted.
-// create(), start() and stop() belong to the owner's thread; counters() may be read by any.
+// (net/proxy_protocol.h), for which there is room beside the query: the client that it names is the peer for the
+// handler, the answer goes to the balancer; those without one are dropped. Nothing is allocated after create(). An
+// answer leaves from the address its query came to. The thread is a QsbrReader that is offline while it sleeps, so the
+// handler may use shared data for the time of one answer_batch() call. Answers that the system does not take at once
+// are dropped and counted. create(), start() and stop() belong to the owner's thread; counters() may be read by any.
 #pragma once
 
 #include <atomic>

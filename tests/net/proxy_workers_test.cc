@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "net/proxy_protocol.h"
 #include "net/stream_worker.h"
 #include "net/udp_worker.h"
 #include "peers.h"
@@ -61,7 +62,7 @@ struct UdpServer {
 std::string ask(int fd, ByteView datagram, std::chrono::milliseconds limit = 5s) {
   EXPECT_EQ(::send(fd, datagram.data(), datagram.size(), 0), static_cast<ssize_t>(datagram.size()));
   if (!readable(fd, limit)) return "nothing";
-  char buffer[512];
+  char buffer[UdpWorker::response_capacity];
   const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
   return {buffer, n < 0 ? 0 : static_cast<std::size_t>(n)};
 }
@@ -90,6 +91,22 @@ TEST(UdpBehindBalancer, WithoutAHeaderItIsDroppedAndOthersAreServed) {
   EXPECT_EQ(ask(balancer.get(), cut, 100ms), "nothing");
   EXPECT_EQ(ask(balancer.get(), joined(proxy_header(client), view_of("good"))), "192.0.2.1@5353 good");
   EXPECT_EQ(server.worker->counters().without_proxy_header, 2U);
+}
+
+// The longest header, most of it extensions, leaves the query its whole room; a longer one is none.
+TEST(UdpBehindBalancer, LongHeadersTakeNoRoomFromTheQuery) {
+  const UdpServer server;
+  const UniqueFd balancer = from("127.0.0.2", SOCK_DGRAM, server.address());
+  Bytes header = proxy_header(client);
+  header.resize(ProxyHeader::max_size);
+  store_u16(&header[14], ProxyHeader::max_size - ProxyHeader::fixed_size);
+  const std::string query(UdpWorker::query_capacity, 'q');
+  EXPECT_EQ(ask(balancer.get(), joined(header, view_of(query))), "192.0.2.1@5353 " + query);
+  EXPECT_EQ(ask(balancer.get(), joined(header, view_of(query + "r"))), "192.0.2.1@5353 " + query)
+      << "cut as others are";
+  header.push_back(0);
+  store_u16(&header[14], ProxyHeader::max_size - ProxyHeader::fixed_size + 1);
+  EXPECT_EQ(ask(balancer.get(), joined(header, view_of("one")), 100ms), "nothing");
 }
 
 TEST(UdpBehindBalancer, FromOthersAHeaderIsOnlyOctets) {
