@@ -171,10 +171,7 @@ std::optional<int> parse_command_line(int argc, char** argv, CommandLine& line) 
   }
   line.request.wait = !no_wait;
   line.request.as_json = output == "json";
-  if (line.request.command == "compare" && line.request.as_json) {
-    fmt::print(stderr, "understudy: compare speaks only text\n");
-    return 2;
-  }
+  line.compare.as_json = line.request.as_json;
   return std::nullopt;
 }
 

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/compare_report.h"
 #include "base/clock.h"
 #include "config/parser.h"
 #include "control/comparison.h"
@@ -106,26 +107,26 @@ class Asker {
   std::random_device random_;
 };
 
-struct Outcome {
-  std::uint64_t asked = 0, same = 0, different = 0, ttl_only = 0, proof_apart = 0, unanswered = 0;
-  std::string unanswered_by;  // the first error
-};
-
 // All questions, a few at a time, and what their answers differ in.
 class Run {
  public:
-  Run(const Target& ours, const Target& theirs, std::vector<ComparedQuestion> questions, unsigned rate)
-      : ours_(ours),
+  Run(const Target& ours, const Target& theirs, std::vector<ComparedQuestion> questions, unsigned rate,
+      CompareReport& report)
+      : report_(report),
+        ours_(ours),
         theirs_(theirs),
         questions_(std::move(questions)),
         gap_(std::chrono::nanoseconds(std::chrono::seconds(1)) / rate) {}
 
-  Outcome run() {
+  CompareOutcome run() {
     next_at_ = std::chrono::steady_clock::now();
     for (unsigned i = 0; i < at_once; ++i) asio::co_spawn(context_, work(), asio::detached);
     context_.run();
     return outcome_;
   }
+
+  /// The first one; empty if all were answered.
+  [[nodiscard]] const std::string& unanswered_by() const { return unanswered_by_; }
 
  private:
   asio::awaitable<void> work() {
@@ -145,31 +146,24 @@ class Run {
     if (!here || !there) {
       ++outcome_.unanswered;
       const std::string why = fmt::format("{}: {}", here ? "there" : "here", (here ? there : here).error().text());
-      if (outcome_.unanswered_by.empty()) outcome_.unanswered_by = why;
-      return show(question, {why});
+      if (unanswered_by_.empty()) unanswered_by_ = why;
+      return report_.add_unanswered(question, why);
     }
     const Comparison found = compare_responses(*MessageView::parse(*here), *MessageView::parse(*there));
-    if (found.proof_apart) ++outcome_.proof_apart;
-    if (found.lines.empty()) {
-      ++outcome_.same;
-      return;
-    }
-    ++(found.ttl_only ? outcome_.ttl_only : outcome_.different);
-    show(question, found.lines);
+    if (!found.proofs.empty()) ++outcome_.proof_apart;
+    ++(found.differences.empty() ? outcome_.same : found.ttl_only() ? outcome_.ttl_only : outcome_.different);
+    report_.add(question, found);
   }
 
-  static void show(const ComparedQuestion& question, const std::vector<std::string>& lines) {
-    fmt::print("{}\n", question.text());
-    for (const std::string& line : lines) fmt::print("  {}\n", line);
-  }
-
+  CompareReport& report_;
   asio::io_context context_{1};
   Asker ours_, theirs_;
   const std::vector<ComparedQuestion> questions_;
   const std::chrono::nanoseconds gap_;
   std::size_t next_ = 0;
   std::chrono::steady_clock::time_point next_at_;
-  Outcome outcome_;
+  CompareOutcome outcome_;
+  std::string unanswered_by_;
 };
 
 // The serial in an answer to a question for the SOA.
@@ -274,8 +268,10 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+// `possible`: how many there are to draw from.
 Result<std::vector<ComparedQuestion>> find_questions(const CompareRequest& request, const Name& zone,
-                                                     const CliConnection& server) {
+                                                     const CliConnection& server,
+                                                     std::optional<std::uint64_t>& possible) {
   if (!request.queries.empty()) {
     US_ASSIGN(const std::string text, read_file(request.queries));
     return read_questions(text, request.queries == "-" ? "standard input" : request.queries, zone);
@@ -284,43 +280,26 @@ Result<std::vector<ComparedQuestion>> find_questions(const CompareRequest& reque
   US_TRY(ask_server(server, {{"command", "zone export"}, {"zones", {request.zone}}},
                     [&](const json& answer) { return sampler.take(answer.value("text", "")); }));
   auto questions = sampler.questions();
-  if (questions.size() < sampler.seen()) {
-    fmt::print("{} of {} possible questions; more with --limit\n", questions.size(), sampler.seen());
-  }
+  possible = sampler.seen();
   return questions;
-}
-
-std::string serials_text(const Result<std::uint32_t>& here, const Result<std::uint32_t>& there) {
-  return fmt::format("serial {} here, {} there", here ? std::to_string(*here) : here.error().text(),
-                     there ? std::to_string(*there) : there.error().text());
 }
 
 Result<int> run_comparison(const CompareRequest& request, const std::string& config, const CliConnection& server) {
   US_ASSIGN(const Name zone, Name::parse(request.zone));
   US_ASSIGN(const Points points, find_points(request, config, server));
-  const auto here = serial_of(points.ours, zone), there = serial_of(points.theirs, zone);
-  if (!here) return std::unexpected(here.error());
-  if (!there) return std::unexpected(there.error());
-  fmt::print("here {}, there {}{}, {}\n", points.ours.endpoint.text(), points.theirs.endpoint.text(),
-             points.primary.empty() ? "" : " (" + points.primary + ")", serials_text(here, there));
-  US_ASSIGN(std::vector<ComparedQuestion> questions, find_questions(request, zone, server));
+  US_ASSIGN(const std::uint32_t here, serial_of(points.ours, zone));
+  US_ASSIGN(const std::uint32_t there, serial_of(points.theirs, zone));
+  CompareSubject subject{zone.text(), points.ours.endpoint.text(), points.theirs.endpoint.text(), points.primary, 0,
+                         std::nullopt};
+  US_ASSIGN(std::vector<ComparedQuestion> questions, find_questions(request, zone, server, subject.possible));
   if (questions.empty()) return fail(Errc::usage, "there is nothing to ask");
-  const Outcome outcome = Run(points.ours, points.theirs, std::move(questions), request.rate).run();
-  const auto here_after = serial_of(points.ours, zone), there_after = serial_of(points.theirs, zone);
-  const bool steady = here_after && there_after && *here == *there && *here == *here_after && *there == *there_after;
-  fmt::print("{} asked: {} the same, {} different, {} with other TTLs only, {} without an answer\n", outcome.asked,
-             outcome.same, outcome.different, outcome.ttl_only, outcome.unanswered);
-  if (outcome.proof_apart > 0) {
-    fmt::print("{} absences are proved by other NSEC or NSEC3 records than there, which is no difference\n",
-               outcome.proof_apart);
-  }
-  if (!steady) {
-    fmt::print(
-        "the versions were not the same all the time ({} before, {} after): differences may be of versions, "
-        "compare again\n",
-        serials_text(here, there), serials_text(here_after, there_after));
-  }
-  if (outcome.unanswered > 0) return fail(Errc::timed_out, outcome.unanswered_by);
+  subject.chosen = questions.size();
+  CompareReport report(request.as_json, stdout);
+  report.begin(subject, here, there);
+  Run run(points.ours, points.theirs, std::move(questions), request.rate, report);
+  const CompareOutcome outcome = run.run();
+  report.end(outcome, {here, serial_of(points.ours, zone)}, {there, serial_of(points.theirs, zone)});
+  if (outcome.unanswered > 0) return fail(Errc::timed_out, run.unanswered_by());
   return outcome.different + outcome.ttl_only == 0 ? 0 : 1;
 }
 

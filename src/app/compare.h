@@ -17,6 +17,7 @@ struct CompareRequest {
   std::string key;      // by whose name questions to the primary are signed; empty: unsigned
   std::size_t limit = 10'000;
   unsigned rate = 1'000;  // questions a second
+  bool as_json = false;
 };
 
 /// `config`: the file that has the key; may be empty. Exit status: 0 the same, 1 differences, 2 it could not be told.

@@ -103,53 +103,71 @@ class Comparer {
   Comparer(const Said& ours, const Said& theirs) : ours_(ours), theirs_(theirs) {}
 
   Comparison run() {
-    if (ours_.rcode != theirs_.rcode) {
-      line(fmt::format("code: {} here, {} there", rcode_text(ours_.rcode), rcode_text(theirs_.rcode)));
-    }
+    if (ours_.rcode != theirs_.rcode) add_value("code", rcode_text(ours_.rcode), rcode_text(theirs_.rcode));
     if (ours_.authoritative != theirs_.authoritative) {
-      line(fmt::format("flag AA: {} here, {} there", ours_.authoritative ? "set" : "clear",
-                       theirs_.authoritative ? "set" : "clear"));
+      const auto word = [](bool set) { return set ? "set" : "clear"; };
+      add_value("flag AA", word(ours_.authoritative), word(theirs_.authoritative));
     }
     constexpr const char* names[] = {"answer", "authority", "glue"};
-    for (std::size_t i = 0; i < 3; ++i) section(names[i], ours_.sections[i], theirs_.sections[i]);
-    proofs();
-    out_.ttl_only = !out_.lines.empty() && !others_;
+    for (std::size_t i = 0; i < 3; ++i) {
+      compare_records(names[i], ours_.sections[i], theirs_.sections[i], out_.differences);
+    }
+    const bool both_prove = !ours_.proofs.empty() && !theirs_.proofs.empty();
+    compare_records("proof of absence", ours_.proofs, theirs_.proofs, both_prove ? out_.proofs : out_.differences);
     return std::move(out_);
   }
 
  private:
-  void line(std::string text) {
-    out_.lines.push_back(std::move(text));
-    others_ = true;
+  void add_value(const char* what, std::string here, std::string there) {
+    Difference found;
+    found.what = what;
+    found.here = std::move(here);
+    found.there = std::move(there);
+    out_.differences.push_back(std::move(found));
   }
-  void section(const char* name, const Records& ours, const Records& theirs) {
-    for (const auto& [key, shown] : ours) {
+
+  // Records that one side lacks go to `one_sided`.
+  void compare_records(const char* what, const Records& ours, const Records& theirs,
+                       std::vector<Difference>& one_sided) {
+    const auto add = [what](std::vector<Difference>& to, const Shown* here, const Shown* there) {
+      Difference found;
+      found.kind = Difference::Kind::record;
+      found.what = what;
+      found.record = (here != nullptr ? here : there)->text;
+      if (here != nullptr) found.ttl_here = here->ttl;
+      if (there != nullptr) found.ttl_there = there->ttl;
+      to.push_back(std::move(found));
+    };
+    for (const auto& [key, here] : ours) {
       const auto there = theirs.find(key);
       if (there == theirs.end()) {
-        line(fmt::format("{}: only here: {} (TTL {})", name, shown.text, shown.ttl));
-      } else if (there->second.ttl != shown.ttl) {
-        out_.lines.push_back(
-            fmt::format("{}: TTL {} here, {} there: {}", name, shown.ttl, there->second.ttl, shown.text));
+        add(one_sided, &here, nullptr);
+      } else if (there->second.ttl != here.ttl) {
+        add(out_.differences, &here, &there->second);
       }
     }
-    for (const auto& [key, shown] : theirs) {
-      if (!ours.contains(key)) line(fmt::format("{}: only there: {} (TTL {})", name, shown.text, shown.ttl));
+    for (const auto& [key, there] : theirs) {
+      if (!ours.contains(key)) add(one_sided, nullptr, &there);
     }
-  }
-  void proofs() {
-    if (ours_.proofs.empty() != theirs_.proofs.empty())
-      return section("proof of absence", ours_.proofs, theirs_.proofs);
-    const auto same_key = [](const auto& a, const auto& b) { return a.first == b.first; };
-    out_.proof_apart = !std::ranges::equal(ours_.proofs, theirs_.proofs, same_key);
   }
 
   const Said& ours_;
   const Said& theirs_;
   Comparison out_;
-  bool others_ = false;  // than TTLs
 };
 
 }  // namespace
+
+std::string Difference::text() const {
+  if (kind == Kind::value) return fmt::format("{}: {} here, {} there", what, here, there);
+  if (is_ttl()) return fmt::format("{}: TTL {} here, {} there: {}", what, *ttl_here, *ttl_there, record);
+  return ttl_here ? fmt::format("{}: only here: {} (TTL {})", what, record, *ttl_here)
+                  : fmt::format("{}: only there: {} (TTL {})", what, record, ttl_there.value_or(0));
+}
+
+bool Comparison::ttl_only() const {
+  return !differences.empty() && std::ranges::all_of(differences, &Difference::is_ttl);
+}
 
 std::string ComparedQuestion::text() const {
   return fmt::format("{} {}", name.text(), type_text(type));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,10 +56,28 @@ class QuestionSampler {
 /// says which line is wrong. Names without a final dot are completed with `zone`.
 Result<std::vector<ComparedQuestion>> read_questions(std::string_view text, std::string_view label, NameView zone);
 
+/// One thing that two responses say differently.
+struct Difference {
+  enum class Kind : std::uint8_t { value, record };
+  Kind kind = Kind::value;
+  std::string what;                                  // "code", "flag AA"; of a record the part of the response
+  std::string record;                                // owner, type and RDATA
+  std::optional<std::uint32_t> ttl_here, ttl_there;  // of the record; none: it is not there
+  std::string here, there;                           // of another value
+
+  [[nodiscard]] bool is_ttl() const { return ttl_here && ttl_there; }
+  /// A line for people.
+  [[nodiscard]] std::string text() const;
+};
+
 struct Comparison {
-  std::vector<std::string> lines;  // what differs, for people; empty: nothing
-  bool ttl_only = false;           // TTLs differ, and nothing else
-  bool proof_apart = false;        // both prove an absence, with other records; not a difference
+  std::vector<Difference> differences;  // empty: none
+  // NSEC and NSEC3 records, and signatures of theirs, that only one side proves an absence by while the other has
+  // others; not differences.
+  std::vector<Difference> proofs;
+
+  /// Whether TTLs differ and nothing else.
+  [[nodiscard]] bool ttl_only() const;
 };
 
 /// `ours` is "here" in the words, `theirs` "there".

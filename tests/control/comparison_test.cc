@@ -51,6 +51,13 @@ Comparison compared(const Response& ours, const Response& theirs) {
 }
 
 using Lines = std::vector<std::string>;
+
+Lines texts(const std::vector<Difference>& differences) {
+  Lines out;
+  for (const auto& difference : differences) out.push_back(difference.text());
+  return out;
+}
+
 constexpr Section answer = Section::answer, authority = Section::authority, additional = Section::additional;
 
 TEST(ComparisonTest, OrderCaseAndFreeChoicesMeanNothing) {
@@ -62,8 +69,8 @@ TEST(ComparisonTest, OrderCaseAndFreeChoicesMeanNothing) {
                          {answer, "www.example. 300 IN CNAME A.example."},
                          {authority, "example. 300 IN NS ns1.example."},
                          {additional, "ns1.example. 300 IN A 192.0.2.3"}}};
-  EXPECT_EQ(compared(ours, theirs).lines, Lines{});
-  EXPECT_EQ(compared(theirs, ours).lines, Lines{});
+  EXPECT_EQ(texts(compared(ours, theirs).differences), Lines{});
+  EXPECT_EQ(texts(compared(theirs, ours).differences), Lines{});
 }
 
 TEST(ComparisonTest, WhatDiffersIsSaid) {
@@ -72,17 +79,17 @@ TEST(ComparisonTest, WhatDiffersIsSaid) {
                         Rcode::NXDOMAIN,
                         false};
   const Comparison found = compared(ours, theirs);
-  EXPECT_EQ(found.lines, (Lines{"code: NOERROR here, NXDOMAIN there", "flag AA: set here, clear there",
-                                "answer: only here: www.example. A 192.0.2.2 (TTL 300)",
-                                "answer: only there: www.example. A 192.0.2.9 (TTL 300)"}));
-  EXPECT_FALSE(found.ttl_only);
+  EXPECT_EQ(texts(found.differences), (Lines{"code: NOERROR here, NXDOMAIN there", "flag AA: set here, clear there",
+                                             "answer: only here: www.example. A 192.0.2.2 (TTL 300)",
+                                             "answer: only there: www.example. A 192.0.2.9 (TTL 300)"}));
+  EXPECT_FALSE(found.ttl_only());
 }
 
 TEST(ComparisonTest, TtlsApart) {
   const Comparison found =
       compared({{{answer, "www.example. 300 IN A 192.0.2.1"}}}, {{{answer, "www.example. 60 IN A 192.0.2.1"}}});
-  EXPECT_EQ(found.lines, Lines{"answer: TTL 300 here, 60 there: www.example. A 192.0.2.1"});
-  EXPECT_TRUE(found.ttl_only);
+  EXPECT_EQ(texts(found.differences), Lines{"answer: TTL 300 here, 60 there: www.example. A 192.0.2.1"});
+  EXPECT_TRUE(found.ttl_only());
 }
 
 TEST(ComparisonTest, GlueOfReferralsCounts) {
@@ -92,9 +99,10 @@ TEST(ComparisonTest, GlueOfReferralsCounts) {
       false};
   Response theirs = ours;
   theirs.records.emplace_back(additional, "ns.other.example. 300 IN A 192.0.2.7");  // not below the cut
-  EXPECT_EQ(compared(ours, theirs).lines, Lines{});
+  EXPECT_EQ(texts(compared(ours, theirs).differences), Lines{});
   ours.records.pop_back();
-  EXPECT_EQ(compared(ours, theirs).lines, Lines{"glue: only there: ns.sub.example. A 192.0.2.1 (TTL 300)"});
+  EXPECT_EQ(texts(compared(ours, theirs).differences),
+            Lines{"glue: only there: ns.sub.example. A 192.0.2.1 (TTL 300)"});
 }
 
 TEST(ComparisonTest, ProofsOfAbsence) {
@@ -104,11 +112,24 @@ TEST(ComparisonTest, ProofsOfAbsence) {
   Response more = one;
   more.records.emplace_back(authority, "example. 300 IN NSEC a.example. SOA NSEC");
   const Comparison found = compared(one, more);
-  EXPECT_EQ(found.lines, Lines{});
-  EXPECT_TRUE(found.proof_apart);
-  EXPECT_FALSE(compared(one, one).proof_apart);
-  EXPECT_EQ(compared(none, one).lines,
+  EXPECT_EQ(texts(found.differences), Lines{});
+  EXPECT_EQ(texts(found.proofs), Lines{"proof of absence: only there: example. NSEC a.example. SOA NSEC (TTL 300)"});
+  EXPECT_EQ(texts(compared(more, one).proofs),
+            Lines{"proof of absence: only here: example. NSEC a.example. SOA NSEC (TTL 300)"});
+  EXPECT_EQ(texts(compared(one, one).proofs), Lines{});
+  EXPECT_EQ(texts(compared(none, one).differences),
             Lines{"proof of absence: only there: a.example. NSEC c.example. A NSEC (TTL 300)"});
+  EXPECT_EQ(texts(compared(none, one).proofs), Lines{}) << "said once";
+}
+
+TEST(ComparisonTest, TtlsOfProofsCount) {
+  const std::string soa = "example. 300 IN SOA ns. h. 1 2 3 4 300";
+  const Response one{{{authority, soa}, {authority, "a.example. 300 IN NSEC c.example. A NSEC"}}, Rcode::NXDOMAIN};
+  const Response other{{{authority, soa}, {authority, "a.example. 60 IN NSEC c.example. A NSEC"}}, Rcode::NXDOMAIN};
+  const Comparison found = compared(one, other);
+  EXPECT_EQ(texts(found.differences),
+            Lines{"proof of absence: TTL 300 here, 60 there: a.example. NSEC c.example. A NSEC"});
+  EXPECT_TRUE(found.ttl_only());
 }
 
 Lines texts(const std::vector<ComparedQuestion>& questions) {

@@ -1,5 +1,7 @@
 """`understudy compare`: a primary that says the same, ones that do not, and none."""
+import json
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -92,6 +94,60 @@ def test_queries_from_a_file(stage, tmp_path):
     assert "\n2 asked: 2 the same" in compare(us, "--queries", file).out
     file.write_text("www A\nwww WRONG\n")
     assert f"{file}:2: a line is NAME TYPE" in compare(us, "--queries", file, status=2).err
+
+
+def sh(folder, *command):
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+def json_of(us, *arguments, status=0):
+    return json.loads(compare(us, "-o", "json", *arguments, status=status).out)
+
+
+def test_json(stage, tmp_path):
+    knot, us = serve(stage)
+    file = tmp_path / "queries"
+    file.write_text("www A\nshort A\nalias CNAME\n")
+    found = json_of(us, "--queries", file)
+    assert (found["zone"], found["there"], found["questions"]) == (ZONE, f"127.0.0.1@{knot.port}", [])
+    assert (found["asked"], found["same"], found["different"], found["steady"]) == (3, 3, 0, True)
+    changed = RICH.replace("192.0.2.3", "192.0.2.33").replace("short          30 A", "short          31 A")
+    other = Knot(stage, {ZONE: changed.replace("alias          CNAME www\n", "")}).start()
+    found = json_of(us, "--queries", file, "--against", f"127.0.0.1@{other.port}", status=1)
+    by_name = {row["name"]: row for row in found["questions"]}
+    assert by_name[f"www.{ZONE}"]["differences"] == [
+        {"what": "answer", "record": f"www.{ZONE} A 192.0.2.3", "ttl_here": 3600, "ttl_there": None},
+        {"what": "answer", "record": f"www.{ZONE} A 192.0.2.33", "ttl_here": None, "ttl_there": 3600}]
+    assert by_name[f"short.{ZONE}"]["differences"] == [
+        {"what": "answer", "record": f"short.{ZONE} A 192.0.2.5", "ttl_here": 30, "ttl_there": 31}]
+    assert by_name[f"alias.{ZONE}"]["differences"][0] == {"what": "code", "here": "NOERROR", "there": "NXDOMAIN"}
+    assert (found["asked"], found["different"], found["ttl_only"], found["primary"]) == (3, 2, 1, None)
+    silent = compare(us, "-o", "json", "--queries", file, "--against", f"127.0.0.1@{free_port()}", status=2)
+    assert silent.out == ""
+
+
+def test_proofs_of_only_one_side_are_shown(stage, tmp_path):
+    """The other primary's chain lacks a record, so that it proves with the one before."""
+    zone, folder = "signed.example.", Path(stage.folder("sign"))
+    (folder / "plain.zone").write_text(zone_text(zone, 1, "aa A 192.0.2.1\nmm A 192.0.2.2\n"))
+    key = sh(folder, "ldns-keygen", "-a", "ECDSAP256SHA256", "-k", zone)
+    sh(folder, "ldns-signzone", "-f", "signed.zone", "plain.zone", key)
+    text = (folder / "signed.zone").read_text()
+    knot, us = serve(stage, zone=zone, text=text)
+    hole = "".join(line for line in text.splitlines(True) if not (line.startswith("aa.") and "NSEC" in line))
+    other = Knot(stage, {zone: hole}).start()
+    file = tmp_path / "queries"
+    file.write_text("bb A\nmm A\n")
+    arguments = ("--queries", file, "--against", f"127.0.0.1@{other.port}")
+    done = compare(us, *arguments, zone=zone)
+    assert "2 asked: 2 the same" in done.out and "1 absences are proved by other" in done.out
+    found = json.loads(compare(us, "-o", "json", *arguments, zone=zone).out)
+    assert found["other_proofs"] == len(found["questions"]) == 1 and found["questions"][0]["differences"] == []
+    proofs = found["questions"][0]["proofs"]
+    assert {(row["record"].split()[1], row["ttl_there"] is None) for row in proofs} == {("NSEC", True), ("RRSIG", True)}
+    assert proofs[0]["record"].startswith("aa.signed.example. ") and proofs[0]["what"] == "proof of absence"
+    shown = [line for line in done.out.splitlines() if line.startswith("  no difference: proof of absence: only here: aa.")]
+    assert len(shown) == 2, done.out
 
 
 def test_other_serials_are_said(stage):
