@@ -8,6 +8,7 @@ import message
 
 BATCH = 100
 HOST = "127.0.0.1"
+AXFR = 252
 
 
 class Client:
@@ -96,6 +97,29 @@ class Client:
         if query[12:end] != response.question and query[12:end].lower() != response.question.lower():
             return ValueError("the question is not the one that was asked")
         return response
+
+
+def transfer(port, apex):
+    """The records of a zone (its name in wire form), by AXFR."""
+    records, ends = [], 0
+    with socket.create_connection((HOST, port), 10) as stream:
+        wire = message.query(1, apex, AXFR)
+        stream.sendall(struct.pack("!H", len(wire)) + wire)
+        data = b""
+        while ends < 2:
+            while len(data) < 2 or len(data) < 2 + struct.unpack_from("!H", data)[0]:
+                part = stream.recv(262144)
+                if not part:
+                    raise ConnectionResetError(f"a transfer that ends early, at {len(records)} records")
+                data += part
+            size = struct.unpack_from("!H", data)[0]
+            answer = message.parse(data[2:2 + size]).sections[0]
+            data = data[2 + size:]
+            records += answer
+            ends += sum(record[1] == message.TYPES["SOA"] for record in answer)
+            if not answer:
+                raise ValueError("an empty message in a transfer")
+    return records
 
 
 def ask_all(clients, questions):

@@ -5,6 +5,7 @@ tuples of labels relative to the apex, the lowest first, each label octets.
 """
 import functools
 import random
+import struct
 from dataclasses import dataclass, field
 
 from message import NAMES, TYPES, text_of
@@ -35,13 +36,23 @@ class Zone:
     records: dict = field(default_factory=dict)  # relative name -> list of (type, RDATA text)
     cuts: set = field(default_factory=set)
     dnames: set = field(default_factory=set)
-    family: bool = False  # its parent or a child is served beside it
+    relatives: list = field(default_factory=list)  # its parent or its child, if that is served beside it
+    contents: dict = field(default_factory=dict)  # as served: owner in lower case -> type -> set of records with their signatures
     hashes: set = field(default_factory=set)  # first labels of its NSEC3 records
     spelled: dict = field(default_factory=dict)  # relative name -> the same in the letters of the zone file
 
     @property
     def name(self):
         return text_of(wire_of(self.apex))
+
+    @functools.cached_property
+    def lower_apex(self):
+        return tuple(label.lower() for label in self.apex)
+
+    @functools.cached_property
+    def names(self):
+        """Every absolute name, empty non-terminals too, in lower case."""
+        return {(*name, *self.lower_apex) for name in names_of(self)}
 
     @functools.cached_property
     def has_zero(self):
@@ -52,6 +63,12 @@ class Zone:
     def has_empty_wildcard(self):
         """Whether a wildcard exists only because of what is below it."""
         return any(name[0] == b"*" and name not in self.records for name in names_of(self) if name)
+
+    def take(self, records):
+        """Notes what is served, as a transfer brings it."""
+        for record in records:
+            covered = struct.unpack_from("!H", record[3])[0] if record[1] == TYPES["RRSIG"] else record[1]
+            self.contents.setdefault(record[0], {}).setdefault(covered, set()).add(record)
 
     def absolute(self, relative):
         return ".".join([escaped(label) for label in (*relative, *self.apex)]) + "."
@@ -349,6 +366,8 @@ def make_zones(rng, count, start=0):
         zone = ZoneMaker(rng, apex, denial).make(rng.choice([8, 20, 40, 60]))
         zones.append(zone)
         if zone.cuts and rng.random() < 0.3:
-            zones.append(child_of(zone, rng.choice(sorted(zone.cuts)), rng, rng.choice(DENIAL)))
-            zone.family = zones[-1].family = True
+            child = child_of(zone, rng.choice(sorted(zone.cuts)), rng, rng.choice(DENIAL))
+            zones.append(child)
+            zone.relatives.append(child)
+            child.relatives.append(zone)
     return zones

@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenarios"))
 
-from client import Client, ask_all  # noqa: E402
-from generator import labels_of, make_zones, questions_of  # noqa: E402
+from client import Client, ask_all, transfer  # noqa: E402
+from generator import labels_of, make_zones, questions_of, wire_of  # noqa: E402
 from lib import ask  # noqa: E402
 from lib.peers import Bind, Knot, Nsd  # noqa: E402
 from lib.process import Stage  # noqa: E402
@@ -29,6 +29,7 @@ class QuietBind(Bind):
 
 
 ZONES_A_ROUND = 40
+NOWHERE = 65281  # a type that no generated name has
 
 
 @dataclass
@@ -39,6 +40,8 @@ class Outcome:
     truncated: int = 0  # by somebody, and therefore asked again by TCP
     classes: Counter = field(default_factory=Counter)  # known disagreements of the peers, by the rule's name
     failures: list = field(default_factory=list)
+    excused: list = field(default_factory=list)  # (zone, question, answers) of the known disagreements
+    undecided: list = field(default_factory=list)  # (question, answers, why): to be asked in another way
 
     def add(self, other):
         self.asked += other.asked
@@ -93,6 +96,8 @@ class Round:
             peer.configure()
             peer.spawn(*peer.command())
         self._wait(peers)
+        for zone in self.zones:
+            zone.take(transfer(peers[-1].port, wire_of(zone.apex)))
         us = Understudy(self.stage)
         for peer in peers:
             us.primary(peer)
@@ -136,18 +141,34 @@ class Round:
                 self._fail(outcome, question, {**answers, OURS: ours}, fault)
             else:
                 self._judge(outcome, whole, answers)
+        self._decide(outcome)
         outcome.truncated = len(truncated)
         outcome.seconds = time.monotonic() - began
         return outcome
 
     def _judge(self, outcome, question, answers):
         verdict, why = judge(self.by_name[question.zone], question, answers)
-        if verdict == "same":
+        if verdict == "undecided":
+            outcome.undecided.append((question, answers, why))
+        elif verdict == "same":
             outcome.agreed += 1
         elif verdict == "known":
             outcome.classes[why] += 1
+            outcome.excused.append((self.by_name[question.zone], question, answers))
         else:
             self._fail(outcome, question, answers, why)
+
+    def _decide(self, outcome):
+        """What no peer says to NSEC, NSEC3 or RRSIG at an alias, peers must say by TCP to a type that no name has."""
+        asked = {dataclasses.replace(q, rdtype=NOWHERE, tcp=True): (q, answers, why) for q, answers, why in outcome.undecided}
+        outcome.undecided = []
+        for absent, others in ask_all(self.clients, list(asked)):
+            question, answers, why = asked[absent]
+            verdict, still = judge(self.by_name[question.zone], absent, {**others, OURS: answers[OURS]})
+            if verdict in ("same", "known"):
+                outcome.classes[why.partition("(")[2].rstrip(")")] += 1
+            else:
+                self._fail(outcome, question, answers, f"{why}; to {absent.text()}: {still}")
 
     def _fail(self, outcome, question, answers, why):
         outcome.failures.append((why, report(question, answers, why, self._kept(question.zone))))
