@@ -61,7 +61,7 @@ def arguments():
         metavar="PATTERN",
         help="only tests whose program, file or test name contains PATTERN (or matches it, if it has a * or ?)",
     )
-    subset.add_argument("--differential", type=int, metavar="N", help="only ask N questions of us, Knot, NSD and BIND and compare")
+    subset.add_argument("--differential", type=int, metavar="N", help="only ask N questions of us, Knot, NSD, BIND and PowerDNS and compare")
     parser.add_argument("--seed", default="1", help="of --differential: other zones and questions (default 1)")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="jobs at a time")
     return parser.parse_args()

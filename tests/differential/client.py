@@ -12,8 +12,9 @@ AXFR = 252
 
 
 class Client:
-    def __init__(self, name, port):
-        self.name, self.port = name, port
+    def __init__(self, name, port, takes=lambda question: True):
+        """`takes`: which questions the server is asked."""
+        self.name, self.port, self.takes = name, port, takes
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._udp.connect((HOST, port))
@@ -123,15 +124,15 @@ def transfer(port, apex):
 
 
 def ask_all(clients, questions):
-    """(question, {server: response}) for each, in order. All servers have the same batch open at a time."""
+    """(question, {server: response}) for each, in order, of the servers that take it. All servers have the same batch open at a time."""
     for at in range(0, len(questions), BATCH):
         batch = questions[at:at + BATCH]
         datagrams, streams = [q for q in batch if not q.tcp], [q for q in batch if q.tcp]
         for client in clients:
-            client.send(datagrams)
+            client.send([question for question in datagrams if client.takes(question)])
         answers = {client.name: client.collect() for client in clients}
-        if streams:
-            for client in clients:
-                answers[client.name] |= client.stream(streams)
+        for client in clients:
+            if taken := [question for question in streams if client.takes(question)]:
+                answers[client.name] |= client.stream(taken)
         for question in batch:
-            yield question, {client.name: answers[client.name][question] for client in clients}
+            yield question, {client.name: answers[client.name][question] for client in clients if client.takes(question)}

@@ -12,7 +12,8 @@ from message import NAMES, TYPES, text_of
 
 LABELS = [b"a", b"b", b"c", b"d", b"m", b"www", b"WwW", b"ns", b"ns1", b"mail", b"_sip", b"_tcp", b"x-y", b"0", b"9", b"zz"]
 ODD_LABELS = [b"A\x00", b"\x00", b"a.b", b"a b", b"back\\slash", b"\xff\xfe", b"L" * 63]
-DENIAL = ["unsigned", "nsec", "nsec", "nsec3", "nsec3-salt", "nsec3-optout", "nsec3-optout-salt", "nsec3-iterations"]
+DENIAL = ["unsigned", "nsec", "nsec", "nsec3", "nsec3-salt", "nsec3-optout", "nsec3-optout-salt", "nsec3-iterations",
+          "both-chains", "nsec-holes", "nsec3-holes"]
 OUTSIDE = ["www.elsewhere.test.", "ns.elsewhere.test.", "a.b.c.elsewhere.test."]
 
 
@@ -53,6 +54,16 @@ class Zone:
     def names(self):
         """Every absolute name, empty non-terminals too, in lower case."""
         return {(*name, *self.lower_apex) for name in names_of(self)}
+
+    @property
+    def is_sound(self):
+        """Whether it has one chain, a whole one."""
+        return "holes" not in self.denial and "both" not in self.denial
+
+    @functools.cached_property
+    def octets(self):
+        """Those of all labels."""
+        return {octet for name in self.names for label in name for octet in label}
 
     @functools.cached_property
     def has_zero(self):
@@ -367,7 +378,8 @@ def make_zones(rng, count, start=0):
         zones.append(zone)
         if zone.cuts and rng.random() < 0.3:
             child = child_of(zone, rng.choice(sorted(zone.cuts)), rng, rng.choice(DENIAL))
-            zones.append(child)
-            zone.relatives.append(child)
-            child.relatives.append(zone)
+            if not zone.has_zero and not child.has_zero:  # where Knot has troubles of its own
+                zones.append(child)
+                zone.relatives.append(child)
+                child.relatives.append(zone)
     return zones

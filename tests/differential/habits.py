@@ -126,6 +126,10 @@ class Case:
         found = [zone.contents.get(wire_of(owner), {}) for owner in owners] if zone else []
         return {(wire_of(name), *r[1:]) for node in found for records in node.values() for r in records}
 
+    def served_at(self, owner):
+        name = labels_of_wire(owner)
+        return self.records_for(name, [name])
+
     def taken_by_knot_for(self, name):
         """What Knot may find for a name where labels have octets of zero: a wildcard further up, or, as it joins labels by
         such octets, a name that looks the same then."""
@@ -155,20 +159,26 @@ def knot_zero_octets(case):
     if case.differing == ["authority"] and is_denial(case.peer.authority ^ case.ours.authority):
         return True
     if not case.peer.aa:
-        return (case.server.denial.startswith("nsec3") and case.question.do and case.peer.rcode in ("NXDOMAIN", "SERVFAIL")
+        return (case.server.denial not in ("unsigned", "nsec") and case.question.do and case.peer.rcode in ("NXDOMAIN", "SERVFAIL")
                 and not case.peer.authority and case.peer.answer <= case.ours.answer)
     more, less = case.peer.answer - case.ours.answer, case.ours.answer - case.peer.answer
     made = {r for name in case.chain for r in case.taken_by_knot_for(name)}
+    targets = {r[3] for r in case.peer.answer if r[1] == CNAME}
+    if any(r[1] == DNAME for r in less):  # one that it does not find
+        less = {r for r in less if covered(r) not in (CNAME, DNAME)}
     rest = {r for r in case.peer.authority - case.ours.authority if covered(r) not in DENIAL}
-    return (case.ours.rcode in ("NOERROR", "NXDOMAIN") and case.peer.rcode == "NOERROR" and more <= made and less <= made
+    return (case.ours.rcode in ("NOERROR", "NXDOMAIN") and case.peer.rcode in ("NOERROR", "NXDOMAIN") and less <= made
+            and all(r in made or (r[0] in targets and r in case.served_at(r[0])) for r in more)
             and case.is_soa_of(case.server, rest))
 
 
 def knot_one_signature(case):
-    """All of one type, whole."""
-    kinds = {covered(r) for r in case.peer.answer}
-    wrong_proof = case.has_zero and is_denial(case.peer.authority ^ case.ours.authority)
-    return (case.rdtype == RRSIG and len(kinds) == 1 and case.peer.answer == {r for r in case.ours.answer if covered(r) in kinds}
+    """Of the last name those of one type, all of them."""
+    last = wire_of(case.chain[-1])
+    kinds = {covered(r) for r in case.peer.answer if r[0] == last}
+    expected = {r for r in case.ours.answer if r[0] != last or covered(r) in kinds}
+    wrong_proof = (case.has_zero or "holes" in case.server.denial) and is_denial(case.peer.authority ^ case.ours.authority)
+    return (case.rdtype == RRSIG and len(kinds) == 1 and case.peer.answer == expected
             and (case.differing == ["answer"] or (case.differing == ["answer", "authority"] and wrong_proof)))
 
 
@@ -227,8 +237,7 @@ def bind_ends_before_a_child(case):
 
 
 def bind_loop(case):
-    owners = {r[0] for r in case.aliases}
-    return case.differing == ["rcode"] and case.peer.rcode == "SERVFAIL" and {r[3] for r in case.aliases} <= owners
+    return case.differing == ["rcode"] and case.peer.rcode == "SERVFAIL" and is_loop(case)
 
 
 def chosen_for_any(case):
@@ -319,7 +328,11 @@ def nsd_optout_encloser(case):
 
 
 def bind_nsec_of_cut(case):
-    return case.rdtype == NSEC and not case.ours.aa and case.peer.aa and all(covered(r) == NSEC for r in case.peer.answer)
+    """With AA, also behind aliases."""
+    more = case.peer.answer - case.ours.answer
+    cuts = {r[0] for r in case.ours.authority if r[1] == NS}
+    return (case.rdtype == NSEC and case.peer.aa and case.peer.rcode == "NOERROR" and not case.peer.authority and case.ours.answer < case.peer.answer
+            and all(covered(r) == NSEC and r[0] in cuts and r in case.server.contents.get(r[0], {}).get(NSEC, ()) for r in more))
 
 
 def stays_at_alias(*types):
@@ -332,16 +345,77 @@ def stays_at_alias(*types):
     return applies
 
 
-AT_ALIAS, AT_EMPTY_WILDCARD = "NSEC, NSEC3, RRSIG at an alias", "K less denial at an empty wildcard"
-MAY_OUTNUMBER = {AT_ALIAS, AT_EMPTY_WILDCARD}  # peers agree there in what ours does not; these rules look at ours, too
+def other_denial(case):
+    return case.question.do and case.differing == ["authority"] and is_denial(case.peer.authority ^ case.ours.authority)
+
+
+def pdns_ds_in_referral(case):
+    """DS, which only DO asks for."""
+    more = case.peer.authority - case.ours.authority
+    cuts = {r[0] for r in case.ours.authority if r[1] == NS}
+    return (not case.question.do and case.differing == ["authority"] and case.ours.authority < case.peer.authority
+            and all(r[1] == DS and r in case.server.contents.get(r[0], {}).get(DS, ()) and r[0] in cuts for r in more))
+
+
+def is_loop(case):
+    return bool(case.aliases) and {r[3] for r in case.aliases} <= {r[0] for r in case.aliases}
+
+
+def pdns_loop(case):
+    return is_loop(case) and case.peer.rcode == "SERVFAIL" and not case.peer.answer and not case.peer.authority
+
+
+def bind_fails_at_a_hole(case):
+    """Behind an alias the chain ends there, without an SOA."""
+    ends = (bool(case.aliases) and case.differing == ["authority"] and "holes" in case.server.denial and is_denial(case.peer.authority)
+            and all(r in case.served_at(r[0]) for r in case.peer.authority) and any(r[1] == SOA for r in case.ours.authority))
+    return ends or fails_at_a_hole(case)
+
+
+def bind_nsec_beside_nsec3(case):
+    """With both chains, the NSEC record of a cut without DS."""
+    cuts = {r[0] for r in case.ours.authority if r[1] == NS}
+    less, more = case.ours.authority - case.peer.authority, case.peer.authority - case.ours.authority
+    return (case.server.denial == "both-chains" and case.question.do and case.differing == ["authority"] and bool(more)
+            and all(covered(r) == NSEC3 for r in less) and all(covered(r) == NSEC and r[0] in cuts and r in case.served_at(r[0]) for r in more))
+
+
+HOLE = "chain with a hole"
+
+
+def beside_a_hole(case):
+    """Where a chain has holes, which of its records are sent is nobody's to say. All else is the same, and what ours sends is
+    in the zone as it is, nothing made up."""
+    if "holes" not in case.server.denial or not case.question.do or set(case.differing) - {"authority"}:
+        return False
+    ours = {r for r in case.ours.authority if covered(r) in DENIAL}
+    return (is_denial(case.peer.authority ^ case.ours.authority) and all(r in case.served_at(r[0]) for r in ours)
+            and len(ours) <= 16)
+
+
+def fails_at_a_hole(case):
+    """No proof, no answer."""
+    return ("holes" in case.server.denial and case.peer.rcode in ("SERVFAIL", "NXDOMAIN") and not case.peer.aa
+            and not case.peer.authority and case.peer.answer <= case.ours.answer)
+
+
+AT_ALIAS = "NSEC, NSEC3, RRSIG at an alias"
+ASK_AGAIN = {AT_ALIAS, "B ANY is all"}  # where no peer says what ours does, another type may show that it is right
+# These do not count where peers outnumber ours: what they say is no choice, or the rule looks at ours, too.
+NO_VOTE = {AT_ALIAS, "alias into another zone", "K less denial at an empty wildcard", "B other denial at an empty wildcard", "K zero octets in labels",
+           "N ANY is another RRset", "K ANY is another RRset", "B ANY is all", "N owner of NSEC3 is a name", "P owner of NSEC3 is a name"}
 RULES = [  # peer, name, whether it explains a difference
+    *((peer, HOLE, beside_a_hole) for peer in ("knot", "nsd", "bind")),
+    ("knot", "K fails at a hole", fails_at_a_hole),
+    ("bind", "B fails at a hole", bind_fails_at_a_hole),
+    ("bind", "B NSEC of a cut beside NSEC3", bind_nsec_beside_nsec3),
     ("knot", "K RRSIG of one type", knot_one_signature),
     ("knot", "K chain of aliases cut short", knot_short_chain),
     ("knot", AT_ALIAS, stays_at_alias(NSEC, RRSIG)),
     ("knot", "K NSEC made from a wildcard", knot_expanded_nsec),
     ("knot", "K question with a * in front", knot_expanded_star),
     ("knot", "K ANY is another RRset", other_any),
-    ("knot", AT_EMPTY_WILDCARD, knot_empty_wildcard),
+    ("knot", "K less denial at an empty wildcard", knot_empty_wildcard),
     ("knot", "K closest encloser under opt-out", knot_optout_encloser),
     ("knot", "K less denial behind a DNAME", less_denial_behind_dname),
     ("knot", "K zero octets in labels", knot_zero_octets),
@@ -360,4 +434,9 @@ RULES = [  # peer, name, whether it explains a difference
     ("bind", AT_ALIAS, stays_at_alias(NSEC, RRSIG)),
     ("bind", "B NSEC of a cut", bind_nsec_of_cut),
     ("bind", "alias into another zone", bind_ends_before_a_child),
+    ("pdns", "P other denial", other_denial),
+    ("pdns", "P owner of NSEC3 is a name", nsd_hashed_owner),
+    ("pdns", "P SERVFAIL for loops", pdns_loop),
+    ("pdns", "alias into another zone", follows_into_another_zone),
+    ("pdns", "P DS without DO", pdns_ds_in_referral),
 ]

@@ -1,5 +1,5 @@
-"""One round of the comparison: zones are made and signed, Knot, NSD and BIND serve them, ours transfers them from one of the
-three in turn, and every question is put to all four."""
+"""One round of the comparison: zones are made and signed, Knot, NSD and BIND serve them, PowerDNS takes them from BIND and
+ours from one of the three in turn, and every question is put to all five."""
 import dataclasses
 import random
 import sys
@@ -11,12 +11,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenarios"))
 
 from client import Client, ask_all, transfer  # noqa: E402
+from habits import labels_of_wire  # noqa: E402
 from generator import labels_of, make_zones, questions_of, wire_of  # noqa: E402
 from lib import ask  # noqa: E402
-from lib.peers import Bind, Knot, Nsd  # noqa: E402
+from lib.peers import Bind, Knot, Nsd, Pdns  # noqa: E402
 from lib.process import Stage  # noqa: E402
 from lib.understudy import Understudy  # noqa: E402
-from message import response_lines  # noqa: E402
+from message import TYPES, response_lines  # noqa: E402
 from rules import OURS, judge, judge_truncated  # noqa: E402
 from signing import Signer  # noqa: E402
 
@@ -28,6 +29,22 @@ class QuietBind(Bind):
         return super().write(name, text.replace("recursion no;", "recursion no; zero-no-soa-ttl no;"))
 
 
+class Secondary(Pdns):
+    """PowerDNS, which takes its zones from another peer: so it learns by itself which are signed, and how."""
+
+    name = "pdns"
+
+    def configure(self):
+        super().configure()
+        with open(f"{self.folder}/pdns.conf", "a", encoding="utf-8") as config:
+            config.write("dname-processing=yes\n")
+
+
+# What PowerDNS answers SERVFAIL for: names with other octets, and whatever it looks up in zones that have such names.
+PDNS_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_*./@ \\:")
+# Types that it answers in ways of its own: RRSIG with REFUSED, NSEC not from wildcards, ANY with all and what aliases lead to,
+# CNAME followed where a wildcard makes it, NSEC3PARAM with a TTL of its own. And zones that no signer makes.
+PDNS_NOT_ASKED = frozenset(TYPES[t] for t in ("ANY", "RRSIG", "NSEC", "CNAME", "NSEC3PARAM"))
 ZONES_A_ROUND = 40
 NOWHERE = 65281  # a type that no generated name has
 
@@ -72,6 +89,11 @@ def report(question, answers, why, zone_file):
     return "\n".join(lines)
 
 
+def labels_in(wire):
+    """The octets of a name's labels in lower case."""
+    return b"".join(labels_of_wire(wire.lower()))
+
+
 def hash_owners(text):
     """The first labels of the NSEC3 records in a signed zone."""
     owners = {line.split()[0] for line in text.splitlines() if " NSEC3 " in f" {' '.join(line.split()[1:5])} "}
@@ -98,6 +120,9 @@ class Round:
         self._wait(peers)
         for zone in self.zones:
             zone.take(transfer(peers[-1].port, wire_of(zone.apex)))
+        pdns = Secondary(self.stage, texts, primary_port=peers[-1].port)
+        pdns.configure()
+        pdns.spawn(*pdns.command())
         us = Understudy(self.stage)
         for peer in peers:
             us.primary(peer)
@@ -105,8 +130,9 @@ class Round:
         for i, zone in enumerate(self.zones):
             us.zone(zone.name, primaries=[names[i % 3]])
         us.start(timeout=60)
-        self._wait([us])
+        self._wait([pdns, us])
         self.clients = [Client(server.name, server.port) for server in (*peers, us)]
+        self.clients.insert(3, Client(pdns.name, pdns.port, self._suits_pdns))
         return self
 
     def _wait(self, servers):
@@ -158,11 +184,17 @@ class Round:
         else:
             self._fail(outcome, question, answers, why)
 
+    def _suits_pdns(self, question):
+        zone = self.by_name[question.zone]
+        zones = [zone, *zone.relatives]
+        return question.rdtype not in PDNS_NOT_ASKED and all(z.is_sound for z in zones) and PDNS_OCTETS.issuperset(labels_in(question.name)) and all(z.octets <= PDNS_OCTETS for z in zones)
+
     def _decide(self, outcome):
         """What no peer says to NSEC, NSEC3 or RRSIG at an alias, peers must say by TCP to a type that no name has."""
         asked = {dataclasses.replace(q, rdtype=NOWHERE, tcp=True): (q, answers, why) for q, answers, why in outcome.undecided}
         outcome.undecided = []
-        for absent, others in ask_all(self.clients, list(asked)):
+        clients = [client for client in self.clients if client.name != Secondary.name]
+        for absent, others in ask_all(clients, list(asked)):
             question, answers, why = asked[absent]
             verdict, still = judge(self.by_name[question.zone], absent, {**others, OURS: answers[OURS]})
             if verdict in ("same", "known"):

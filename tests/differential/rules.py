@@ -7,7 +7,7 @@ additional section is held against the peers that agree, too.
 """
 import struct
 
-from habits import A, AAAA, ANY, AT_ALIAS, HTTPS, MAY_OUTNUMBER, NAPTR, RRSIG, RULES, SRV, SVCB, Case, Facts
+from habits import A, AAAA, ANY, ASK_AGAIN, HOLE, HTTPS, NAPTR, NO_VOTE, RRSIG, RULES, SRV, SVCB, Case, Facts
 
 OURS = "understudy"
 SIGNATURE = 120  # octets, about, of an RRSIG record: it comes with its RRset or keeps it out
@@ -66,7 +66,7 @@ def judge(zone, question, answers):
     fault = malformed(question, answers[OURS], limit_of(question))
     if fault:
         return "fail", fault
-    ours, agreeing, others, names = Facts(answers[OURS]), [], [], set()
+    ours, agreeing, others, names, votes = Facts(answers[OURS]), [], [], set(), []
     for peer, response in answers.items():
         if peer == OURS:
             continue
@@ -76,15 +76,20 @@ def judge(zone, question, answers):
         if ours.same(facts):
             agreeing.append(facts)
             continue
-        others.append(facts)
         case = Case(zone, question, ours, facts)
         name = next((n for who, n, applies in RULES if who == peer and applies(case)), None)
         if name is None:
             return "fail", f"{peer} differs in {', '.join(case.differing)}"
         names.add(name)
+        if name == HOLE:  # the same but for what cannot be told
+            agreeing.append(facts)
+            continue
+        others.append(facts)
+        if name not in NO_VOTE:
+            votes.append(facts)
     if not agreeing:
-        return ("undecided" if AT_ALIAS in names else "fail"), f"no peer says what we say ({' + '.join(sorted(names))})"
-    if not names & MAY_OUTNUMBER and any(sum(a.same(b) for b in others) > len(agreeing) for a in others):
+        return ("undecided" if names & ASK_AGAIN else "fail"), f"no peer says what we say ({' + '.join(sorted(names))})"
+    if any(sum(a.same(b) for b in votes) > len(agreeing) for a in votes):
         return "fail", f"more peers agree on something else ({' + '.join(sorted(names))})"
     limit = limit_of(question)
     room = limit - answers[OURS].size if limit else 65535
