@@ -58,6 +58,10 @@ void PrimaryHealth::wait(const Endpoint& primary, const std::shared_ptr<Waiter>&
   if (found != states_.end() && found->second.failures != 0) found->second.waiters.emplace(waiter.get(), waiter);
 }
 
+void PrimaryHealth::wait_for_answer(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter) {
+  states_[primary].waiters.emplace(waiter.get(), waiter);
+}
+
 void PrimaryHealth::begin(const Endpoint& primary) {
   ++states_[primary].under_way;
 }

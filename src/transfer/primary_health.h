@@ -54,6 +54,8 @@ class PrimaryHealth {
   void end_pause(const IpAddress& address);
   /// To be told when it answers again. Nothing happens if it does not rest.
   void wait(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter);
+  /// To be told of its next answer, whatever is known of it.
+  void wait_for_answer(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter);
 
   /// A check of it begins.
   void begin(const Endpoint& primary);

@@ -281,7 +281,15 @@ void ZoneAgent::expire() {
 }
 
 void ZoneAgent::primary_answers() {
-  if (retired_ || core_.stopping || work_ || is_local()) return;
+  if (retired_ || core_.stopping || is_local()) return;
+  if (work_) {
+    const WorkPtr work = work_;
+    if (version() || work->started || work->cancelled || !work->request.is_waiting()) return;
+    if (!needs_no_probe(*work, work->policy->primaries[work->order[work->next]])) return;
+    work->request.withdraw();
+    ask_next(work);  // the zone itself is asked for now
+    return;
+  }
   schedule_.check_by(core_.now().mono);
   set_timer();
 }

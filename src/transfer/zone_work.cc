@@ -218,9 +218,13 @@ void ZoneAgent::ask_next(const WorkPtr& work) {
   }
   set_activity(ZoneActivity::queued);
   const PeerSettings& peer = work->policy->primaries[work->order[work->next]];
-  if (!version() && needs_no_probe(*work, peer)) {
-    transfer_unprobed(work);
-    return;
+  if (!version()) {
+    if (needs_no_probe(*work, peer)) {
+      transfer_unprobed(work);
+      return;
+    }
+    // Many may wait for the first answer, which spares all of them the question.
+    core_.health.wait_for_answer(peer.address, std::static_pointer_cast<PrimaryHealth::Waiter>(shared_from_this()));
   }
   // What takes the place of an SOA query waits as that would: anyone can send NOTIFYs of newer serials.
   work->request = core_.probes.enqueue(
@@ -253,7 +257,7 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
     ask_next(work);
     return;
   }
-  if (version() && needs_no_probe(*work, work->policy->primaries[work->order[work->next]])) {
+  if (needs_no_probe(*work, work->policy->primaries[work->order[work->next]])) {
     permit.release();
     transfer_unprobed(work);
     return;

@@ -195,6 +195,25 @@ TEST_F(Primaries, TheRateOfSoaQueriesHolds) {
   EXPECT_LT(Steady::now() - notified, 1s) << "a NOTIFY goes before the checks that are due";
 }
 
+// The first answer shows that the primary is there; what it has is newer than nothing.
+TEST_F(Primaries, ZonesWithoutAVersionAreTakenWithoutAskingForEachSerial) {
+  settings_.soa_queries_per_second = 10;
+  ScriptedPrimary primary;
+  constexpr int count = 300;  // half a minute at that rate
+  const auto name = [](int i) { return "zone" + std::to_string(i) + ".example."; };
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < count; ++i) {
+    primary.serve({.name = name(i), .serial = 1});
+    zones.push_back(zone(name(i), {peer(primary)}));
+  }
+  start();
+  const auto began = Steady::now();
+  set_zones(std::move(zones));
+  for (int i = 0; i < count; ++i) ASSERT_TRUE(waits_for(1, name(i))) << i;
+  EXPECT_LT(Steady::now() - began, 10s);
+  EXPECT_LE(primary.udp_probes, 20);
+}
+
 // Anyone can send NOTIFYs of newer serials, from the address of a primary.
 TEST_F(Primaries, TheRateHoldsForDifferencesThatNotifiesAskFor) {
   ScriptedPrimary primary;
