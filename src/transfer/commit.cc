@@ -128,7 +128,7 @@ void commit_versions(ZoneStore& store, const Clock& clock, std::span<CommitTask>
   announce(tasks);
 }
 
-void Committer::submit(CommitTask task) {
+void Committer::submit(CommitTask task, Haste haste) {
   if (task.builder && task.builder->memory_size() > large_version) {
     auto alone = std::make_shared<CommitTask>(std::move(task));
     jobs_.post([this, alone] {
@@ -140,6 +140,17 @@ void Committer::submit(CommitTask task) {
   {
     Lock lock(mutex_);
     waiting_.push_back(std::move(task));
+    hurried_ |= haste == Haste::now || waiting_.size() >= max_batch;
+    if (!hurried_ || std::exchange(running_, true)) return;
+  }
+  jobs_.post([this] { run(); });
+}
+
+void Committer::hurry() {
+  {
+    Lock lock(mutex_);
+    if (waiting_.empty()) return;
+    hurried_ = true;
     if (std::exchange(running_, true)) return;
   }
   jobs_.post([this] { run(); });
@@ -150,12 +161,17 @@ void Committer::run() {
     std::vector<CommitTask> batch;
     {
       Lock lock(mutex_);
-      const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), max_batch));
-      batch.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
-      waiting_.erase(waiting_.begin(), end);
-      if (batch.empty()) {
+      if (!hurried_) {
         running_ = false;
         return;
+      }
+      if (waiting_.size() <= max_batch) {
+        batch.swap(waiting_);
+        hurried_ = false;
+      } else {
+        const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(max_batch);
+        batch.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+        waiting_.erase(waiting_.begin(), end);
       }
     }
     commit_versions(store_, clock_, batch);

@@ -64,8 +64,13 @@ class Committer {
  public:
   Committer(ZoneStore& store, const Clock& clock, JobPool& jobs) : store_(store), clock_(clock), jobs_(jobs) {}
 
-  /// Commits the task soon, together with others. Thread-safe.
-  void submit(CommitTask task) US_EXCLUDES(mutex_);
+  enum class Haste : std::uint8_t { now, may_wait };
+
+  /// Commits the task soon, together with others. One that `may_wait` does so until there are many, another one cannot
+  /// wait, or hurry() is called: every sync costs processor time, whatever it syncs. Thread-safe.
+  void submit(CommitTask task, Haste haste = Haste::now) US_EXCLUDES(mutex_);
+  /// Nothing waits any longer. Thread-safe.
+  void hurry() US_EXCLUDES(mutex_);
 
  private:
   void run() US_EXCLUDES(mutex_);
@@ -75,6 +80,7 @@ class Committer {
   JobPool& jobs_;
   Mutex mutex_;
   std::vector<CommitTask> waiting_ US_GUARDED_BY(mutex_);
+  bool hurried_ US_GUARDED_BY(mutex_) = false;  // what waits is to be committed
   bool running_ US_GUARDED_BY(mutex_) = false;
 };
 

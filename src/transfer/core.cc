@@ -15,6 +15,8 @@ namespace {
 constexpr unsigned max_probes = 512;
 constexpr unsigned max_probes_per_primary = 64;
 constexpr unsigned write_threads = 4;
+// So long a version that nobody waits for may wait for others that can share its sync.
+constexpr std::chrono::milliseconds commit_wait{5};
 
 unsigned cores() {
   return std::max(1U, std::thread::hardware_concurrency());
@@ -35,7 +37,8 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       loads(cores()),
       writes(write_threads),
       committer(store, clock, writes),
-      pace_timer_(io) {
+      pace_timer_(io),
+      commit_timer_(io) {
   apply_settings();
 }
 
@@ -58,6 +61,20 @@ void EngineCore::pace_at(double when) {
     if (error) return;
     paces_at_ = 0;
     probes.tick();
+  });
+}
+
+void EngineCore::commit(CommitTask task, bool urgent) {
+  if (urgent || transfers.active() == 0) {
+    committer.submit(std::move(task));
+    return;
+  }
+  committer.submit(std::move(task), Committer::Haste::may_wait);
+  if (std::exchange(commits_wait_, true)) return;
+  commit_timer_.expires_after(commit_wait);
+  commit_timer_.async_wait([this](const boost::system::error_code&) {
+    commits_wait_ = false;
+    committer.hurry();
   });
 }
 

@@ -66,6 +66,9 @@ struct EngineCore {
   /// [0,1)
   double random_part() { return std::uniform_real_distribution<double>(0, 1)(random); }
   [[nodiscard]] Moment now() const { return moment_of(clock); }
+  /// Commits the task: at once if it is `urgent` or nothing else is being transferred, else with what comes within some
+  /// milliseconds.
+  void commit(CommitTask task, bool urgent);
   /// Runs `job` on the pool and `then` on the transfer thread, also if the job throws.
   void run_job(JobPool& pool, JobPool::Urgency urgency, std::function<void()> job, std::function<void()> then);
 
@@ -74,6 +77,8 @@ struct EngineCore {
 
   boost::asio::steady_timer pace_timer_;  // the transfer thread
   double paces_at_ = 0;                   // monotonic seconds; 0: not set
+  boost::asio::steady_timer commit_timer_;
+  bool commits_wait_ = false;  // the timer is set
 };
 
 }  // namespace understudy

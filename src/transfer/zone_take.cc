@@ -313,7 +313,7 @@ void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit per
       committed(work, *outcome);
     });
   };
-  when_store_is_free([this, task] { core_.committer.submit(std::move(*task)); });
+  when_store_is_free([this, task, urgent = work->urgent] { core_.commit(std::move(*task), urgent); });
 }
 
 /// The serial that no version may be older than: what we hold, or what was served before it was lost.

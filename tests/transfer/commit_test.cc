@@ -109,5 +109,30 @@ TEST_F(CommitTest, TheCommitterCommitsEveryTaskOnce) {
   EXPECT_EQ(store_->list([](const std::string&) {})->size(), 700U);
 }
 
+TEST_F(CommitTest, WhatMayWaitIsCommittedWithWhatCannot) {
+  JobPool jobs(1);
+  Committer committer(*store_, system_clock_, jobs);
+  std::atomic<int> done{0};
+  const auto submit = [&](int i, Committer::Haste haste) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    CommitTask one = task(builder({.name = name, .hosts = 1}));
+    one.slot = std::make_shared<ZoneSlot>(*Name::parse(name), std::make_shared<ZoneAccess>());
+    one.done = [&done](CommitTask&& finished) { done += finished.result.has_value() ? 1 : 1000; };
+    committer.submit(std::move(one), haste);
+  };
+  for (int i = 0; i < 3; ++i) submit(i, Committer::Haste::may_wait);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(done, 0);
+  submit(3, Committer::Haste::now);
+  EXPECT_TRUE(eventually([&] { return done >= 4; }));
+  submit(4, Committer::Haste::may_wait);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(done, 4);
+  committer.hurry();
+  EXPECT_TRUE(eventually([&] { return done >= 5; }));
+  jobs.stop();
+  EXPECT_EQ(done, 5);
+}
+
 }  // namespace
 }  // namespace understudy
