@@ -265,8 +265,9 @@ void SlowAnswer::answer_notify(Context& c) {
 void SlowAnswer::put_expire(Context& c, const ZoneSlot& slot, const Zone& zone) {
   if (!c.wishes.has(EdnsRequest::expire)) return;
   std::int64_t left = zone.soa().expire;
-  if (const WallSeconds at = slot.expires_at(); at != 0) {
-    left = std::clamp<std::int64_t>(at - environment_.clock().wall_seconds(), 0, 0xffff'ffff);
+  if (const double at = slot.expires(); at != ZoneSlot::never) {
+    const double now = static_cast<double>(environment_.clock().mono_ns()) / 1e9;
+    left = static_cast<std::int64_t>(std::clamp(at - now, 0.0, 4'294'967'295.0));
   }
   std::uint8_t content[4];
   store_u32(content, static_cast<std::uint32_t>(left));

@@ -113,10 +113,15 @@ void ZoneAgent::set_activity(ZoneActivity activity) {
   facts_.activity = activity;
 }
 
+/// What is left of it is told to downstream secondaries (RFC 7314).
+void ZoneAgent::show_expiry() {
+  slot_->set_expires(is_local() || !schedule_.has_version() ? ZoneSlot::never : schedule_.expiry());
+}
+
 void ZoneAgent::publish_timers() {
+  show_expiry();
   if (is_local()) return;
   const ZoneTimers timers = schedule_.timers(core_.now());
-  slot_->set_expires_at(timers.expire_at);
   Lock lock(core_.board.mutex);
   facts_.timers = timers;
 }
@@ -134,7 +139,7 @@ Result<void> ZoneAgent::load(const StoredZone& stored) {
   schedule_.restore(version->soa(), stored.timers, now);
   history_ = loaded->history;
   origin_ = stored.source;
-  slot_->set_expires_at(stored.timers.expire_at);
+  show_expiry();
   ZoneState state = ZoneState::ok;
   if (schedule_.check_expired(now)) {
     state = state_when_expired(now.mono);
@@ -428,6 +433,7 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
     refresh_wanted_ = true;
     if (work_ && !work_->committing) stop_work();
   }
+  show_expiry();
   if (!is_local() && schedule_.expired() && !(work_ && work_->committing)) expire();
   if (!work_) after_work();
   set_timer();

@@ -159,6 +159,7 @@ class ZoneAgent final : public TimerEntry,
   void set_activity(ZoneActivity activity);
   void set_state(ZoneState state);
   void change_state(ZoneState state) US_REQUIRES(core_.board.mutex);
+  void show_expiry();
   void publish_timers();
   void save_timers(bool durable, std::function<void()> then);
   /// Calls `write` when no other write of this zone is under way; it must lead to store_is_free().

@@ -62,6 +62,8 @@ class RefreshSchedule {
   /// True exactly when the version may not be answered any more. Call with the current time; becomes sticky.
   bool check_expired(Moment now);
   [[nodiscard]] bool expired() const { return expired_; }
+  /// There is a version whose life counts.
+  [[nodiscard]] bool has_version() const { return soa_.has_value(); }
   /// Monotonic second at which the version expired or will; meaningless without one.
   [[nodiscard]] double expiry() const { return expires_; }
   /// What to store now.

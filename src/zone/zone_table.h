@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -17,7 +18,6 @@
 #include "dns/name.h"
 #include "zone/hash.h"
 #include "zone/history.h"
-#include "zone/timers.h"
 #include "zone/zone.h"
 
 namespace understudy {
@@ -35,6 +35,8 @@ class ZoneSlot {
   ZoneSlot(const ZoneSlot&) = delete;
   ZoneSlot& operator=(const ZoneSlot&) = delete;
 
+  static constexpr double never = std::numeric_limits<double>::infinity();
+
   [[nodiscard]] NameView name() const { return name_.view(); }
 
   // Readers, between two quiescent states.
@@ -48,8 +50,9 @@ class ZoneSlot {
   /// The differences that led to the version last published; null if none are kept. A reader may hold another version:
   /// what it sends of this must lead to the serial of the one it holds (ZoneHistory::between).
   [[nodiscard]] const ZoneHistory* history() const { return history_.load(std::memory_order_acquire); }
-  /// When a version from a primary expires unless confirmed; 0: it does not count down (it comes from a file).
-  [[nodiscard]] WallSeconds expires_at() const { return expires_at_.load(std::memory_order_relaxed); }
+  /// When a version from a primary expires unless confirmed, in monotonic seconds, so that no step of the wall clock
+  /// changes what is left; infinity: it does not count down (it comes from a file).
+  [[nodiscard]] double expires() const { return expires_.load(std::memory_order_relaxed); }
 
   // The one writer.
   /// Makes `version` what is answered, without a history. The version before is let go after a grace period.
@@ -61,7 +64,7 @@ class ZoneSlot {
   /// Goes on answering from current(), which has expired.
   void publish_stale(std::shared_ptr<const Zone> version, ZoneHistory::Ptr history);
   void set_access(std::shared_ptr<const ZoneAccess> access);
-  void set_expires_at(WallSeconds at) { expires_at_.store(at, std::memory_order_relaxed); }
+  void set_expires(double at) { expires_.store(at, std::memory_order_relaxed); }
   /// The last version published, answered or not. For the writer only.
   [[nodiscard]] const std::shared_ptr<const Zone>& current() const { return current_; }
 
@@ -72,7 +75,7 @@ class ZoneSlot {
   std::atomic<bool> stale_{false};
   std::atomic<const ZoneAccess*> access_;
   std::atomic<const ZoneHistory*> history_{nullptr};
-  std::atomic<WallSeconds> expires_at_{0};
+  std::atomic<double> expires_{never};
   std::shared_ptr<const Zone> current_;             // written by the owning agent
   ZoneHistory::Ptr current_history_;                // written by the owning agent
   std::shared_ptr<const ZoneAccess> access_owner_;  // written by the owning agent

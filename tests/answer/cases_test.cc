@@ -167,7 +167,9 @@ class CaseFile {
     std::string text;
     for (std::string line; next(line) && line != "end";) text += line + "\n";
     ZoneSlot& slot = server.environment.add_zone(word.at(1), "$TTL 3600\n" + text, std::move(access));
-    if (expires_in) slot.set_expires_at(server.environment.clock().wall_seconds() + *expires_in);
+    if (expires_in)
+      slot.set_expires(static_cast<double>(server.environment.clock().mono_ns()) / 1e9 +
+                       static_cast<double>(*expires_in));
   }
 
   // history NAME, then "- RECORD" and "+ RECORD" of one difference after the other, each beginning with "- @ ... SOA".

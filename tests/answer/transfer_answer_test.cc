@@ -164,5 +164,27 @@ TEST(ExpireTest, TheOptionMakesNoAnswerTruncated) {
   EXPECT_TRUE(some_with && some_without);
 }
 
+// What is left is measured by the clock that nobody sets.
+TEST(ExpireTest, AStepOfTheWallClockChangesNothing) {
+  TestServer server;
+  ZoneSlot& slot = server.environment.add_zone("example.", zone_fixture::apex_text());
+  ManualClock& clock = server.environment.manual_clock();
+  slot.set_expires(static_cast<double>(clock.mono_ns()) / 1e9 + 5000);
+  Query query{.qname = "example.", .type = RRType::SOA, .edns = true};
+  append_edns_option(query.options, edns_expire, {});
+  const auto left = [&] {
+    const Bytes answer = server.udp(query.bytes());
+    const auto view = MessageView::parse(answer);
+    return view ? expire_option(*view) : std::nullopt;
+  };
+  EXPECT_EQ(left(), 5000U);
+  clock.advance_ms(1500);
+  EXPECT_EQ(left(), 4998U);
+  for (const std::int64_t step : {-365 * 86'400, 2 * 365 * 86'400, -3600}) {
+    clock.jump_wall_seconds(step);
+    EXPECT_EQ(left(), 4998U) << step;
+  }
+}
+
 }  // namespace
 }  // namespace understudy

@@ -23,6 +23,13 @@ class ZoneAgentTest : public EngineTest {
     const auto stored = store_->list([](const std::string&) {});
     return stored && !stored->empty() ? stored->front().timers : ZoneTimers{};
   }
+  /// What the answering side tells of the time that is left (RFC 7314).
+  double told_to_secondaries() {
+    const QsbrReader reader;
+    const Name name = *Name::parse("example.");
+    return engine_->table()->find_exact(HashedName(name.view()))->expires() -
+           static_cast<double>(manual_.mono_ns()) / 1e9;
+  }
   int probes(const ScriptedPrimary& primary) { return primary.udp_probes; }
 
   ManualClock manual_;
@@ -140,6 +147,38 @@ TEST_F(ZoneAgentTest, AClockThatJumpsMovesNothingButWhatIsStored) {
   start();
   set_zones(zones);
   EXPECT_EQ(served(), 5U);
+}
+
+// RFC 7314: what our own secondaries are told must not follow the wall clock, not even until the jump is noticed.
+TEST_F(ZoneAgentTest, AClockThatJumpsMovesNothingThatIsAnswered) {
+  ScriptedPrimary primary;
+  primary.serve({.serial = 5, .refresh = 1000, .expire = 10000});
+  const std::vector<ZoneSettings> zones{zone("example.", {peer(primary)})};
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(waits_for(5) && rests());
+  EXPECT_EQ(told_to_secondaries(), 10000);
+  pass(100);
+  manual_.jump_wall_seconds(-365 * 86'400);
+  EXPECT_EQ(told_to_secondaries(), 9900) << "set back a year";
+  engine_->clock_changed();
+  ASSERT_TRUE(eventually([&] { return stored_timers().confirmed_at < manual_.wall_seconds(); }));
+  EXPECT_EQ(told_to_secondaries(), 9900) << "and noticed";
+  manual_.jump_wall_seconds(365 * 86'400);
+  EXPECT_EQ(told_to_secondaries(), 9900) << "and set right";
+  engine_->clock_changed();
+  ASSERT_TRUE(eventually([&] { return stored_timers().expire_at == manual_.wall_seconds() + 9900; }));
+  primary.stop();
+  stop();
+  manual_.jump_wall_seconds(-365 * 86'400);
+  start();
+  set_zones(zones);
+  EXPECT_LE(told_to_secondaries(), 10000) << "set back while the server was down";
+  EXPECT_GE(told_to_secondaries(), 9000);
+  EXPECT_EQ(served(), 5U);
+  set_zones({file_zone("example.", "missing.zone")});
+  EXPECT_TRUE(eventually([&] { return told_to_secondaries() == ZoneSlot::never; }))
+      << "a primary's does not count down";
 }
 
 TEST_F(ZoneAgentTest, AnEmptyZoneIsTriedAgainAfterGrowingDelays) {
