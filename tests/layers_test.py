@@ -16,6 +16,8 @@ MAX_LINES = 700
 # A library that belongs to some layers only: the start of its headers' names, the layers that may include them.
 OWNED_HEADERS = {
     "rocksdb/": {"store"},
+    "bpf/": {"net"},
+    "xdp/": {"net"},
     "yaml.h": {"config"},
     "boost/asio": {"net", "transfer", "control", "server", "app"},
     "boost/beast": {"net", "control", "server"},

@@ -9,12 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <thread>
 
 #include "base/log.h"
 #include "base/qsbr.h"
 #include "base/thread_name.h"
+#include "net/balancer_headers.h"
 #include "net/proxy_protocol.h"
 
 namespace understudy {
@@ -119,20 +119,20 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
 }  // namespace
 
 struct UdpWorker::Impl {
+  explicit Impl(std::vector<Prefix> who) : balancers(std::move(who)) {}
+
   // Constant after create(), until the thread has ended.
   std::vector<Socket> sockets;
-  std::vector<Prefix> balancers;
   std::unique_ptr<DatagramHandler> handler;
   UniqueFd poll;
   UniqueFd wake;
 
   // Used by the worker's thread only.
+  BalancerHeaders balancers;
   std::unique_ptr<Batch> batch;
 
   // Used by the owner's thread only.
   std::thread thread;
-
-  RateLimited header_log{1};
 
   std::atomic<bool> stopping{false};
   UdpCounters counters;
@@ -143,7 +143,6 @@ struct UdpWorker::Impl {
   void serve(int fd);
   std::size_t receive(int fd);
   void answer(std::size_t received);
-  void unwrap(std::size_t i);
   void send(int fd, std::size_t received);
   std::size_t collect_answers(std::size_t received);
 };
@@ -179,39 +178,13 @@ std::size_t UdpWorker::Impl::receive(int fd) {
   return 0;
 }
 
-/// Takes the PROXY header off a balancer's datagram; one without has nothing left that would be answered.
-void UdpWorker::Impl::unwrap(std::size_t i) {
-  Datagram& datagram = batch->datagrams[i];
-  const auto sender = Endpoint::from_sockaddr(datagram.peer, batch->in[i].msg_hdr.msg_namelen);
-  if (!sender || !speaks_for_others(balancers, sender->address)) return;
-  ProxyHeader header;
-  if (ProxyHeader::read({datagram.query, datagram.query_size}, header) != ProxyHeader::Verdict::whole) {
-    datagram.query_size = 0;
-    add(counters.without_proxy_header, 1);
-    std::uint64_t left_out = 0;
-    if (header_log.allow(std::chrono::steady_clock::now().time_since_epoch().count(), left_out)) {
-      log_warning(
-          "UDP: a datagram from {} has no PROXY protocol header (version 2) and is dropped ({} more before); have the "
-          "balancer send one, or take its address out of server.proxy-from",
-          sender->text(), left_out);
-    }
-    return;
-  }
-  datagram.query += header.size;
-  datagram.query_size -= static_cast<std::uint32_t>(header.size);
-  if (!header.client) return;
-  header.client->to_sockaddr(batch->clients[i]);
-  datagram.peer = reinterpret_cast<const sockaddr*>(&batch->clients[i]);
-}
-
 void UdpWorker::Impl::answer(std::size_t received) {
   for (std::size_t i = 0; i < received; ++i) batch->take_as_received(i);
-  if (!balancers.empty()) {
-    for (std::size_t i = 0; i < received; ++i) {
-      unwrap(i);
-      std::uint32_t& size = batch->datagrams[i].query_size;
-      size = std::min(size, static_cast<std::uint32_t>(query_capacity));
-    }
+  for (std::size_t i = 0; i < received && !balancers.are_none(); ++i) {
+    Datagram& datagram = batch->datagrams[i];
+    const bool whole = balancers.take_off(datagram, batch->in[i].msg_hdr.msg_namelen, batch->clients[i]);
+    if (!whole) add(counters.without_proxy_header, 1);
+    datagram.query_size = std::min(datagram.query_size, static_cast<std::uint32_t>(query_capacity));
   }
   handler->answer_batch(std::span(batch->datagrams).first(received));
 }
@@ -307,9 +280,8 @@ UdpWorker::~UdpWorker() {
 Result<std::unique_ptr<UdpWorker>> UdpWorker::create(std::span<const Endpoint> listen,
                                                      std::unique_ptr<DatagramHandler> handler,
                                                      const UdpSocketOptions& options, std::vector<Prefix> balancers) {
-  auto impl = std::make_unique<Impl>();
-  impl->batch = std::make_unique<Batch>(!balancers.empty());
-  impl->balancers = std::move(balancers);
+  auto impl = std::make_unique<Impl>(std::move(balancers));
+  impl->batch = std::make_unique<Batch>(!impl->balancers.are_none());
   impl->handler = std::move(handler);
   US_TRY(impl->open(listen, options));
   return std::unique_ptr<UdpWorker>(new UdpWorker(std::move(impl)));

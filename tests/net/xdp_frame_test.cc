@@ -110,10 +110,10 @@ TEST(XdpFrameRead, NeverReadsWhatIsNotThere) {
 }
 
 TEST(XdpFrameRead, RefusesLengthsThatContradict) {
-  for (const std::uint16_t length : {0, 7, 14, 0xffff}) {
+  for (const int length : {0, 7, 14, 0xffff}) {
     Bytes v4 = frame_of({}), v6 = frame_of(v6_spec());
-    store_u16(&v4[14 + 20 + 4], length);
-    store_u16(&v6[14 + 40 + 4], length);
+    store_u16(&v4[14 + 20 + 4], static_cast<std::uint16_t>(length));
+    store_u16(&v6[14 + 40 + 4], static_cast<std::uint16_t>(length));
     EXPECT_EQ(verdict_of(v4), FrameVerdict::not_ours) << length;
     EXPECT_EQ(verdict_of(v6), FrameVerdict::not_ours) << length;
   }
@@ -140,7 +140,7 @@ TEST(XdpFrameRead, TakesWhatChecksumOffloadLeaves) {
     // The sum of the pseudo header is that of the packet with nothing but its length in the datagram, less the length.
     const std::uint16_t length = load_u16(&frame[udp_at + 4]);
     std::fill(without.begin() + static_cast<long>(udp_at), without.end(), 0);
-    store_u16(&without[udp_at + 4], length);
+    store_u16(&without[udp_at + 4], static_cast<std::uint16_t>(length));
     const std::uint16_t twice = plain_udp_sum(ByteView(without).subspan(14));
     store_u16(&frame[udp_at + 6], plain_sum(Bytes{0, 0}, twice + 0xffffU - length));
     EXPECT_EQ(verdict_of(frame), FrameVerdict::query);
