@@ -43,6 +43,7 @@ struct ServerConfig {
   std::chrono::milliseconds tcp_write_timeout{10'000};
   unsigned tcp_max_pipelined = 100;  // unanswered queries of one connection
   std::vector<Prefix> proxy_from;    // who speaks for clients (PROXY protocol)
+  std::vector<std::string> xdp;      // interfaces whose queries are taken by AF_XDP
   std::string nsid;                  // as written, see config/identity.h; empty: none
   std::string version, identity;     // empty: nobody is told
   CookieMode cookies = CookieMode::on;

@@ -113,12 +113,14 @@ bool ValueReader::read(const std::string& where, const Option& option, Node node
   switch (option.type) {
     case ValueType::endpoints:
     case ValueType::prefixes:
+    case ValueType::interfaces:
     case ValueType::access_rules:
     case ValueType::peers:
       if (node.kind() != NodeKind::sequence) return expected(where, expectation(option), node);
       if (!fits(where, node)) return false;
       if (option.type == ValueType::endpoints) return read_endpoints(where, node, value);
       if (option.type == ValueType::prefixes) return read_prefixes(where, node, value);
+      if (option.type == ValueType::interfaces) return read_interfaces(where, node, value);
       return option.type == ValueType::peers ? read_peers(where, node, value) : read_access_rules(where, node, value);
     case ValueType::servers:
       return read_servers(where, option, node, value);
@@ -366,6 +368,28 @@ bool ValueReader::read_prefixes(const std::string& where, Node node, OptionValue
     }
   }
   value = std::move(prefixes);
+  return good;
+}
+
+// What the kernel takes for a name (dev_valid_name); whether there is one is known where the server runs.
+bool ValueReader::read_interfaces(const std::string& where, Node node, OptionValue& value) {
+  constexpr std::size_t longest = 15;
+  std::vector<std::string> names;
+  bool good = true;
+  for (Node item = node.first(); item && !out_.full(); item = item.next()) {
+    const std::string_view name = item.is_scalar() ? item.text() : "";
+    const bool strange =
+        std::ranges::any_of(name, [](char c) { return c == '/' || c == ':' || c <= ' ' || c == 0x7f; });
+    if (name.empty() || name.size() > longest || strange || name == "." || name == "..") {
+      good = expected(where, "the name of a network interface, such as eth0", item);
+    } else if (std::ranges::find(names, name) != names.end()) {
+      out_.error(item.at(), Errc::bad_value, fmt::format("{}: {} stands twice", where, name));
+      good = false;
+    } else {
+      names.emplace_back(name);
+    }
+  }
+  value = std::move(names);
   return good;
 }
 

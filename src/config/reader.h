@@ -47,6 +47,7 @@ class ValueReader {
   bool read_groups(const std::string& where, const Option& option, Node node, OptionValue& value);
   bool read_endpoints(const std::string& where, Node node, OptionValue& value);
   bool read_prefixes(const std::string& where, Node node, OptionValue& value);
+  bool read_interfaces(const std::string& where, Node node, OptionValue& value);
   bool read_access_rules(const std::string& where, Node node, OptionValue& value);
   bool read_peers(const std::string& where, Node node, OptionValue& value);
   std::optional<PeerConfig> peer_reference(const std::string& where, Node node);

@@ -73,6 +73,8 @@ std::string type_name(const Option& option) {
       return "list of `ADDRESS@PORT`";
     case ValueType::prefixes:
       return "list of `ADDRESS` or `ADDRESS/LENGTH`";
+    case ValueType::interfaces:
+      return "list of interfaces";
     case ValueType::access_rules:
       return "list of access rules";
     case ValueType::peers:
@@ -152,6 +154,8 @@ Json value_json(const Option& option) {
       return list_of(pattern("^[0-9A-Fa-f.:]+@[0-9]+$"));
     case ValueType::prefixes:
       return list_of(pattern("^[0-9A-Fa-f.:]+(/[0-9]+)?$"));
+    case ValueType::interfaces:
+      return list_of(pattern("^[^/:\\s]{1,15}$"));
     case ValueType::access_rules:
       return list_of(text_json());
     case ValueType::peers:

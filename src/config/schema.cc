@@ -115,6 +115,12 @@ constexpr std::array server_options = {
                    "(version 2) that names the client.",
            .binding = bind<&ServerConfig::proxy_from>,
            .reloadable = false},
+    Option{.key = "xdp",
+           .type = ValueType::interfaces,
+           .help = "Network interfaces whose UDP queries are taken before the kernel's network stack (AF_XDP); sockets "
+                   "go on with all else, and where it is not possible. See [xdp.md](xdp.md).",
+           .binding = bind<&ServerConfig::xdp>,
+           .reloadable = false},
     Option{.key = "nsid",
            .type = ValueType::text,
            .help = "What the server calls itself to who asks (NSID): text, octets in hexadecimal behind `0x`, or "

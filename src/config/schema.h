@@ -38,6 +38,7 @@ enum class ValueType : std::uint8_t {
   addresses,      // one or a list of ADDRESS
   endpoints,      // list of ADDRESS@PORT
   prefixes,       // list of ADDRESS or ADDRESS/LENGTH
+  interfaces,     // list of names of network interfaces
   access_rules,   // list of access rules
   peers,          // list of names under `primaries`, ADDRESS@PORT, or mappings
   groups,         // mapping of text to names of templates
@@ -51,9 +52,10 @@ struct TimedValue {
 using GroupMap = std::map<std::string, std::string>;
 
 /// A value on its way between text and member. Numbers, sizes, durations (milliseconds) and choices are the integer.
-using OptionValue = std::variant<std::monostate, bool, std::uint64_t, TimedValue, std::string, Name, Bytes,
-                                 std::shared_ptr<const TsigKey>, std::vector<Endpoint>, std::vector<IpAddress>,
-                                 std::vector<Prefix>, std::vector<AccessRule>, std::vector<PeerConfig>, GroupMap>;
+using OptionValue =
+    std::variant<std::monostate, bool, std::uint64_t, TimedValue, std::string, Name, Bytes,
+                 std::shared_ptr<const TsigKey>, std::vector<Endpoint>, std::vector<IpAddress>, std::vector<Prefix>,
+                 std::vector<std::string>, std::vector<AccessRule>, std::vector<PeerConfig>, GroupMap>;
 
 /// Access to one member of a structure whose type is known where the Option is declared.
 struct Binding {

@@ -59,6 +59,9 @@ struct ValueToText {
   std::string operator()(const std::vector<Prefix>& value) const {
     return list_text(value, [](const Prefix& prefix) { return prefix.text(); });
   }
+  std::string operator()(const std::vector<std::string>& value) const {
+    return list_text(value, [](const std::string& text) { return text; });
+  }
   std::string operator()(const std::vector<AccessRule>& value) const {
     return list_text(value, [](const AccessRule& rule) { return rule.text(); });
   }
@@ -109,6 +112,8 @@ std::string type_expectation(const Option& option) {
       return "a list of ADDRESS@PORT";
     case ValueType::prefixes:
       return "a list of ADDRESS or ADDRESS/LENGTH";
+    case ValueType::interfaces:
+      return "a list of names of network interfaces";
     case ValueType::access_rules:
       return "a list of access rules (ADDRESS, ADDRESS/LENGTH, key NAME, or both)";
     case ValueType::peers:

@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 namespace understudy {
 namespace {
@@ -39,6 +40,15 @@ bool strips_tags(int fd, const std::string& name) {
   return ask_driver(fd, name, flags) && (flags.data & ETH_FLAG_RXVLAN) != 0;
 }
 
+/// Whether the system has VLAN interfaces on it; their list has lines "eth0.5 | 5 | eth0".
+bool has_vlans(const std::string& name) {
+  std::ifstream list("/proc/net/vlan/config");
+  for (std::string line; std::getline(list, line);) {
+    if (line.ends_with("| " + name)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<InterfaceFacts> look_at_interface(const std::string& name) {
@@ -50,7 +60,7 @@ Result<InterfaceFacts> look_at_interface(const std::string& name) {
   if (!fd.is_open() || ioctl(fd.get(), SIOCGIFMTU, &request) != 0) return fail(Errc::io, system_words(errno));
   facts.mtu = static_cast<unsigned>(request.ifr_mtu);
   facts.queues = queues_of(fd.get(), name);
-  facts.strips_tags = strips_tags(fd.get(), name);
+  facts.hides_tags = strips_tags(fd.get(), name) && has_vlans(name);
   return facts;
 }
 
@@ -75,18 +85,18 @@ Result<std::vector<Endpoint>> endpoints_on(const std::string& interface, std::sp
   return out;
 }
 
-Result<AddressNews> AddressNews::open() {
+Result<InterfaceNews> InterfaceNews::open() {
   UniqueFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
-  address.nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
   if (!fd.is_open() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return fail(Errc::io, "no news of addresses: " + system_words(errno));
+    return fail(Errc::io, "no news of interfaces: " + system_words(errno));
   }
-  return AddressNews(std::move(fd));
+  return InterfaceNews(std::move(fd));
 }
 
-void AddressNews::read() {
+void InterfaceNews::read() {
   std::array<std::uint8_t, 8192> message;
   // An overflow (ENOBUFS) is news too; the addresses are read anew whatever was said.
   while (recv(fd_.get(), message.data(), message.size(), 0) >= 0 || errno == EINTR || errno == ENOBUFS) {

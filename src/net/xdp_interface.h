@@ -17,7 +17,7 @@ struct InterfaceFacts {
   unsigned index = 0;
   unsigned queues = 1;  // for receiving
   unsigned mtu = 0;
-  bool strips_tags = false;  // takes VLAN tags off frames before anybody sees them
+  bool hides_tags = false;  // has VLANs, but takes their tags off frames before anybody sees them
 };
 
 Result<InterfaceFacts> look_at_interface(const std::string& name);
@@ -26,17 +26,17 @@ Result<InterfaceFacts> look_at_interface(const std::string& name);
 /// in the place of 0.0.0.0 and ::. Errc::io if the system does not tell these.
 Result<std::vector<Endpoint>> endpoints_on(const std::string& interface, std::span<const Endpoint> listen);
 
-/// Tells when addresses of any interface come and go.
-class AddressNews {
+/// Tells when any interface, or an address of one, comes, changes or goes.
+class InterfaceNews {
  public:
-  static Result<AddressNews> open();
+  static Result<InterfaceNews> open();
   /// Readable when there are news.
   [[nodiscard]] int descriptor() const { return fd_.get(); }
   /// Takes them all.
   void read();
 
  private:
-  explicit AddressNews(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit InterfaceNews(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };
 

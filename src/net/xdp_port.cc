@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 
 #include "base/log.h"
@@ -11,8 +10,6 @@
 namespace understudy {
 namespace {
 
-// Every answer has room for the 512 octets that any client takes (RFC 1035 section 4.2.1), over IPv6 too.
-constexpr unsigned smallest_mtu = 576;
 // What is pinned for each is 16 MiB.
 constexpr unsigned most_queues = 256;
 
@@ -22,10 +19,12 @@ struct XdpPort::Impl {
   InterfaceFacts facts;
   std::vector<Endpoint> listen;
   XdpMode mode = XdpMode::native;
-  std::optional<AddressNews> news;
+  std::optional<InterfaceNews> news;
   std::unique_ptr<XdpProgram> program;
-  std::vector<std::unique_ptr<XdpWorker>> workers;  // before the program, which lets go first
+  std::vector<std::unique_ptr<XdpWorker>> workers;
+  bool gone = false;  // used by the first worker's thread only
 
+  // The program lets go before there is nobody who reads what it takes.
   ~Impl() {
     for (auto& worker : workers) worker->stop();
     program.reset();
@@ -44,6 +43,19 @@ Result<> XdpPort::Impl::set_endpoints() {
 /// In the first worker's thread, once it runs.
 void XdpPort::Impl::read_news() {
   news->read();
+  const auto now = look_at_interface(facts.name);
+  if (!now || now->index != facts.index) {
+    if (!gone) {
+      log_error(
+          "AF_XDP: {}: the interface is gone; sockets answer what comes by others; restart the server to use one of "
+          "that "
+          "name again",
+          facts.name);
+    }
+    gone = true;
+    return;
+  }
+  for (auto& worker : workers) worker->set_mtu(now->mtu);
   if (const auto set = set_endpoints(); !set) {
     log_warning("AF_XDP: {}: new addresses are answered by sockets: {}; restart the server to have all of them taken",
                 facts.name, set.error().text());
@@ -59,7 +71,7 @@ Result<> XdpPort::Impl::open_queue(unsigned queue, const std::vector<Prefix>& ba
                            .queue = queue,
                            .mtu = facts.mtu,
                            .balancers = balancers};
-  if (queue == 0 && news) {
+  if (queue == 0) {
     options.news = news->descriptor();
     options.on_news = [this] { read_news(); };
   }
@@ -71,16 +83,21 @@ Result<> XdpPort::Impl::open_queue(unsigned queue, const std::vector<Prefix>& ba
 // The program comes first: whether the driver runs it decides whether sockets may do without copying. It takes nothing
 // before the last step.
 Result<> XdpPort::Impl::open(const std::vector<Prefix>& balancers, const MakeHandler& make_handler) {
-  if (facts.mtu < smallest_mtu) return fail(Errc::unsupported, fmt::format("its MTU of {} is too small", facts.mtu));
+  if (facts.mtu < XdpWorker::smallest_mtu)
+    return fail(Errc::unsupported, fmt::format("its MTU of {} is too small", facts.mtu));
   if (facts.queues > most_queues) {
     return fail(Errc::unsupported,
                 fmt::format("{} queues are more than {}; `ethtool -L` sets fewer", facts.queues, most_queues));
   }
+  if (facts.hides_tags) {
+    log_warning(
+        "AF_XDP: {}: VLAN tags are taken off before frames are seen, and answers go without: turn that off with "
+        "`ethtool -K {} rxvlan off`, or do not listen on addresses of its VLANs",
+        facts.name, facts.name);
+  }
   US_ASSIGN(program, XdpProgram::load(facts.queues));
   US_ASSIGN(mode, program->attach(facts.index));
-  if (std::ranges::any_of(listen, [](const Endpoint& e) { return e.address.is_unspecified(); })) {
-    US_ASSIGN(news, AddressNews::open());
-  }
+  US_ASSIGN(news, InterfaceNews::open());
   for (unsigned queue = 0; queue < facts.queues; ++queue) US_TRY(open_queue(queue, balancers, make_handler));
   return set_endpoints();
 }
@@ -123,12 +140,11 @@ XdpPassed XdpPort::passed(unsigned queue) const {
 
 std::string XdpPort::text() const {
   const XdpSocket& first = impl_->workers.front()->socket();
-  return fmt::format(
-      "{}: {} mode, {} queue{}, {}, {} MiB pinned{}{}", interface(), xdp_mode_text(mode()), impl_->workers.size(),
-      impl_->workers.size() == 1 ? "" : "s", first.is_zero_copy() ? "zero-copy" : "copying",
-      impl_->workers.size() * XdpSocket::frame_count * XdpSocket::frame_size >> 20,
-      first.has_huge_pages() ? " in huge pages" : "",
-      impl_->facts.strips_tags ? "; VLAN tags are taken off before: see the manual if there are VLANs" : "");
+  return fmt::format("{}: {} mode, {} queue{}, {}, {} MiB pinned{}", interface(), xdp_mode_text(mode()),
+                     impl_->workers.size(), impl_->workers.size() == 1 ? "" : "s",
+                     first.is_zero_copy() ? "zero-copy" : "copying",
+                     impl_->workers.size() * XdpSocket::frame_count * XdpSocket::frame_size >> 20,
+                     first.has_huge_pages() ? " in huge pages" : "");
 }
 
 }  // namespace understudy

@@ -62,17 +62,20 @@ struct XdpWorker::Impl {
   const std::unique_ptr<XdpSocket> socket;
   BalancerHeaders balancers;
   std::uint32_t identification;
+  int errors_in_a_row = 0;
   std::unique_ptr<Batch> batch = std::make_unique<Batch>();
 
   // Used by the owner's thread only.
   std::thread thread;
 
   std::atomic<bool> stopping{false};
+  std::atomic<unsigned> mtu{options.mtu};
   XdpCounters counters;
 
   void run();
   bool sleep();
-  bool is_gone() const;
+  bool is_usable();
+  bool report(const std::string& why) const;
   void serve(std::size_t received);
   std::size_t read(std::size_t received);
   bool take(const XdpSocket::Frame& frame, UdpFrame& where);
@@ -116,7 +119,8 @@ std::size_t XdpWorker::Impl::read(std::size_t received) {
     ClientAddress& peer = batch->peers[queries];
     read_client({frame.octets, frame.size}, where, options.interface_index, peer);
     // Neither more than the frame has room for nor than one packet of the interface holds.
-    const std::size_t packet = std::min<std::size_t>(options.mtu, XdpSocket::answer_room - where.ip_at);
+    const std::size_t packet =
+        std::min<std::size_t>(mtu.load(std::memory_order_relaxed), XdpSocket::answer_room - where.ip_at);
     Datagram& datagram = batch->datagrams[queries];
     datagram.query = frame.octets + where.payload_at;
     datagram.query_size = where.payload_size;
@@ -162,10 +166,17 @@ void XdpWorker::Impl::serve(std::size_t received) {
   add(counters.unanswered, queries - answers);
 }
 
-bool XdpWorker::Impl::is_gone() const {
+/// False for a socket that would have the thread spin.
+bool XdpWorker::Impl::is_usable() {
   int error = 0;
   socklen_t size = sizeof error;
-  return getsockopt(socket->descriptor(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0;
+  return getsockopt(socket->descriptor(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && ++errors_in_a_row < 1000;
+}
+
+bool XdpWorker::Impl::report(const std::string& why) const {
+  log_error("AF_XDP: {}, queue {}: the thread stops: {}; restart the server to use the queue again", options.interface,
+            options.queue, why);
+  return false;
 }
 
 /// Until there is something to do; false if there never will be.
@@ -178,15 +189,11 @@ bool XdpWorker::Impl::sleep() {
   const int error = errno;
   QsbrReader::online();
   add(counters.sleeps, 1);
-  const bool failed =
-      (n < 0 && error != EINTR) || ((watched[0].revents & (POLLERR | POLLNVAL | POLLHUP)) != 0 && is_gone());
-  if (failed) {
-    log_error(
-        "AF_XDP: {}, queue {}: the interface is gone or was taken down for good; what it receives is answered by "
-        "sockets; restart the server to use it again",
-        options.interface, options.queue);
-    return false;
-  }
+  // Errors are those of the past, such as that the interface was down for a while: asked for, they are over.
+  if (n < 0 && error != EINTR) return report(system_words(error));
+  if ((watched[0].revents & (POLLERR | POLLNVAL)) != 0 && !is_usable())
+    return report("its socket is of no use any more");
+  if (n > 0 && (watched[0].revents & POLLIN) != 0) errors_in_a_row = 0;
   if (n > 0 && (watched[2].revents & POLLIN) != 0) options.on_news();
   return true;
 }
@@ -236,6 +243,10 @@ void XdpWorker::stop() {
   const std::uint64_t one = 1;
   (void)!write(impl_->wake.get(), &one, sizeof one);
   if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+void XdpWorker::set_mtu(unsigned mtu) {
+  impl_->mtu.store(std::max(mtu, smallest_mtu), std::memory_order_relaxed);
 }
 
 const XdpCounters& XdpWorker::counters() const {

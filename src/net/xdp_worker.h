@@ -35,7 +35,7 @@ struct alignas(64) XdpCounters {
 struct XdpWorkerOptions {
   std::string interface;
   unsigned interface_index = 0, queue = 0;
-  unsigned mtu = 1500;
+  unsigned mtu = 1500;  // set_mtu() changes it
   std::vector<Prefix> balancers;
   int news = -1;                  // watched too where it is a descriptor: when it is readable,
   std::function<void()> on_news;  // this is called by the thread
@@ -44,6 +44,8 @@ struct XdpWorkerOptions {
 class XdpWorker {
  public:
   static constexpr std::size_t batch_size = 32;
+  /// Leaves room for the 512 octets that any client takes (RFC 1035 section 4.2.1), over IPv6 too.
+  static constexpr unsigned smallest_mtu = 576;
 
   static Result<std::unique_ptr<XdpWorker>> create(std::unique_ptr<XdpSocket> socket,
                                                    std::unique_ptr<DatagramHandler> handler, XdpWorkerOptions options);
@@ -57,6 +59,8 @@ class XdpWorker {
   /// Asks the thread to finish its batch and waits for it. May be called twice.
   void stop();
 
+  /// By any thread.
+  void set_mtu(unsigned mtu);
   [[nodiscard]] const XdpCounters& counters() const;
   [[nodiscard]] const XdpSocket& socket() const;
 

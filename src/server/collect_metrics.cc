@@ -23,6 +23,10 @@ double sum(const std::vector<const Owner*>& owners, Read&& read) {
   return static_cast<double>(total);
 }
 
+double value_of(const Counter& counter) {
+  return static_cast<double>(counter.load(std::memory_order_relaxed));
+}
+
 void add(Families& out, const MetricDeclaration* metric, double value) {
   out.push_back({metric, {{{}, value}}});
 }
@@ -101,10 +105,67 @@ void add_sockets(Families& out, const Workers::Totals& totals) {
 
 void add_proxy(Families& out, const Workers::Totals& totals) {
   MetricFamily family{declared_metric("understudy_without_proxy_header"), {}};
-  family.samples.push_back({metric_label("transport", "udp"), sum(totals.udp, &UdpCounters::without_proxy_header)});
+  double datagrams = sum(totals.udp, &UdpCounters::without_proxy_header);
+  for (const XdpPort* port : totals.interfaces) {
+    for (const auto& worker : port->workers()) datagrams += value_of(worker->counters().without_proxy_header);
+  }
+  family.samples.push_back({metric_label("transport", "udp"), datagrams});
   family.samples.push_back(
       {metric_label("transport", "tcp"), sum(totals.streams, &StreamCounters::without_proxy_header)});
   out.push_back(std::move(family));
+}
+
+/// What is counted of one queue.
+struct XdpFamilies {
+  MetricFamily received{declared_metric("understudy_xdp_received"), {}};
+  MetricFamily answered{declared_metric("understudy_xdp_answered"), {}};
+  MetricFamily dropped{declared_metric("understudy_xdp_dropped"), {}};
+  MetricFamily passed{declared_metric("understudy_xdp_passed"), {}};
+  MetricFamily without_socket{declared_metric("understudy_xdp_without_socket"), {}};
+  MetricFamily wakeups{declared_metric("understudy_xdp_wakeups"), {}};
+  MetricFamily sleeps{declared_metric("understudy_xdp_sleeps"), {}};
+
+  void add(const XdpPort& port, unsigned queue) {
+    const XdpWorker& worker = *port.workers()[queue];
+    const XdpCounters& c = worker.counters();
+    const std::string labels =
+        metric_label("interface", port.interface()) + "," + metric_label("queue", std::to_string(queue));
+    received.samples.push_back({labels, value_of(c.received)});
+    answered.samples.push_back({labels, value_of(c.answered)});
+    const XdpPassed left = port.passed(queue);
+    passed.samples.push_back({labels, static_cast<double>(left.passed)});
+    without_socket.samples.push_back({labels, static_cast<double>(left.without_socket)});
+    wakeups.samples.push_back({labels, value_of(c.wakeups)});
+    sleeps.samples.push_back({labels, value_of(c.sleeps)});
+    const XdpLosses lost = worker.socket().losses();
+    for (const auto& [reason, value] : {std::pair{"ring-full", static_cast<double>(lost.ring_full)},
+                                        {"no-frame", static_cast<double>(lost.out_of_frames)},
+                                        {"kernel", static_cast<double>(lost.other)},
+                                        {"checksum", value_of(c.bad_checksum)},
+                                        {"forged", value_of(c.forged)},
+                                        {"other", value_of(c.not_ours)},
+                                        {"unanswered", value_of(c.unanswered)}}) {
+      dropped.samples.push_back({labels + "," + metric_label("reason", reason), value});
+    }
+  }
+};
+
+void add_interfaces(Families& out, const Workers::Totals& totals) {
+  MetricFamily queues{declared_metric("understudy_xdp_queues"), {}};
+  XdpFamilies families;
+  for (const XdpPort* port : totals.interfaces) {
+    const auto copies = port->workers().front()->socket().is_zero_copy() ? "no" : "yes";
+    queues.samples.push_back({metric_label("interface", port->interface()) + "," +
+                                  metric_label("mode", xdp_mode_text(port->mode())) + "," +
+                                  metric_label("copies", copies),
+                              static_cast<double>(port->workers().size())});
+    for (unsigned queue = 0; queue < port->workers().size(); ++queue) families.add(*port, queue);
+  }
+  out.push_back(std::move(queues));
+  for (MetricFamily* family : {&families.received, &families.answered, &families.dropped, &families.passed,
+                               &families.without_socket, &families.wakeups, &families.sleeps}) {
+    out.push_back(std::move(*family));
+  }
 }
 
 void add_transfers(Families& out, const EngineCounters& c) {
@@ -174,6 +235,7 @@ Families collect_metrics(const Workers::Totals& totals, const TransferEngine& en
   add_answers(out, totals);
   add_sockets(out, totals);
   add_proxy(out, totals);
+  add_interfaces(out, totals);
   add_transfers(out, engine.counters());
   add_catalogs(out, catalogs);
   if (zone_metrics) add_zones(out, engine);

@@ -34,6 +34,19 @@ inline constexpr MetricDeclaration metric_table[] = {
     {"understudy_tcp_write_timeouts", true, "", "", "TCP connections closed because the client took nothing."},
     {"understudy_without_proxy_header", true, "", "transport",
      "Datagrams dropped and connections closed that `server.proxy-from` wants a PROXY header of."},
+    // AF_XDP (`server.xdp`)
+    {"understudy_xdp_queues", false, "", "interface, mode, copies",
+     "Queues that are used: `native` or `generic` mode, `copies` is `no` with zero-copy."},
+    {"understudy_xdp_received", true, "", "interface, queue", "Frames taken by AF_XDP."},
+    {"understudy_xdp_answered", true, "", "interface, queue", "Frames answered by AF_XDP."},
+    {"understudy_xdp_dropped", true, "", "interface, queue, reason",
+     "Frames lost or dropped: `ring-full`, `no-frame` and `kernel` before they were ours; damaged (`checksum`), from "
+     "nobody (`forged`), no query (`other`), without an answer (`unanswered`)."},
+    {"understudy_xdp_passed", true, "", "interface, queue", "Frames left to the kernel: other protocols, other ports."},
+    {"understudy_xdp_without_socket", true, "", "interface, queue",
+     "Queries left to the kernel because the queue has no socket."},
+    {"understudy_xdp_wakeups", true, "", "interface, queue", "System calls to have the kernel send or receive."},
+    {"understudy_xdp_sleeps", true, "", "interface, queue", "Times that the queue's thread had nothing to do."},
     // Keeping zones
     {"understudy_zones", false, "", "state", "Zones, by state."},
     {"understudy_checks", true, "", "result", "Checks with primaries, by result."},

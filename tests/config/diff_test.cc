@@ -87,6 +87,8 @@ TEST(Diff, EveryOptionCounts) {
         *text += "x";
       } else if (auto* prefixes = std::get_if<std::vector<Prefix>>(&value)) {
         prefixes->push_back(*Prefix::parse("192.0.2.0/24"));
+      } else if (auto* names = std::get_if<std::vector<std::string>>(&value)) {
+        names->push_back("eth0");
       } else if (option.type == config::ValueType::name) {
         value = name_of("agent.example.");
       } else {

@@ -65,6 +65,8 @@ std::string another_value(const Option& option, const OptionValue& value) {
       return std::get<bool>(value) ? "false" : "true";
     case ValueType::prefixes:
       return "[192.0.2.0/24]";
+    case ValueType::interfaces:
+      return "[eth0, eth1.5]";
     case ValueType::endpoints:
       return "[127.0.0.9@5353]";
     case ValueType::choice:
