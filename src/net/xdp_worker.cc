@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::size_t batch_size = XdpWorker::batch_size;
 
+constexpr std::size_t cache_line = 64;
+
 // After so many batches the stop request gets its turn.
 constexpr int rounds_per_turn = 64;
 
@@ -77,6 +79,7 @@ struct XdpWorker::Impl {
   bool is_usable();
   bool report(const std::string& why) const;
   void serve(std::size_t received);
+  void prefetch(std::size_t received) const;
   std::size_t read(std::size_t received);
   bool take(const XdpSocket::Frame& frame, UdpFrame& where);
   std::size_t send(std::size_t queries);
@@ -106,8 +109,25 @@ bool XdpWorker::Impl::take(const XdpSocket::Frame& frame, UdpFrame& where) {
   return false;
 }
 
+/// What was received lies in another core's cache, and nobody has touched the places of the answers for thousands of
+/// frames: asked for all at once, they come while others are worked on. Headers and a question have 128 octets as a
+/// rule, the answer some more.
+void XdpWorker::Impl::prefetch(std::size_t received) const {
+  constexpr int for_writing = 1;
+  for (std::size_t i = 0; i < received; ++i) {
+    __builtin_prefetch(batch->frames[i].octets);
+    __builtin_prefetch(batch->frames[i].octets + cache_line);
+  }
+  for (std::size_t i = 0; i < received; ++i) {
+    for (std::size_t at = 0; at < 3 * cache_line; at += cache_line) {
+      __builtin_prefetch(batch->frames[i].answer + at, for_writing);
+    }
+  }
+}
+
 /// The received frames become datagrams; returns how many.
 std::size_t XdpWorker::Impl::read(std::size_t received) {
+  prefetch(received);
   std::size_t queries = 0;
   for (std::size_t i = 0; i < received; ++i) {
     const XdpSocket::Frame& frame = batch->frames[i];
