@@ -34,10 +34,10 @@ class Answering:
         return self.answering * 1e6 / max(self.queries, 1)
 
 
-def answer_load(server, queries, seconds, *extra):
-    """Asks `server` for `seconds`; `extra` goes to dnsperf, for instance `-Q RATE`."""
+def answer_load(server, queries, seconds, *extra, inside=()):
+    """Asks `server` for `seconds`; `extra` goes to dnsperf, for instance `-Q RATE`. `inside` goes before the command."""
     before, answering = server.cpu_seconds(), server.answering_cpu_seconds()
-    out = subprocess.run(["taskset", "-c", str(CORE_OF_LOAD), "dnsperf", "-p", str(server.port), "-d", queries,
+    out = subprocess.run([*inside, "taskset", "-c", str(CORE_OF_LOAD), "dnsperf", "-p", str(server.port), "-d", queries,
                           "-l", str(seconds), "-c", "16", "-q", "400", *extra], capture_output=True, text=True).stdout
     after, answered = server.cpu_seconds(), server.answering_cpu_seconds()
 

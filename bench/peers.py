@@ -70,6 +70,8 @@ def serial(port, zone):
 class Server:
     name = "?"
     port = 0
+    addresses = ("127.0.0.1",)  # to answer on; the first is where it is asked from this machine
+    interface = None  # to take queries from by AF_XDP, where the server can
     answering_threads = None  # what the names of the threads that answer by UDP begin with; None: they have no names
     workers = 1
     wrapper = ()              # what the server runs under
@@ -91,6 +93,9 @@ class Server:
     def fresh(self):
         shutil.rmtree(self.root, ignore_errors=True)
         os.makedirs(self.root)
+
+    def listen(self):
+        return ", ".join(f"{address}@{self.port}" for address in self.addresses)
 
     def write(self, name, text):
         path = os.path.join(self.root, name)
@@ -248,6 +253,9 @@ class Knot(Server):
     background = "background-workers: 1"
     version_command = ("knotd", "-V")
 
+    def xdp_section(self):
+        return f"xdp:\n    listen: {self.interface}@{self.port}\n" if self.interface else ""
+
     def configure(self):
         self.fresh()
         zones = "".join(f"  - domain: {z}\n" for z in self.zones)
@@ -255,11 +263,11 @@ class Knot(Server):
             zones = f"  - domain: {self.catalog}\n    catalog-role: interpret\n    catalog-template: default\n"
         self.write("knot.conf", f"""server:
     rundir: {self.root}
-    listen: 127.0.0.1@{self.port}
+    listen: [{self.listen()}]
     udp-workers: {self.workers}
     tcp-workers: {self.workers}
     {self.background}
-log:
+{self.xdp_section()}log:
   - target: stderr
     any: warning
 database:
@@ -386,15 +394,18 @@ class Understudy(Server):
             return f"zones: []\ncatalogs:\n  - {{zone: {self.catalog}, primaries: [primary]}}\n"
         return "zones:\n" + "".join(f"  - name: {z}\n" for z in self.zones)
 
+    def xdp_line(self):
+        return f"  xdp: [{self.interface}]\n" if self.interface else ""
+
     def configure(self):
         self.fresh()
         self.write_configuration()
 
     def write_configuration(self):
         self.write("understudy.yaml", f"""server:
-  listen: [127.0.0.1@{self.port}]
+  listen: [{self.listen()}]
   workers: {self.workers}
-storage:
+{self.xdp_line()}storage:
   directory: {self.root}/store
 control:
   socket: {self.root}/control.sock
