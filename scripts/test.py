@@ -40,6 +40,7 @@ class Outcome:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    reasons: list = field(default_factory=list)  # of skipping
     seconds: float = 0.0
     output: str = ""
     notes: list = field(default_factory=list)
@@ -226,6 +227,10 @@ def count_report(outcome, report):
             outcome.failing.append(case_name(outcome.job, case))
         elif case.find("skipped") is not None or case.get("result") == "skipped":
             outcome.skipped += 1
+            said = case.find("skipped")
+            reason = said.get("message", "").split("\n")[-1] if said is not None else ""
+            if reason and reason not in outcome.reasons:
+                outcome.reasons.append(reason)
         else:
             outcome.passed += 1
     return True
@@ -289,6 +294,8 @@ def show(outcome):
     notes = f" ({'; '.join(outcome.notes)})" if outcome.notes else ""
     counts = counts_text(outcome.passed, outcome.failed, outcome.skipped)
     print(f"{'FAIL' if bad else 'ok':<5}{outcome.job.name:<44} {counts}, {outcome.seconds:.1f} s{notes}", flush=True)
+    for reason in outcome.reasons:
+        print(f"     SKIPPED: {reason}", flush=True)
     if bad:
         # A passing case is a RUN line followed by its OK line; what is left is about the others.
         passing = r"^\[ RUN      \] (\S+)\n\[       OK \] \1 .*\n"

@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -59,6 +60,8 @@ Result<InterfaceFacts> look_at_interface(const std::string& name) {
   std::memcpy(request.ifr_name, name.c_str(), std::min(name.size(), sizeof request.ifr_name - 1));
   if (!fd.is_open() || ioctl(fd.get(), SIOCGIFMTU, &request) != 0) return fail(Errc::io, system_words(errno));
   facts.mtu = static_cast<unsigned>(request.ifr_mtu);
+  if (ioctl(fd.get(), SIOCGIFHWADDR, &request) != 0) return fail(Errc::io, system_words(errno));
+  if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER) return fail(Errc::unsupported, "it is not an Ethernet");
   facts.queues = queues_of(fd.get(), name);
   facts.hides_tags = strips_tags(fd.get(), name) && has_vlans(name);
   return facts;

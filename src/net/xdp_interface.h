@@ -20,6 +20,7 @@ struct InterfaceFacts {
   bool hides_tags = false;  // has VLANs, but takes their tags off frames before anybody sees them
 };
 
+/// Errc::unsupported if its frames are not Ethernet's.
 Result<InterfaceFacts> look_at_interface(const std::string& name);
 
 /// Addresses and ports that frames of the interface can be for: those of `listen`, with the interface's own addresses
