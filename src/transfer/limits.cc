@@ -19,8 +19,9 @@ constexpr double urgent_burst = 0.5;    // likewise, of urgent ones
 constexpr double longest_debt = 5;      // seconds for which urgent requests can hold up the others
 constexpr double least_share = 8;       // one in so many of the rate is for the others in any case
 constexpr unsigned reserved_share = 4;  // one in so many of the bound in all is for peers with nothing under way
-constexpr unsigned extra_share = 4;     // so much beyond the bound in all may known peers have instead of what is stuck
-constexpr std::size_t max_known_peers = 100'000;
+constexpr unsigned extra_share = 4;  // so much beyond the bound in all may known peers have instead of what is stuck,
+                                     // and as much those that are new
+constexpr std::size_t max_seen_peers = 100'000;
 
 std::size_t index_of(Lanes::Priority priority) {
   return static_cast<std::size_t>(priority);
@@ -112,7 +113,11 @@ Lanes::Request Lanes::enqueue(const Endpoint& peer, Priority priority, Granted g
   request.waiting_ = std::make_shared<Request::Waiting>(++last_number_, peer, priority, std::move(granted));
   const auto [found, is_new] = lanes_.try_emplace(peer);
   LaneEntry& lane = *found;
-  if (is_new) lane.second.is_known = known_peers_.contains(peer);
+  if (is_new) {
+    const auto seen = seen_peers_.find(peer);
+    lane.second.is_known = seen != seen_peers_.end() && seen->second;
+    lane.second.is_new = seen == seen_peers_.end() && seen_peers_.size() < max_seen_peers;
+  }
   if (now_ && priority == Priority::normal && lane.second.queues[index_of(priority)].empty()) {
     lane.second.normal_since = now_();
   }
@@ -128,55 +133,78 @@ void Lanes::make_urgent(Request& request) {
   request = enqueue(old.peer, Priority::urgent, std::exchange(old.granted, nullptr));
 }
 
-void Lanes::count(Lane& lane, Permit::State state, std::uint64_t octets, int change) {
+void Lanes::count(Lane& lane, const Permit::Held& held, int change) {
   const auto add = [change](unsigned& to) { to += static_cast<unsigned>(change); };
-  add(state == Permit::State::lent ? lane.lent : lane.active);
-  add(state == Permit::State::lent ? lent_ : active_);
-  if (state == Permit::State::lent) lent_octets_ += change < 0 ? -octets : octets;
-  if (state != Permit::State::stuck) return;
+  if (held.is_leaving) add(leaving_);
+  if (held.state == Permit::State::lent) {
+    add(lane.lent);
+    add(lent_);
+    lent_octets_ += change < 0 ? -held.octets : held.octets;
+    return;
+  }
+  add(lane.active);
+  add(held.is_trial ? trials_ : active_);
+  if (held.state != Permit::State::stuck) return;
   add(lane.stuck);
-  add(stuck_);
+  if (!held.is_trial) add(stuck_);
 }
 
 /// Work at the peer came to its end, or stood still until it did.
 void Lanes::learn(LaneEntry& entry, bool got_on) {
-  if (entry.second.is_known == got_on) return;
+  if (entry.second.is_known == got_on && !entry.second.is_new) return;
   entry.second.is_known = got_on;
-  if (!got_on) known_peers_.erase(entry.first);
-  if (got_on && known_peers_.size() < max_known_peers) known_peers_.insert(entry.first);
+  entry.second.is_new = false;
+  if (seen_peers_.size() < max_seen_peers || seen_peers_.contains(entry.first)) {
+    seen_peers_.insert_or_assign(entry.first, got_on);
+  }
 }
 
-void Lanes::release(const Endpoint& peer, Permit::State state, std::uint64_t octets) {
+void Lanes::release(const Endpoint& peer, const Permit::Held& held) {
   const auto found = lanes_.find(peer);
-  count(found->second, state, octets, -1);
-  learn(*found, state == Permit::State::active);
+  count(found->second, held, -1);
+  learn(*found, held.state == Permit::State::active);
   update(*found);
   pump();
 }
 
+void Lanes::Permit::become(State state, std::uint64_t octets) {
+  const auto found = lanes_->lanes_.find(peer_);
+  lanes_->count(found->second, held_, -1);
+  held_.state = state;
+  held_.octets = octets;
+  held_.is_leaving = false;
+  if (state == State::lent) held_.is_trial = false;
+  lanes_->count(found->second, held_, 1);
+  lanes_->update(*found);
+}
+
 void Lanes::Permit::lend(std::uint64_t octets) {
-  if (lanes_ == nullptr || state_ == State::lent) return;
+  if (lanes_ == nullptr || held_.state == State::lent) return;
   const bool has_bounds = lanes_->lent_ < max_lent_share * lanes_->total_limit_ && octets <= max_lent_octets &&
                           lanes_->lent_octets_ <= max_lent_octets - octets;
   const State state = has_bounds ? State::lent : State::stuck;
-  if (state == state_) return;
-  const auto found = lanes_->lanes_.find(peer_);
-  lanes_->count(found->second, state_, octets_, -1);
-  state_ = state;
-  octets_ = state == State::lent ? octets : 0;
-  lanes_->count(found->second, state_, octets_, 1);
-  lanes_->update(*found);
+  if (state == held_.state) return;
+  become(state, state == State::lent ? octets : 0);
   lanes_->pump();
 }
 
 void Lanes::Permit::take_back() {
-  if (lanes_ == nullptr || state_ == State::active) return;
-  const auto found = lanes_->lanes_.find(peer_);
-  lanes_->count(found->second, state_, octets_, -1);
-  state_ = State::active;
-  octets_ = 0;
-  lanes_->count(found->second, state_, octets_, 1);
-  lanes_->update(*found);
+  if (lanes_ == nullptr || held_.state == State::active) return;
+  become(State::active, 0);
+}
+
+bool Lanes::Permit::makes_way() {
+  return lanes_ != nullptr && lanes_->makes_way(held_);
+}
+
+bool Lanes::makes_way(Permit::Held& held) {
+  if (held.is_leaving) return true;
+  const bool is_full = trials_ >= extra_room();
+  if (!held.is_trial || held.state != Permit::State::stuck || !is_full) return false;
+  if (leaving_ >= new_[0].size() + new_[1].size()) return false;
+  held.is_leaving = true;
+  ++leaving_;
+  return true;
 }
 
 /// A peer that does not get on with what it has is not given more of the same, except what cannot wait.
@@ -217,6 +245,7 @@ void Lanes::update(LaneEntry& entry) {
     move(fresh_[i], lane.fresh_as[i], is_fresh ? number : 0);
     const bool may_use_extra = is_known && (is_fresh || i == index_of(Priority::urgent));
     move(known_[i], lane.known_as[i], may_use_extra ? number : 0);
+    move(new_[i], lane.new_as[i], is_fresh && lane.is_new ? number : 0);
   }
   // A lane without requests stays as long as what was granted there counts.
   const double spent_until = std::max(lane.spent_until, lane.urgent_spent_until);
@@ -234,7 +263,11 @@ unsigned Lanes::reserved() const {
 
 /// What gets on stays within the bound in all.
 unsigned Lanes::extra() const {
-  return std::min(stuck_, std::max(total_limit_ / extra_share, 1U));
+  return std::min(stuck_, extra_room());
+}
+
+unsigned Lanes::extra_room() const {
+  return std::max(total_limit_ / extra_share, 1U);
 }
 
 /// Those one of which is to be granted something now, if any.
@@ -245,7 +278,8 @@ const Lanes::Ready* Lanes::next_ready() const {
     const Ready& ready = is_reserved ? fresh_ : ready_;
     if (has_any(ready)) return &ready;
   }
-  return active_ < total_limit_ + extra() && has_any(known_) ? &known_ : nullptr;
+  if (active_ < total_limit_ + extra() && has_any(known_)) return &known_;
+  return stuck_ != 0 && trials_ < extra_room() && has_any(new_) ? &new_ : nullptr;
 }
 
 void Lanes::pump() {
@@ -262,11 +296,11 @@ void Lanes::pump() {
       update(entry);
       continue;
     }
-    ++entry.second.active;
-    ++active_;
+    Permit permit(this, first->peer, ready == &new_);
+    count(entry.second, permit.held_, 1);
     spend(entry.second, i);
     update(entry);
-    granted(Permit(this, first->peer));
+    granted(std::move(permit));
   }
   pumping_ = false;
 }

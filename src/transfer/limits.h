@@ -8,7 +8,8 @@
 // What can be lent is bounded, in number and by the octets that it holds. What stands still beyond that (it is stuck)
 // makes room for some requests of known peers only: those whose last work came to its end and of which none stands
 // still now, for what is urgent or if they have nothing under way. So a known peer does not wait for others that hang,
-// however many they are.
+// however many they are. A peer that was never granted anything gets a little room of its own for a first try then; a
+// first try that stands still makes way for the next one, so that neither does who is new wait for those that hang.
 // A rate bounds how many are granted a second for each peer. Urgent requests count but have a rate of their own, a
 // multiple of it; however many they are, the others get a part of the rate.
 // Waiting costs one small object and no coroutine. Not thread-safe.
@@ -35,31 +36,29 @@ class Lanes {
   class Permit {
    public:
     Permit() = default;
-    Permit(Lanes* lanes, const Endpoint& peer) : lanes_(lanes), peer_(peer) {}
     Permit(Permit&& other) noexcept
-        : lanes_(std::exchange(other.lanes_, nullptr)),
-          peer_(other.peer_),
-          state_(other.state_),
-          octets_(other.octets_) {}
+        : lanes_(std::exchange(other.lanes_, nullptr)), peer_(other.peer_), held_(other.held_) {}
     Permit& operator=(Permit&& other) noexcept {
       release();
       lanes_ = std::exchange(other.lanes_, nullptr);
       peer_ = other.peer_;
-      state_ = other.state_;
-      octets_ = other.octets_;
+      held_ = other.held_;
       return *this;
     }
     ~Permit() { release(); }
     void release() {
-      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_, state_, octets_);
+      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_, held_);
     }
     /// Its work stands still and holds so many octets: others have the room, all of them as long as not too much is
     /// lent, else known peers only. To be called again as long as it stands still.
     void lend(std::uint64_t octets = 0);
     /// Somebody who is not kept waiting by this peer itself would use the room.
     [[nodiscard]] bool is_wanted() const {
-      return lanes_ != nullptr && state_ != State::lent && lanes_->is_wanted(peer_);
+      return lanes_ != nullptr && held_.state != State::lent && lanes_->is_wanted(peer_);
     }
+    /// For work that has stood still for long: it is to be given up for the first try of another peer. True for as many
+    /// as are needed.
+    [[nodiscard]] bool makes_way();
     /// Work goes on; the bounds may be exceeded for a while.
     void take_back();
     [[nodiscard]] explicit operator bool() const { return lanes_ != nullptr; }
@@ -67,11 +66,20 @@ class Lanes {
    private:
     friend class Lanes;
     enum class State : std::uint8_t { active, stuck, lent };  // stuck: it would be lent, but too much is
+    /// As what it counts.
+    struct Held {
+      State state = State::active;
+      bool is_trial = false;     // in the room for first tries; not if lent
+      bool is_leaving = false;   // it makes way
+      std::uint64_t octets = 0;  // if lent
+    };
+    Permit(Lanes* lanes, const Endpoint& peer, bool is_trial)
+        : lanes_(lanes), peer_(peer), held_({.is_trial = is_trial}) {}
+    void become(State state, std::uint64_t octets);
 
     Lanes* lanes_ = nullptr;
     Endpoint peer_;
-    State state_ = State::active;
-    std::uint64_t octets_ = 0;  // if lent
+    Held held_;
   };
 
   using Granted = std::function<void(Permit)>;
@@ -119,7 +127,7 @@ class Lanes {
   void make_urgent(Request& request);
 
   /// Permits that are out, lent ones included.
-  [[nodiscard]] unsigned active() const { return active_ + lent_; }
+  [[nodiscard]] unsigned active() const { return active_ + trials_ + lent_; }
 
   static constexpr double urgent_multiple = 4;
   static constexpr std::uint64_t max_lent_octets = std::uint64_t{256} << 20;
@@ -131,10 +139,12 @@ class Lanes {
     unsigned stuck = 0;   // of the active ones
     unsigned lent = 0;
     bool is_known = false;
+    bool is_new = false;                      // nothing of it ever came to an end
     std::array<Queue, 2> queues;              // by Priority
     std::array<std::uint64_t, 2> ready_as{};  // under which number this lane is in ready_; 0: it is not
     std::array<std::uint64_t, 2> fresh_as{};  // likewise in fresh_
     std::array<std::uint64_t, 2> known_as{};  // likewise in known_
+    std::array<std::uint64_t, 2> new_as{};    // likewise in new_
     double spent_until = 0;                   // monotonic seconds: what was granted is paid for by then
     double urgent_spent_until = 0;            // likewise, of the urgent ones and at their rate
     double normal_since = 0;                  // the last of the others was granted, or the first began to wait
@@ -144,10 +154,12 @@ class Lanes {
   // Lanes with room and somebody waiting, by the number of their first request: one set for each priority.
   using Ready = std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2>;
 
-  void release(const Endpoint& peer, Permit::State state, std::uint64_t octets);
-  void count(Lane& lane, Permit::State state, std::uint64_t octets, int change);
+  void release(const Endpoint& peer, const Permit::Held& held);
+  void count(Lane& lane, const Permit::Held& held, int change);
   void learn(LaneEntry& lane, bool got_on);
   [[nodiscard]] unsigned extra() const;
+  [[nodiscard]] unsigned extra_room() const;
+  [[nodiscard]] bool makes_way(Permit::Held& held);
   [[nodiscard]] const Ready* next_ready() const;
   [[nodiscard]] bool has_room(const Lane& lane, std::size_t priority) const;
   void update(LaneEntry& lane);
@@ -161,14 +173,16 @@ class Lanes {
 
   unsigned total_limit_;
   unsigned per_peer_limit_;
-  unsigned active_ = 0;
-  unsigned stuck_ = 0;  // of the active ones
+  unsigned active_ = 0;  // neither lent nor a first try in the room for these
+  unsigned stuck_ = 0;   // of the active ones
+  unsigned trials_ = 0;
+  unsigned leaving_ = 0;  // of the first tries
   unsigned lent_ = 0;
   std::uint64_t lent_octets_ = 0;
   std::uint64_t last_number_ = 0;
   bool pumping_ = false;
   std::map<Endpoint, Lane> lanes_;
-  std::set<Endpoint> known_peers_;
+  std::map<Endpoint, bool> seen_peers_;  // whose work came to an end; whether it got on
   std::function<double()> now_;
   std::function<void(double)> wake_at_;
   double per_second_ = 0;
@@ -178,6 +192,7 @@ class Lanes {
   Ready ready_;
   Ready fresh_;  // those of them that have nothing under way
   Ready known_;  // those of them that may use the room of what is stuck
+  Ready new_;    // those of them that may use the room for first tries
 };
 
 }  // namespace understudy

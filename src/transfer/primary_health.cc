@@ -20,6 +20,16 @@ void log_hanging(const std::string& name, const Endpoint& primary) {
       name, primary.text());
 }
 
+void log_hanging_transfers(const std::string& name, const Endpoint& primary) {
+  log_warning(
+      "primary {} ({}) answers for its serials, but nothing comes of transfers: zones that have another primary ask "
+      "that "
+      "one first, and the others try one at a time, until one comes; check that TCP to that port is not blocked and "
+      "that "
+      "the primary is not out of resources",
+      name, primary.text());
+}
+
 }  // namespace
 
 const PrimaryHealth::State* PrimaryHealth::find(const Endpoint& primary) const {
@@ -29,52 +39,95 @@ const PrimaryHealth::State* PrimaryHealth::find(const Endpoint& primary) const {
 
 bool PrimaryHealth::is_to_be_passed_over(const Endpoint& primary, double now) const {
   const State* state = find(primary);
-  if (state == nullptr || !state->hangs) return false;
-  return state->under_way != 0 || now < state->failed_at + shortest_pause;
+  return state != nullptr && (state->checks.is_to_be_passed_over(now) || state->transfers.is_to_be_passed_over(now));
+}
+
+bool PrimaryHealth::Track::is_to_be_passed_over(double now) const {
+  return hangs && (under_way != 0 || now < failed_at + shortest_pause);
 }
 
 bool PrimaryHealth::has_answered_since(const Endpoint& primary, double when) const {
   const State* state = find(primary);
-  return state != nullptr && state->answered_at >= when && state->answered_at > state->failed_at;
+  return state != nullptr && state->checks.answered_at >= when && state->checks.answered_at > state->checks.failed_at &&
+         state->transfers.answered_at >= state->transfers.failed_at;
 }
 
-std::optional<double> PrimaryHealth::rests_until(const Endpoint& primary, double now) const {
+std::optional<double> PrimaryHealth::rests_until(const Endpoint& primary, double now, Kind kind) const {
   const State* state = find(primary);
-  if (state == nullptr || state->failures == 0 || longest_pause_ <= 0) return std::nullopt;
-  if (now < state->rests_until) return state->rests_until;
-  if (state->under_way != 0) return now + shortest_pause;
+  if (state == nullptr || longest_pause_ <= 0) return std::nullopt;
+  const Track& track = kind == Kind::check ? state->checks : state->transfers;
+  if (track.failures == 0) return std::nullopt;
+  if (now < track.rests_until) return track.rests_until;
+  if (track.under_way != 0) return now + shortest_pause;
   return std::nullopt;
+}
+
+std::optional<double> PrimaryHealth::claim_next_try(const Endpoint& primary, double now) {
+  const auto found = states_.find(primary);
+  if (found == states_.end() || std::exchange(found->second.transfers.is_next_claimed, true)) return std::nullopt;
+  return std::max(found->second.transfers.rests_until, now + shortest_pause);
 }
 
 void PrimaryHealth::end_pause(const IpAddress& address) {
   for (auto at = states_.lower_bound({address, 0}); at != states_.end() && at->first.address == address; ++at) {
-    at->second.rests_until = -1;
-    at->second.failures = std::min(at->second.failures, 1U);
+    at->second.checks.end_pause();
+    at->second.transfers.end_pause();
   }
+}
+
+void PrimaryHealth::Track::end_pause() {
+  rests_until = -1;
+  failures = std::min(failures, 1U);
 }
 
 void PrimaryHealth::wait(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter) {
   const auto found = states_.find(primary);
-  if (found != states_.end() && found->second.failures != 0) found->second.waiters.emplace(waiter.get(), waiter);
+  if (found == states_.end()) return;
+  for (Track* track : {&found->second.checks, &found->second.transfers}) {
+    if (track->failures == 0) continue;
+    track->waiters.emplace(waiter.get(), waiter);
+    return;
+  }
 }
 
 void PrimaryHealth::wait_for_answer(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter) {
-  states_[primary].waiters.emplace(waiter.get(), waiter);
+  states_[primary].checks.waiters.emplace(waiter.get(), waiter);
 }
 
-void PrimaryHealth::begin(const Endpoint& primary) {
-  ++states_[primary].under_way;
+void PrimaryHealth::begin(const Endpoint& primary, Kind kind) {
+  State& state = states_[primary];
+  ++state.checks.under_way;
+  if (kind == Kind::transfer) ++state.transfers.under_way;
 }
 
-/// Several checks that were under way at once and fail together are one failure.
-double PrimaryHealth::failed(State& state, double now) const {
-  state.failed_at = now;
-  if (now >= state.rests_until) {
-    ++state.failures;
-    const double doubled = std::ldexp(shortest_pause, static_cast<int>(std::min(state.failures - 1, most_doublings)));
-    state.rests_until = now + std::min(doubled, std::max(longest_pause_, shortest_pause));
+/// Several that were under way at once and fail together are one failure.
+double PrimaryHealth::failed(Track& track, double now) const {
+  track.failed_at = now;
+  if (now >= track.rests_until) {
+    ++track.failures;
+    const double doubled = std::ldexp(shortest_pause, static_cast<int>(std::min(track.failures - 1, most_doublings)));
+    track.rests_until = now + std::min(doubled, std::max(longest_pause_, shortest_pause));
+    track.is_next_claimed = false;
   }
-  return state.rests_until;
+  return track.rests_until;
+}
+
+/// Returns until when it rests from now on, if it failed. Who waited for an answer is added to `told`.
+std::optional<double> PrimaryHealth::note(Track& track, Outcome outcome, double began, double now,
+                                          Waiters& told) const {
+  --track.under_way;
+  if (outcome == Outcome::answered) {
+    track.answered_at = now;
+    track.failures = 0;
+    track.rests_until = -1;
+    told.merge(track.waiters);
+    track.waiters.clear();
+  } else if (outcome == Outcome::refused) {
+    track.failed_at = now;
+  } else if (outcome != Outcome::unknown && track.answered_at < began) {
+    return failed(track, now);
+  }
+  return std::nullopt;
 }
 
 std::optional<double> PrimaryHealth::end(const Endpoint& primary, const std::string& name, Outcome outcome,
@@ -82,26 +135,38 @@ std::optional<double> PrimaryHealth::end(const Endpoint& primary, const std::str
   const auto found = states_.find(primary);
   if (found == states_.end()) return std::nullopt;
   State& state = found->second;
-  --state.under_way;
-  std::optional<double> again;
-  std::unordered_map<Waiter*, std::weak_ptr<Waiter>> answered;
-  if (outcome == Outcome::answered) {
-    state.answered_at = now;
-    state.failures = 0;
-    state.rests_until = -1;
-    answered.swap(state.waiters);
-    if (std::exchange(state.hangs, false)) log_info("primary {} ({}) answers again", name, primary.text());
-  } else if (outcome != Outcome::unknown && state.answered_at < began) {
-    again = failed(state, now);
-    if (outcome == Outcome::hung && !std::exchange(state.hangs, true)) log_hanging(name, primary);
+  Waiters told;
+  std::optional<double> again = note(state.checks, outcome, began, now, told);
+  if (outcome == Outcome::answered && std::exchange(state.checks.hangs, false)) {
+    log_info("primary {} ({}) answers again", name, primary.text());
   }
-  const bool is_known = state.under_way != 0 || state.failures != 0 || state.answered_at >= 0;
-  if (!is_known) states_.erase(found);
-  for (const auto& [key, waiter] : answered) {
+  if (again && outcome == Outcome::hung && !std::exchange(state.checks.hangs, true)) log_hanging(name, primary);
+  if (!state.checks.is_known() && !state.transfers.is_known()) states_.erase(found);
+  for (const auto& [key, waiter] : told) {
     if (const auto held = waiter.lock()) held->primary_answers();
   }
   if (longest_pause_ <= 0) again.reset();
   return again;
+}
+
+std::optional<double> PrimaryHealth::end_transfer(const Endpoint& primary, const std::string& name, Outcome check,
+                                                  Outcome transfer, double began, double now) {
+  const auto found = states_.find(primary);
+  if (found == states_.end()) return std::nullopt;
+  Track& transfers = found->second.transfers;
+  Waiters told;
+  std::optional<double> again = note(transfers, transfer, began, now, told);
+  if (transfer == Outcome::answered && std::exchange(transfers.hangs, false)) {
+    log_info("primary {} ({}) transfers again", name, primary.text());
+  }
+  if (again && transfer == Outcome::hung && !std::exchange(transfers.hangs, true)) log_hanging_transfers(name, primary);
+  if (again) *again += shortest_pause;                                              // after whoever claims the next try
+  const std::optional<double> check_again = end(primary, name, check, began, now);  // may forget the primary
+  for (const auto& [key, waiter] : told) {
+    if (const auto held = waiter.lock()) held->primary_answers();
+  }
+  if (longest_pause_ <= 0) again.reset();
+  return check_again ? check_again : again;
 }
 
 }  // namespace understudy

@@ -7,7 +7,12 @@
 // A primary that hangs, or that refuses connections, also rests: zones without another primary do not ask it for a
 // pause that doubles with every failure, from a second to a bound. Whose check failed is to check again at the end of
 // the pause; the others wait, and are told once an answer has come. A NOTIFY from the primary, or a command, ends the
-// pause. Any answer ends all of it. On the transfer thread.
+// pause. Any answer ends all of it.
+//
+// Transfers are counted apart by the same rules, as a primary may answer for its serials and have nothing come of its
+// transfers: only a transfer that came to its end ends that. Serials are asked for all the same, so that what is
+// current is confirmed, and the next to try after a pause is another zone than the one that failed, as only one zone
+// may be at fault. What a primary refuses says nothing about its other zones. On the transfer thread.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +33,10 @@ class PrimaryHealth {
     answered,
     hung,
     unreachable,  // at once, e.g. the port is closed
+    refused,      // of a transfer: not this zone
     unknown,
   };
+  enum class Kind : std::uint8_t { check, transfer };
 
   /// Somebody who could not ask.
   class Waiter {
@@ -45,11 +52,13 @@ class PrimaryHealth {
   /// It hangs, and somebody is finding out whether it still does or just has: another primary is the better choice.
   /// `now`: monotonic seconds.
   [[nodiscard]] bool is_to_be_passed_over(const Endpoint& primary, double now) const;
-  /// It answered since then, and has not failed after that; monotonic seconds.
+  /// It answered since then, and neither that nor a transfer has failed after that; monotonic seconds.
   [[nodiscard]] bool has_answered_since(const Endpoint& primary, double when) const;
   /// Until when it rests, or a little later than now if somebody is finding out; nullopt: it may be asked. Monotonic
   /// seconds.
-  [[nodiscard]] std::optional<double> rests_until(const Endpoint& primary, double now) const;
+  [[nodiscard]] std::optional<double> rests_until(const Endpoint& primary, double now, Kind kind = Kind::check) const;
+  /// For one of those whose transfer is left to rest: it is to try at the time that is returned. nullopt: another does.
+  std::optional<double> claim_next_try(const Endpoint& primary, double now);
   /// There is a sign of life of it, or somebody insists: it may be asked.
   void end_pause(const IpAddress& address);
   /// To be told when it answers again. Nothing happens if it does not rest.
@@ -57,25 +66,39 @@ class PrimaryHealth {
   /// To be told of its next answer, whatever is known of it.
   void wait_for_answer(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter);
 
-  /// A check of it begins.
-  void begin(const Endpoint& primary);
-  /// It has ended; `began` and `now` in monotonic seconds. `name` is the one for log lines. Returns when the caller
-  /// should check again if it does not answer.
+  /// A check of it, or a transfer, begins.
+  void begin(const Endpoint& primary, Kind kind = Kind::check);
+  /// A check has ended; `began` and `now` in monotonic seconds. `name` is the one for log lines. Returns when the
+  /// caller should check again if it does not answer.
   std::optional<double> end(const Endpoint& primary, const std::string& name, Outcome outcome, double began,
                             double now);
+  /// A transfer has: with `transfer`; as a check, with `check`.
+  std::optional<double> end_transfer(const Endpoint& primary, const std::string& name, Outcome check, Outcome transfer,
+                                     double began, double now);
 
  private:
-  struct State {
+  using Waiters = std::unordered_map<Waiter*, std::weak_ptr<Waiter>>;
+  /// What is known of one kind of exchanges.
+  struct Track {
     unsigned under_way = 0;
     bool hangs = false;
-    unsigned failures = 0;    // in a row, one for each pause
-    double answered_at = -1;  // monotonic seconds, as all times
+    bool is_next_claimed = false;  // somebody tries at the end of this pause
+    unsigned failures = 0;         // in a row, one for each pause
+    double answered_at = -1;       // monotonic seconds, as all times
     double failed_at = -1;
     double rests_until = -1;
-    std::unordered_map<Waiter*, std::weak_ptr<Waiter>> waiters;
+    Waiters waiters;
+
+    [[nodiscard]] bool is_known() const { return under_way != 0 || failures != 0 || answered_at >= 0; }
+    [[nodiscard]] bool is_to_be_passed_over(double now) const;
+    void end_pause();
+  };
+  struct State {
+    Track checks, transfers;
   };
   [[nodiscard]] const State* find(const Endpoint& primary) const;
-  double failed(State& state, double now) const;
+  double failed(Track& track, double now) const;
+  std::optional<double> note(Track& track, Outcome outcome, double began, double now, Waiters& told) const;
 
   double longest_pause_ = 0;
   std::map<Endpoint, State> states_;  // of primaries that were or are being asked

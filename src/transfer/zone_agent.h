@@ -96,7 +96,11 @@ class ZoneAgent final : public TimerEntry,
   void transfer_unprobed(const WorkPtr& work);
   void start_probe(const WorkPtr& work, Lanes::Permit permit);
   boost::asio::awaitable<void> probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
-  void note_health(Work& work, std::optional<Errc> failure);
+  [[nodiscard]] PrimaryHealth::Outcome outcome_of(const Work& work, std::optional<Errc> failure) const;
+  void note_check(Work& work, std::optional<Errc> failure);
+  void check_again_at(Work& work, std::optional<double> when);
+  void note_transfer(Work& work, const Error* failure);
+  bool leave_transfer_to_rest(Work& work);
   void probed(const WorkPtr& work, Result<Serial> serial);
   void found_newer(const WorkPtr& work);
   void decide(const WorkPtr& work);

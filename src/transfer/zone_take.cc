@@ -5,6 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <functional>
 #include <utility>
 
 #include "base/log.h"
@@ -41,11 +42,12 @@ milliseconds longest_transfer(std::optional<double> left) {
 }
 
 /// Lends a transfer's permit while nothing comes, so that transfers that hang hold up only themselves: after a second,
-/// or much sooner if somebody waits for the room.
+/// or much sooner if somebody waits for the room. Where that is not enough, `give_up` ends it after the second.
 class IdleLender {
  public:
-  IdleLender(const asio::any_io_executor& executor, Lanes::Permit& permit, const TransferCounts& counts)
-      : permit_(permit), counts_(counts), alarm_(executor, [this] { look(); }) {
+  IdleLender(const asio::any_io_executor& executor, Lanes::Permit& permit, const TransferCounts& counts,
+             std::function<void()> give_up)
+      : permit_(permit), counts_(counts), give_up_(std::move(give_up)), alarm_(executor, [this] { look(); }) {
     wait();
   }
 
@@ -62,11 +64,16 @@ class IdleLender {
     } else if (++idle_looks_ >= looks_before_lending || permit_.is_wanted()) {
       permit_.lend(seen_);
     }
+    if (idle_looks_ >= looks_before_lending && permit_.makes_way()) {
+      give_up_();  // ends the transfer, and with it this
+      return;
+    }
     wait();
   }
 
   Lanes::Permit& permit_;
   const TransferCounts& counts_;
+  const std::function<void()> give_up_;
   std::uint64_t seen_ = 0;
   int idle_looks_ = 0;
   Alarm alarm_;
@@ -129,9 +136,14 @@ void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
     ask_next(work);
     return;
   }
+  if (leave_transfer_to_rest(*work)) {  // while it waited for its turn
+    permit.release();
+    ask_next(work);
+    return;
+  }
   set_activity(ZoneActivity::transferring);
   work->probe_began = core_.now().mono;
-  core_.health.begin(work->attempt->peer.address);
+  core_.health.begin(work->attempt->peer.address, PrimaryHealth::Kind::transfer);
   work->cancel = spawn(core_.io, transfer(shared_from_this(), work, std::move(permit)));
 }
 
@@ -159,27 +171,35 @@ TakeOptions ZoneAgent::take_options(const Work& work) const {
 asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit) {
   co_await asio::this_coro::throw_if_cancelled(false);
   EngineCore& core = self->core_;
-  std::optional<IdleLender> lender(std::in_place, core.io.get_executor(), permit, work->attempt->counts);
+  bool makes_way = false;
+  const auto give_up = [&makes_way, work] {
+    makes_way = true;
+    understudy::cancel(work->cancel);
+  };
+  std::optional<IdleLender> lender(std::in_place, core.io.get_executor(), permit, work->attempt->counts, give_up);
   Result<Taken> taken = fail(Errc::internal, "nothing was asked");
   if (work->differences == Work::Differences::asked) {
     taken = co_await take_differences(core.primaries(), *work->attempt, self->take_options(*work));
-    if (!taken && !work->cancelled) {
+    if (!taken && !work->cancelled && !makes_way) {
       lender.reset();
       if (!work->attempt->announced) {
         self->ask_serial_first(work, std::move(permit), taken.error());
         co_return;
       }
       self->differences_failed(*work, taken.error());
-      lender.emplace(core.io.get_executor(), permit, work->attempt->counts);
+      lender.emplace(core.io.get_executor(), permit, work->attempt->counts, give_up);
     }
   }
-  if (work->differences != Work::Differences::asked && !work->cancelled) {
+  if (work->differences != Work::Differences::asked && !work->cancelled && !makes_way) {
     taken = co_await take_zone(core.primaries(), *work->attempt, self->take_options(*work));
   }
   lender.reset();
   if (taken) permit.take_back();
-  const bool heard = taken || work->attempt->counts.messages > 0;
-  self->note_health(*work, heard ? std::nullopt : std::optional(taken.error().code));
+  if (!taken && makes_way && !work->cancelled) {
+    taken = fail(Errc::stalled, fmt::format("{}: nothing came, and primaries that were never asked wait for the room",
+                                            work->attempt->peer.address.text()));
+  }
+  self->note_transfer(*work, taken ? nullptr : &taken.error());
   self->taken(work, std::move(taken), std::move(permit));
 }
 
@@ -212,7 +232,7 @@ void ZoneAgent::note_no_differences(const PeerSettings& peer, const Error& error
 
 /// Only a NOTIFY says that there is something newer, and anyone can send that: it is not worth a whole zone.
 void ZoneAgent::ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error) {
-  note_health(*work, work->attempt->counts.messages > 0 ? std::nullopt : std::optional(error.code));
+  note_transfer(*work, &error);
   differences_failed(*work, error);
   permit.release();
   work->waited = work->attempt->waited;

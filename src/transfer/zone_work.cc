@@ -276,25 +276,68 @@ asio::awaitable<void> ZoneAgent::probe(std::shared_ptr<ZoneAgent> self, WorkPtr 
   const milliseconds longest = self->core_.settings.probe_timeout;
   const milliseconds timeout = work->asks_last() ? longest : time_left(longest, work->attempt->waited);
   Result<Serial> serial = co_await probe_primary(self->core_.primaries(), *work->attempt, timeout);
-  self->note_health(*work, serial ? std::nullopt : std::optional(serial.error().code));
+  self->note_check(*work, serial ? std::nullopt : std::optional(serial.error().code));
   permit.release();
   self->probed(work, std::move(serial));
 }
 
-/// What the end of an exchange says about the primary; `failure` if it failed.
-void ZoneAgent::note_health(Work& work, std::optional<Errc> failure) {
-  auto outcome = PrimaryHealth::Outcome::answered;
+PrimaryHealth::Outcome ZoneAgent::outcome_of(const Work& work, std::optional<Errc> failure) const {
+  using Outcome = PrimaryHealth::Outcome;
   if (failure == Errc::timed_out || failure == Errc::connect_failed) {
     const std::chrono::duration<double> waited(work.attempt->waited + work.attempt->seconds);
-    const bool slow = waited >= core_.settings.probe_timeout / 2;
-    outcome = slow ? PrimaryHealth::Outcome::hung : PrimaryHealth::Outcome::unreachable;
-  } else if (failure == Errc::cancelled || failure == Errc::io) {
-    outcome = PrimaryHealth::Outcome::unknown;
+    return waited >= core_.settings.probe_timeout / 2 ? Outcome::hung : Outcome::unreachable;
+  }
+  return failure == Errc::cancelled || failure == Errc::io ? Outcome::unknown : Outcome::answered;
+}
+
+void ZoneAgent::check_again_at(Work& work, std::optional<double> when) {
+  if (when) work.again = work.again ? std::min(*work.again, *when) : *when;
+}
+
+/// What the end of a check says about the primary; `failure` if it failed.
+void ZoneAgent::note_check(Work& work, std::optional<Errc> failure) {
+  const PeerSettings& peer = work.attempt->peer;
+  check_again_at(
+      work, core_.health.end(peer.address, peer.name, outcome_of(work, failure), work.probe_began, core_.now().mono));
+}
+
+/// The same of a transfer; null: it came to its end.
+void ZoneAgent::note_transfer(Work& work, const Error* failure) {
+  using Outcome = PrimaryHealth::Outcome;
+  Outcome check = Outcome::answered, transfer = Outcome::answered;
+  if (failure != nullptr) {
+    const Errc code = failure->code;
+    const bool heard = work.attempt->counts.messages > 0;
+    const bool closed = code == Errc::connection_closed || code == Errc::bad_transfer_end;
+    const bool stands = code == Errc::stalled || code == Errc::too_slow || (closed && !heard);
+    check = outcome_of(work, code);
+    transfer = check == Outcome::answered ? Outcome::refused : check;
+    // That a connection came about, or was ended, says nothing about whether the primary answers.
+    if (stands) check = Outcome::unknown;
+    if (stands) transfer = closed ? Outcome::unreachable : Outcome::hung;
+    if (heard) check = Outcome::answered;
   }
   const PeerSettings& peer = work.attempt->peer;
-  const std::optional<double> again =
-      core_.health.end(peer.address, peer.name, outcome, work.probe_began, core_.now().mono);
-  if (again) work.again = work.again ? std::min(*work.again, *again) : *again;
+  check_again_at(
+      work, core_.health.end_transfer(peer.address, peer.name, check, transfer, work.probe_began, core_.now().mono));
+}
+
+/// Leaves out a transfer from a primary of which none came to its end, unless somebody insists: other primaries are
+/// asked first, and one zone at a time finds out whether they do again.
+bool ZoneAgent::leave_transfer_to_rest(Work& work) {
+  if (work.urgent) return false;
+  const PeerSettings& peer = work.attempt->peer;
+  const double now = core_.now().mono;
+  const bool has_other = !work.asks_last();
+  const bool rests = core_.health.rests_until(peer.address, now, PrimaryHealth::Kind::transfer).has_value();
+  if (!rests && !(has_other && core_.health.is_to_be_passed_over(peer.address, now))) return false;
+  if (!has_other) check_again_at(work, core_.health.claim_next_try(peer.address, now));
+  add_error(work, {Errc::stalled, fmt::format("{} ({}) was not asked for the zone: nothing came of the last transfers "
+                                              "from it, and one at a time is tried",
+                                              peer.name, peer.address.text())});
+  work.newer_failed |= !work.goes_back;
+  work.attempt.reset();
+  return true;
 }
 
 // What was found.
@@ -353,7 +396,11 @@ void ZoneAgent::decide(const WorkPtr& work) {
     const auto best = std::max_element(work->newer.begin(), work->newer.end(), worse);
     work->attempt = std::move(*best);
     work->newer.erase(best);
-    queue_transfer(work);
+    if (leave_transfer_to_rest(*work)) {
+      ask_next(work);
+    } else {
+      queue_transfer(work);
+    }
   } else if (work->confirmed && !work->newer_failed) {
     work->attempt = std::move(work->confirmed);
     finish_current(work);

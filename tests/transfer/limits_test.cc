@@ -25,6 +25,13 @@ class LanesTest : public ::testing::Test {
     }));
   }
 
+  /// Not new any more, and not known to get on.
+  void hang_once(const Endpoint& peer) {
+    ask(peer, "first");
+    permits.back().lend();
+    permits.pop_back();
+  }
+
   Lanes lanes{3, 2};
   std::vector<std::string> granted;
   std::list<Lanes::Permit> permits;
@@ -144,6 +151,8 @@ Endpoint numbered(std::uint8_t number) {
 
 TEST_F(LanesTest, WhatIsLentIsBoundedByWhatItHolds) {
   lanes.set_limits(2, 2);
+  for (std::uint8_t i = 0; i < 5; ++i) hang_once(numbered(i));
+  granted.clear();
   for (std::uint8_t i = 0; i < 5; ++i) ask(numbered(i), "h");
   permits.front().lend(Lanes::max_lent_octets - 1);
   EXPECT_EQ(granted.size(), 3U) << "whatever one holds, others have its room";
@@ -165,7 +174,7 @@ TEST_F(LanesTest, KnownPeersPassAnyNumberThatHang) {
   for (std::uint8_t i = 0; i < 100; ++i) ask(numbered(i), "h");
   EXPECT_EQ(lanes.active(), 8U);
   for (Lanes::Permit& permit : permits) permit.lend(100'000);  // those that come meanwhile hang as well
-  EXPECT_EQ(lanes.active(), 24U) << "the bound, and twice as many lent";
+  EXPECT_EQ(lanes.active(), 26U) << "the bound, twice as many lent, and first tries";
   ask(numbered(200), "unknown", Priority::urgent);
   ask(healthy, "a");
   EXPECT_EQ(granted.back(), "a");
@@ -183,6 +192,55 @@ TEST_F(LanesTest, KnownPeersPassAnyNumberThatHang) {
   EXPECT_EQ(granted.back(), "v") << "who hangs itself gets no more";
   permits.pop_back();
   EXPECT_EQ(granted.back(), "v") << "its last work came to no end";
+}
+
+TEST_F(LanesTest, WhoIsNewDoesNotWaitForAnyNumberThatHang) {
+  lanes.set_limits(8, 8);
+  for (int i = 0; i < 100; ++i) ask(hung, "h", Priority::urgent);
+  for (Lanes::Permit& permit : permits) permit.lend();
+  EXPECT_EQ(lanes.active(), 24U) << "the bound, and twice as many lent";
+  ask(healthy, "new");
+  EXPECT_EQ(granted.back(), "new") << "without any wait";
+  EXPECT_EQ(lanes.active(), 25U);
+  EXPECT_FALSE(permits.back().makes_way());
+  ask(healthy, "more");
+  EXPECT_EQ(granted.back(), "new") << "one at a time";
+  permits.pop_back();
+  EXPECT_EQ(granted.back(), "more") << "as for any that is known";
+  permits.pop_back();
+  // First tries that hang as well make way for the next, and only as many as are needed.
+  for (std::uint8_t i = 0; i < 2; ++i) ask(numbered(i), "n" + std::to_string(i));
+  EXPECT_EQ(granted.back(), "n1");
+  for (auto permit = std::prev(permits.end(), 2); permit != permits.end(); ++permit) permit->lend();
+  EXPECT_FALSE(permits.back().makes_way()) << "nobody waits";
+  ask(numbered(2), "n2");
+  EXPECT_EQ(granted.back(), "n1") << "there is room for two";
+  EXPECT_FALSE(permits.front().makes_way()) << "it is not a first try";
+  EXPECT_TRUE(permits.back().makes_way());
+  EXPECT_FALSE(std::prev(permits.end(), 2)->makes_way());
+  permits.pop_back();
+  EXPECT_EQ(granted.back(), "n2");
+  ask(numbered(1), "n1 again");
+  EXPECT_EQ(granted.back(), "n2") << "it was tried, and waits";
+  EXPECT_EQ(lanes.active(), 26U);
+}
+
+TEST_F(LanesTest, AFirstTryThatGetsOnKeepsItsPlace) {
+  lanes.set_limits(4, 4);
+  for (int i = 0; i < 12; ++i) ask(hung, "h", Priority::urgent);
+  for (Lanes::Permit& permit : permits) permit.lend();
+  ask(healthy, "a");
+  EXPECT_EQ(granted.back(), "a");
+  permits.back().lend();
+  ask(numbered(1), "b");
+  EXPECT_EQ(granted.back(), "a");
+  permits.back().take_back();
+  EXPECT_FALSE(permits.back().makes_way());
+  permits.back().release();
+  EXPECT_EQ(granted.back(), "b");
+  permits.clear();
+  requests.clear();
+  EXPECT_EQ(lanes.active(), 0U);
 }
 
 TEST_F(LanesTest, RoomIsWantedForWhatIsUrgentAtAKnownPeer) {
@@ -203,6 +261,7 @@ TEST_F(LanesTest, WhatGetsOnStaysWithinTheBound) {
   lanes.set_limits(1, 1);
   ask(healthy, "known");
   permits.clear();
+  for (std::uint8_t i = 0; i < 10; ++i) hang_once(numbered(i));
   for (std::uint8_t i = 0; i < 10; ++i) ask(numbered(i), "h");
   for (Lanes::Permit& permit : permits) permit.lend();
   EXPECT_EQ(lanes.active(), 3U);

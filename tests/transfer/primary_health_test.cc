@@ -6,6 +6,7 @@ namespace understudy {
 namespace {
 
 using Outcome = PrimaryHealth::Outcome;
+using Kind = PrimaryHealth::Kind;
 
 class PrimaryHealthTest : public testing::Test {
  protected:
@@ -130,6 +131,70 @@ TEST_F(PrimaryHealthTest, WaitersAreToldOnce) {
   EXPECT_EQ(waiter->told, 1);
   begin();
   end(Outcome::answered, 4, 4);
+  EXPECT_EQ(waiter->told, 1);
+}
+
+class TransfersTest : public PrimaryHealthTest {
+ protected:
+  TransfersTest() { health_.set_longest_pause(60); }
+  void check(double now) {
+    begin();
+    end(Outcome::answered, now, now);
+  }
+  std::optional<double> transfer(Outcome check, Outcome outcome, double began, double now) {
+    health_.begin(primary_, Kind::transfer);
+    return health_.end_transfer(primary_, "hidden1", check, outcome, began, now);
+  }
+  [[nodiscard]] std::optional<double> rests(double now) const {
+    return health_.rests_until(primary_, now, Kind::transfer);
+  }
+};
+
+TEST_F(TransfersTest, AnswersForSerialsDoNotEndTheirFailure) {
+  check(1);
+  EXPECT_TRUE(health_.has_answered_since(primary_, 0));
+  EXPECT_EQ(transfer(Outcome::unknown, Outcome::hung, 1, 6), 8) << "after whoever claims the next try";
+  check(6.1);
+  EXPECT_FALSE(health_.rests_until(primary_, 6.1)) << "serials are asked for";
+  EXPECT_FALSE(health_.has_answered_since(primary_, 0));
+  EXPECT_EQ(rests(6.1), 7);
+  EXPECT_TRUE(passed_over(6.1));
+  EXPECT_FALSE(rests(7));
+  EXPECT_FALSE(passed_over(7)) << "the next finds out";
+  health_.begin(primary_, Kind::transfer);
+  EXPECT_EQ(rests(7), 8) << "and one is enough";
+  EXPECT_TRUE(passed_over(9));
+  EXPECT_EQ(health_.end_transfer(primary_, "hidden1", Outcome::unknown, Outcome::hung, 7, 12), 15);
+  EXPECT_EQ(rests(12), 14) << "twice as long";
+  EXPECT_FALSE(transfer(Outcome::answered, Outcome::answered, 14, 15));
+  EXPECT_FALSE(rests(15));
+  EXPECT_FALSE(passed_over(15));
+  EXPECT_TRUE(health_.has_answered_since(primary_, 10));
+}
+
+TEST_F(TransfersTest, ARefusalIsAMatterOfOneZone) {
+  check(1);
+  EXPECT_FALSE(transfer(Outcome::answered, Outcome::refused, 1, 2));
+  EXPECT_FALSE(rests(2));
+  EXPECT_FALSE(passed_over(2));
+  EXPECT_FALSE(health_.has_answered_since(primary_, 0)) << "others ask for the serial before they ask for all";
+}
+
+TEST_F(TransfersTest, AnotherZoneTriesNext) {
+  transfer(Outcome::unknown, Outcome::hung, 0, 5);
+  EXPECT_EQ(health_.claim_next_try(primary_, 5.5), 6.5);
+  EXPECT_FALSE(health_.claim_next_try(primary_, 5.5)) << "one is enough";
+  transfer(Outcome::unknown, Outcome::hung, 6.5, 10);
+  EXPECT_EQ(health_.claim_next_try(primary_, 10), 12) << "after the next pause another one";
+}
+
+TEST_F(TransfersTest, WhoWaitsIsToldOfATransferOnly) {
+  const auto waiter = std::make_shared<CountingWaiter>();
+  transfer(Outcome::answered, Outcome::hung, 0, 5);
+  health_.wait(primary_, waiter);
+  check(6);
+  EXPECT_EQ(waiter->told, 0);
+  transfer(Outcome::answered, Outcome::answered, 6, 7);
   EXPECT_EQ(waiter->told, 1);
 }
 

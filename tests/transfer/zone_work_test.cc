@@ -288,6 +288,83 @@ TEST_F(ZoneWork, HungTransfersOfOnePrimaryDoNotDelayAnother) {
   EXPECT_LT(Steady::now() - began, 8s);
 }
 
+// Its serials come, its zones do not: that must not cost every zone a transfer that hangs.
+TEST_F(ZoneWork, ZonesDoNotPileUpAtAPrimaryWhoseTransfersHang) {
+  settings_.stall_timeout = 500ms;
+  settings_.max_pause = 60s;
+  settings_.max_transfers_per_primary = 4;
+  ScriptedPrimary hung;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    hung.serve({.name = name, .hosts = 1});
+    zones.push_back(zone(name, {peer(hung, "hung")}));
+  }
+  hung.axfr = Axfr::silent;
+  start();
+  set_zones(zones);
+  std::this_thread::sleep_for(3500ms);
+  EXPECT_LE(hung.transfers, 4 + 3) << "four at once, then one after each pause";
+  EXPECT_GE(hung.transfers, 4 + 1);
+  hung.axfr = Axfr::whole;
+  for (const ZoneSettings& each : zones) EXPECT_TRUE(waits_for(1, each.name.text()));
+}
+
+TEST_F(ZoneWork, AnotherPrimaryIsTheBetterChoiceThanOneWhoseTransfersHang) {
+  settings_.stall_timeout = 1s;
+  settings_.probe_timeout = 1s;
+  ScriptedPrimary hung, good;
+  hung.axfr = Axfr::silent;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    hung.serve({.name = name, .hosts = 1});
+    good.serve({.name = name, .hosts = 1});
+    zones.push_back(zone(name, {peer(hung, "hung"), peer(good, "good")}));
+  }
+  start();
+  set_zones(zones);
+  for (const ZoneSettings& each : zones) ASSERT_TRUE(waits_for(1, each.name.text()));
+  EXPECT_LE(hung.transfers, 16 + 1) << "as many as may be under way at once, before it is known";
+}
+
+TEST_F(ZoneWork, APrimaryThatIsNewDoesNotWaitForAnyNumberOfHungTransfers) {
+  settings_.stall_timeout = 60s;
+  settings_.max_transfers = 8;
+  settings_.max_transfers_per_primary = 8;
+  std::vector<std::unique_ptr<ScriptedPrimary>> hung;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 4; ++i) {
+    hung.push_back(std::make_unique<ScriptedPrimary>());
+    hung.back()->axfr = Axfr::silent;
+    for (int j = 0; j < 8; ++j) {
+      const std::string name = "z" + std::to_string(j) + ".h" + std::to_string(i) + ".";
+      hung.back()->serve({.name = name, .hosts = 1});
+      zones.push_back(zone(name, {peer(*hung.back(), "hung" + std::to_string(i))}));
+    }
+  }
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] {
+    int open = 0;
+    for (const auto& each : hung) open += each->transfers_open;
+    return open >= 3 * 8;
+  }));
+  std::this_thread::sleep_for(1500ms);
+  // Some that hang like the others, more than there is room for; and one that does not.
+  std::vector<std::unique_ptr<ScriptedPrimary>> good;
+  for (int i = 0; i < 3; ++i) {
+    good.push_back(std::make_unique<ScriptedPrimary>());
+    const std::string name = "good" + std::to_string(i) + ".";
+    good.back()->serve({.name = name});
+    zones.push_back(zone(name, {peer(*good.back(), "good" + std::to_string(i))}));
+    const auto began = Steady::now();
+    set_zones(zones);
+    ASSERT_TRUE(waits_for(1, name));
+    EXPECT_LT(Steady::now() - began, 2s) << i;  // some milliseconds on a machine with nothing else to do
+  }
+}
+
 TEST_F(ZoneWork, HungTransfersDoNotDelayWhatThePrimaryAnnounces) {
   settings_.stall_timeout = 60s;
   ScriptedPrimary primary;
