@@ -24,6 +24,11 @@ namespace {
 
 constexpr unsigned max_exchanges = 256;
 constexpr unsigned max_exchanges_per_target = 64;
+// Zones stand in line once so many announcements are pending: enough to keep every exchange busy.
+constexpr std::size_t max_pending = 2 * max_exchanges;
+// A target that acknowledged none of so many tries is silent; that many repetitions may wait for it.
+constexpr unsigned silent_after = max_exchanges_per_target;
+constexpr int drawn_at_once = 256;  // before other events get their turn
 
 double seconds_of(const Clock& clock) {
   return static_cast<double>(clock.mono_ns()) / 1e9;
@@ -84,10 +89,19 @@ void Notifier::announce(std::span<const PeerSettings> targets, const std::shared
                         bool urgent) {
   if (stopping_) return;
   for (const PeerSettings& target : targets) {
-    auto& task = tasks_[key_of(version->apex(), target.address)];
-    const bool is_new = !task;
-    if (is_new) task = std::make_shared<Task>();
-    task->key = key_of(version->apex(), target.address);
+    Key key = key_of(version->apex(), target.address);
+    const auto found = tasks_.find(key);
+    const bool is_new = found == tasks_.end();
+    if (is_new && !urgent) {
+      const auto known = targets_.find(target.address);
+      if (known != targets_.end() && known->second.is_silent && known->second.tasks >= silent_after) continue;
+    }
+    const std::shared_ptr<Task> task = is_new ? std::make_shared<Task>() : found->second;
+    if (is_new) {
+      tasks_.emplace(key, task);
+      count_task(target.address);
+    }
+    task->key = std::move(key);
     task->target = target;
     task->version = version;
     task->tries = 0;
@@ -109,14 +123,17 @@ void Notifier::forget(NameView zone) {
   for (auto at = tasks_.lower_bound({name, Endpoint{}}); at != tasks_.end() && at->first.first == name;) {
     const std::shared_ptr<Task> task = at->second;
     at = tasks_.erase(at);
+    uncount_task(task->key.second);
     task->request.withdraw();
     cancel(task->cancel);
   }
+  draw();
 }
 
 void Notifier::stop() {
   stopping_ = true;
   pace_timer_.cancel();
+  for (auto& line : lines_) line.clear();
   for (const auto& [key, task] : std::exchange(tasks_, {})) {
     task->request.withdraw();
     cancel(task->cancel);
@@ -194,6 +211,7 @@ void Notifier::try_ended(const std::shared_ptr<Task>& task, const Result<>& outc
     queue(task);
     return;
   }
+  note_try(task->target, outcome);
   const std::string zone = task->version->apex().text();
   const std::uint32_t serial = task->version->serial().value;
   if (outcome) {
@@ -219,7 +237,91 @@ void Notifier::try_ended(const std::shared_ptr<Task>& task, const Result<>& outc
 }
 
 void Notifier::finish(const std::shared_ptr<Task>& task) {
-  tasks_.erase(Key(task->key));
+  if (tasks_.erase(Key(task->key)) == 0) return;
+  uncount_task(task->key.second);
+  draw();
+}
+
+// Who stands in line.
+
+void Notifier::count_task(const Endpoint& target) {
+  Target& counted = targets_[target];
+  ++counted.tasks;
+  if (!counted.is_silent) ++pending_;
+}
+
+void Notifier::uncount_task(const Endpoint& target) {
+  const auto found = targets_.find(target);
+  if (found == targets_.end()) return;
+  --found->second.tasks;
+  if (!found->second.is_silent) --pending_;
+  const bool is_forgotten = found->second.failures == 0 || (lines_[0].empty() && lines_[1].empty());
+  if (found->second.tasks == 0 && is_forgotten) targets_.erase(found);
+}
+
+void Notifier::note_try(const PeerSettings& target, const Result<>& outcome) {
+  const auto found = targets_.find(target.address);
+  if (found == targets_.end()) return;
+  Target& counted = found->second;
+  const bool heard = outcome || outcome.error().code == Errc::rcode;
+  if (heard) {
+    counted.failures = 0;
+    if (std::exchange(counted.is_silent, false)) pending_ += counted.tasks;
+  } else if (++counted.failures == silent_after && !std::exchange(counted.is_silent, true)) {
+    pending_ -= counted.tasks;
+    log_warning(
+        "{} ({}) acknowledges no NOTIFY: until it does, it is told of changes only, and not once more of what has not "
+        "changed since before the start; check that it runs and allows NOTIFY from us",
+        target.name, target.address.text());
+    draw();
+  }
+}
+
+bool Notifier::has_task(NameView zone) const {
+  const Key first = key_of(zone, {});
+  const auto found = tasks_.lower_bound({first.first, Endpoint{}});
+  return found != tasks_.end() && found->first.first == first.first;
+}
+
+bool Notifier::has_room() const {
+  return pending_ < max_pending;
+}
+
+void Notifier::announce_in_turn(const std::shared_ptr<Announcer>& announcer, NameView zone, bool urgent) {
+  using Waits = Announcer::Waits;
+  if (stopping_) return;
+  const bool goes_first = lines_[0].empty() && (urgent || lines_[1].empty());
+  if ((goes_first && has_room()) || has_task(zone)) {
+    announcer->announce_now(urgent);
+    return;
+  }
+  const Waits as = urgent ? Waits::urgent : Waits::to_repeat;
+  if (announcer->waits_ >= as) return;
+  announcer->waits_ = as;
+  lines_[urgent ? 0 : 1].push_back(announcer);
+}
+
+void Notifier::draw() {
+  using Waits = Announcer::Waits;
+  int left = drawn_at_once;
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    while (!lines_[i].empty() && has_room() && !stopping_) {
+      if (left-- == 0) {
+        if (std::exchange(draw_is_posted_, true)) return;
+        asio::post(io_, [this] {
+          draw_is_posted_ = false;
+          draw();
+        });
+        return;
+      }
+      const std::shared_ptr<Announcer> next = std::move(lines_[i].front());
+      lines_[i].pop_front();
+      // Who has become urgent stands in the other line too.
+      if (next->waits_ != (i == 0 ? Waits::urgent : Waits::to_repeat)) continue;
+      next->waits_ = Waits::no;
+      next->announce_now(i == 0);
+    }
+  }
 }
 
 }  // namespace understudy

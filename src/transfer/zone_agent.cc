@@ -205,9 +205,19 @@ void ZoneAgent::adopt() {
     }
   }
   // A crash may have come between making the last version durable and announcing it.
-  if (held && !slot_->expired()) core_.notifier.announce(policy_->notify, held, false);
+  announce(false);
   if (late_settings_) change_settings(std::move(*std::exchange(late_settings_, nullptr)));
   after_work();
+}
+
+/// Tells downstream secondaries what is served, now or when it is this zone's turn.
+void ZoneAgent::announce(bool urgent) {
+  if (!policy_->notify.empty()) core_.notifier.announce_in_turn(shared_from_this(), name(), urgent);
+}
+
+void ZoneAgent::announce_now(bool urgent) {
+  const auto held = version();
+  if (!retired_ && held && !slot_->expired()) core_.notifier.announce(policy_->notify, held, urgent);
 }
 
 // Timers.

@@ -33,6 +33,7 @@ namespace understudy {
 
 class ZoneAgent final : public TimerEntry,
                         public PrimaryHealth::Waiter,
+                        public Notifier::Announcer,
                         public std::enable_shared_from_this<ZoneAgent> {
  public:
   ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<ZoneSlot> slot);
@@ -70,6 +71,7 @@ class ZoneAgent final : public TimerEntry,
   void timer_due();
   void take_notify();
   void primary_answers() override;
+  void announce_now(bool urgent) override;
   /// Checks; with `whole`, takes the zone whatever its serial.
   void command(bool whole, CommandDone done);
   void change_settings(ZoneSettings settings);
@@ -163,6 +165,7 @@ class ZoneAgent final : public TimerEntry,
   void set_activity(ZoneActivity activity);
   void set_state(ZoneState state);
   void change_state(ZoneState state) US_REQUIRES(core_.board.mutex);
+  void announce(bool urgent);
   void show_expiry();
   void publish_timers();
   void save_timers(bool durable, std::function<void()> then);

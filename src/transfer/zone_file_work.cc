@@ -117,7 +117,6 @@ void ZoneAgent::local_version_is_served(const WorkPtr& work, CommitTask& task) {
   // If the zone is taken from primaries again one day, nothing that they or the store have leads on from here.
   origin_.clear();
   write_whole_ = true;
-  core_.notifier.announce(policy_->notify, task.version, true);
   if (core_.events.published) core_.events.published(task.version);
   const WallSeconds now = core_.clock.wall_seconds();
   std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
@@ -133,6 +132,7 @@ void ZoneAgent::local_version_is_served(const WorkPtr& work, CommitTask& task) {
     change_state(ZoneState::ok);
     ++core_.board.counters.checks_ok;
   }
+  announce(true);
   const std::string before = task.ours ? std::to_string(task.ours->value) : "none";
   finish(work, {{},
                 fmt::format("serial {} -> {} from {}, {} records", before, task.version->serial().value, task.source,

@@ -412,6 +412,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
     core_.board.counters.transferred_records += attempt.counts.records;
     core_.board.counters.transferred_octets += attempt.counts.octets;
   }
+  announce(true);
   const std::string before = attempt.ours ? std::to_string(attempt.ours->value) : "none";
   finish(work, {{},
                 fmt::format("serial {} -> {} from {}, {} records", before, task.version->serial().value,

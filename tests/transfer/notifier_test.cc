@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "transfer/fixture.h"
+#include "zone/builder.h"
 
 namespace understudy {
 namespace {
@@ -128,6 +131,90 @@ TEST_F(NotifierTest, AnnouncesAfterARestart) {
   start();
   set_zones(zones);
   EXPECT_TRUE(eventually([&] { return target.notifies == 2; })) << "the last announcement may have been lost";
+}
+
+/// Many zones with a Notifier and its loop, on one thread.
+class NotifierOfMany : public NotifierTest {
+ protected:
+  class Announcing final : public Notifier::Announcer {
+   public:
+    Announcing(NotifierOfMany& all, std::shared_ptr<const Zone> version) : version(std::move(version)), all_(all) {}
+    void announce_now(bool urgent) override {
+      ++announced;
+      all_.notifier_.announce(all_.targets_, version, urgent);
+      all_.most_pending_ = std::max(all_.most_pending_, all_.notifier_.pending());
+    }
+    std::shared_ptr<const Zone> version;
+    int announced = 0;
+
+   private:
+    NotifierOfMany& all_;
+  };
+
+  static std::shared_ptr<const Zone> version(const std::string& name, std::uint32_t serial) {
+    const std::vector<Record> records = zone_records({.name = name, .serial = serial, .hosts = 0});
+    ZoneBuilder builder(*Name::parse(name));
+    for (const Record& r : records) EXPECT_TRUE(builder.add(r.owner, r.type, r.ttl, r.rdata));
+    return *builder.finish();
+  }
+  void add_zones(int count) {
+    for (int i = 0; i < count; ++i) {
+      zones_.push_back(std::make_shared<Announcing>(*this, version("z" + std::to_string(i) + ".", 1)));
+    }
+  }
+  void announce(const std::shared_ptr<Announcing>& zone, bool urgent) {
+    notifier_.announce_in_turn(zone, zone->version->apex(), urgent);
+  }
+
+  boost::asio::io_context io_;
+  StatusBoard board_;
+  Notifier notifier_{io_, system_clock_, board_, {.notify_timeout = 100ms, .notify_tries = 2}};
+  std::vector<PeerSettings> targets_;
+  std::vector<std::shared_ptr<Announcing>> zones_;
+  std::size_t most_pending_ = 0;
+};
+
+TEST_F(NotifierOfMany, OnlySomeArePendingAtATime) {
+  ScriptedPrimary target;
+  targets_ = {peer(target, "target")};
+  add_zones(3000);
+  for (const auto& zone : zones_) announce(zone, false);
+  EXPECT_LE(notifier_.pending(), 512U);
+  // One that stands far behind has a newer version, and another one as well: one announcement each, of the newest.
+  zones_.back()->version = version("z2999.", 2);
+  announce(zones_.back(), true);
+  zones_.back()->version = version("z2999.", 3);
+  announce(zones_.back(), true);
+  io_.run();
+  EXPECT_LE(most_pending_, 512U);
+  EXPECT_EQ(target.notifies, 3000);
+  EXPECT_TRUE(std::ranges::all_of(zones_, [](const auto& zone) { return zone->announced == 1; }));
+  const std::vector<Serial> serials = target.notified_serials();
+  const auto changed = std::ranges::find(serials, Serial{3});
+  ASSERT_NE(changed, serials.end());
+  EXPECT_LT(changed - serials.begin(), 1500) << "changes go before what is only repeated";
+  EXPECT_EQ(notifier_.pending(), 0U);
+}
+
+TEST_F(NotifierOfMany, ATargetThatIsSilentHoldsUpNoOther) {
+  ScriptedPrimary silent, target;
+  silent.acknowledge = false;
+  targets_ = {peer(silent, "silent"), peer(target, "target")};
+  add_zones(3000);
+  ::testing::internal::CaptureStderr();
+  for (const auto& zone : zones_) announce(zone, false);
+  io_.run();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(target.notifies, 3000);
+  EXPECT_LE(silent.notifies, 2 * (512 + 64));
+  EXPECT_THAT(log, ::testing::HasSubstr("silent"));
+  // A change is worth a try all the same, and shows that it is there again.
+  silent.acknowledge = true;
+  announce(zones_.front(), true);
+  io_.restart();
+  const int before = silent.notifies;
+  io_.run();
+  EXPECT_EQ(silent.notifies, before + 1);
 }
 
 /// Stands for an allocation that fails while a NOTIFY is signed.
