@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "zone/apply.h"
 #include "zone/builder.h"
 
 namespace understudy {
@@ -131,7 +132,19 @@ void CatalogProducer::records_of(const std::string& name, const Member& member, 
   }
 }
 
-Result<std::shared_ptr<const Zone>> CatalogProducer::version() const {
+Result<std::shared_ptr<const Zone>> CatalogProducer::version() {
+  if (version_ && !deltas_.empty()) {
+    auto next = apply_deltas(version_, deltas_);
+    version_ = next ? *std::move(next) : nullptr;
+  }
+  deltas_.clear();
+  if (!version_) {
+    US_ASSIGN(version_, build());
+  }
+  return version_;
+}
+
+Result<std::shared_ptr<const Zone>> CatalogProducer::build() const {
   if (!serial_) return fail(Errc::not_found, fmt::format("the catalog {} has no version yet", catalog_.text()));
   ZoneBuilder builder(catalog_);
   US_TRY(builder.add(catalog_, RRType::SOA, 0, soa(*serial_)));
@@ -201,6 +214,7 @@ Result<std::optional<CatalogProducer::Update>> CatalogProducer::change(std::span
   Update out;
   if (before) {
     US_ASSIGN(out.delta, delta.finish());
+    if (version_) deltas_.push_back(out.delta);
   }
   out.facts.push_back(header_fact());
   for (auto& [name, fact] : facts) out.facts.push_back(std::move(fact));
@@ -208,14 +222,15 @@ Result<std::optional<CatalogProducer::Update>> CatalogProducer::change(std::span
 }
 
 Result<std::optional<CatalogProducer::Update>> CatalogProducer::replace(std::span<const ProducedMember> members,
+                                                                        std::span<const Name> removed,
                                                                         WallSeconds now) {
   std::set<std::string, std::less<>> wanted;
   for (const ProducedMember& member : members) wanted.insert(key_of(member.name));
-  std::vector<Name> removed;
+  std::vector<Name> leaving(removed.begin(), removed.end());
   for (const auto& [name, member] : members_) {
-    if (!wanted.contains(name)) removed.emplace_back(NameView::trusted(view_of(name)));
+    if (!wanted.contains(name)) leaving.emplace_back(NameView::trusted(view_of(name)));
   }
-  return change(members, removed, now);
+  return change(members, leaving, now);
 }
 
 }  // namespace understudy

@@ -49,11 +49,13 @@ class CatalogProducer {
   /// Removes, then adds or changes groups. nullopt: nothing changes. Errc::bad_value (a group over 255 octets).
   Result<std::optional<Update>> change(std::span<const ProducedMember> set, std::span<const Name> removed,
                                        WallSeconds now);
-  /// Makes `members` all there are.
-  Result<std::optional<Update>> replace(std::span<const ProducedMember> members, WallSeconds now);
+  /// Makes `members` all there are. Those in `removed` as well get new labels.
+  Result<std::optional<Update>> replace(std::span<const ProducedMember> members, std::span<const Name> removed,
+                                        WallSeconds now);
 
-  /// The zone as it is now. Errc::not_found before the first update.
-  [[nodiscard]] Result<std::shared_ptr<const Zone>> version() const;
+  /// The zone as it is now. The first one is built; those that follow share memory with the one before, so that a
+  /// change costs what it changes: nobody else may make versions of them. Errc::not_found before the first update.
+  [[nodiscard]] Result<std::shared_ptr<const Zone>> version();
   [[nodiscard]] std::optional<Serial> serial() const { return serial_; }
   [[nodiscard]] std::size_t size() const { return members_.size(); }
   /// The unique label of a member; empty if it is none.
@@ -75,6 +77,7 @@ class CatalogProducer {
   template <typename Add>
   void records_of(const std::string& name, const Member& member, Add&& add) const;
   void next_serial(WallSeconds now);
+  [[nodiscard]] Result<std::shared_ptr<const Zone>> build() const;
 
   Name catalog_, zones_;  // "zones" below the catalog
   std::string prefix_;
@@ -82,6 +85,8 @@ class CatalogProducer {
   std::uint64_t next_id_ = 1;
   std::optional<Serial> serial_;
   Members members_;
+  std::shared_ptr<const Zone> version_;                   // as it was when it was asked for last; null: never
+  std::vector<std::shared_ptr<const ZoneDelta>> deltas_;  // since then
 };
 
 }  // namespace understudy

@@ -48,7 +48,7 @@ struct CatalogPublisher::State {
       : engine(its_engine), store(its_store), clock(its_clock), thread([this] { run(); }) {}
 
   void run();
-  void carry_out(const Change& change);
+  void carry_out(std::deque<Change> changes);
   void try_again();
   template <typename F>
   void guarded(F&& work);
@@ -76,7 +76,7 @@ struct CatalogPublisher::State {
 void CatalogPublisher::State::run() {
   name_this_thread("us-publisher");
   while (true) {
-    std::optional<Change> change;
+    std::deque<Change> changes;
     {
       Lock lock(mutex);
       while (waiting.empty() && !stopping) {
@@ -87,12 +87,9 @@ void CatalogPublisher::State::run() {
         }
       }
       if (stopping) return;
-      if (!waiting.empty()) {
-        change = std::move(waiting.front());
-        waiting.pop_front();
-      }
+      changes.swap(waiting);
     }
-    guarded([&] { change ? carry_out(*change) : try_again(); });
+    guarded([&] { changes.empty() ? try_again() : carry_out(std::move(changes)); });
   }
 }
 
@@ -115,7 +112,7 @@ void CatalogPublisher::State::try_again() {
   }
   for (const auto& [catalog, list] : lists) {
     CatalogProducer* producer = producer_of(catalog);
-    if (producer != nullptr) publish(catalog, producer->replace(list, clock.wall_seconds()));
+    if (producer != nullptr) publish(catalog, producer->replace(list, {}, clock.wall_seconds()));
   }
 }
 
@@ -162,40 +159,54 @@ void CatalogPublisher::State::publish(const Name& catalog, Result<std::optional<
   if (version) engine.put_version(*version, delta);
 }
 
-void CatalogPublisher::State::carry_out(const Change& change) {
+void CatalogPublisher::State::carry_out(std::deque<Change> changes) {
   struct Work {
-    std::vector<ProducedMember> set;
-    std::vector<Name> removed;
+    std::set<Name> set, removed;  // a zone in both is removed first
+    bool all = false;             // `set` is everything there is
   };
   std::map<Name, Work> work;
   const auto leave = [&](const Name& zone) {
     const auto before = listed_in.find(zone);
     if (before == listed_in.end()) return;
-    work[before->second].removed.push_back(zone);
+    Work& of_catalog = work[before->second];
+    of_catalog.set.erase(zone);
+    of_catalog.removed.insert(zone);
     listed_in.erase(before);
   };
-  if (change.all) {
-    for (const auto& [catalog, producer] : producers) work[catalog];  // it may have lost all its members
-    listed_in.clear();
-    broken.clear();
-  }
-  for (const Name& catalog : change.catalogs) work[catalog];
-  for (const Name& zone : change.removed) leave(zone);
-  for (const Change::Listing& listing : change.set) {
-    if (const auto before = listed_in.find(listing.zone);
-        before != listed_in.end() && (!listing.catalog || before->second != *listing.catalog)) {
-      leave(listing.zone);
+  for (const Change& change : changes) {
+    if (change.all) {
+      // A catalog may have lost all its members.
+      for (const auto& [catalog, producer] : producers) work[catalog];
+      for (auto& [catalog, of_catalog] : work) of_catalog = {.set = {}, .removed = {}, .all = true};
+      listed_in.clear();
+      broken.clear();
     }
-    if (!listing.catalog) continue;
-    work[*listing.catalog].set.push_back({listing.zone, ""});
-    listed_in[listing.zone] = *listing.catalog;
+    for (const Name& catalog : change.catalogs) {
+      Work& of_catalog = work[catalog];
+      of_catalog.all |= change.all;
+    }
+    for (const Name& zone : change.removed) leave(zone);
+    for (const Change::Listing& listing : change.set) {
+      if (const auto before = listed_in.find(listing.zone);
+          before != listed_in.end() && (!listing.catalog || before->second != *listing.catalog)) {
+        leave(listing.zone);
+      }
+      if (!listing.catalog) continue;
+      Work& of_catalog = work[*listing.catalog];
+      of_catalog.set.insert(listing.zone);
+      of_catalog.all |= change.all;
+      listed_in[listing.zone] = *listing.catalog;
+    }
   }
-  for (const auto& [catalog, members] : work) {
+  for (const auto& [catalog, of_catalog] : work) {
     CatalogProducer* producer = producer_of(catalog);
     if (producer == nullptr) continue;
+    std::vector<ProducedMember> members;
+    for (const Name& zone : of_catalog.set) members.push_back({zone, ""});
+    const std::vector<Name> removed(of_catalog.removed.begin(), of_catalog.removed.end());
     const WallSeconds now = clock.wall_seconds();
     publish(catalog,
-            change.all ? producer->replace(members.set, now) : producer->change(members.set, members.removed, now));
+            of_catalog.all ? producer->replace(members, removed, now) : producer->change(members, removed, now));
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // Told of every change to the set of zones, it keeps a CatalogProducer for each catalog that some zone's policy names,
 // stores what that must remember and hands each new version to the engine. Changes are carried out on a thread of its
-// own, in order; what comes while it is busy is done together. A catalog whose zone is not configured is not made.
+// own, in order; what comes while it is busy is done together, as one version. A change costs what it changes, however
+// many members there are. A catalog whose zone is not configured is not made.
 // Thread-safe.
 #pragma once
 

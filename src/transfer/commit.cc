@@ -17,8 +17,9 @@ constexpr std::size_t max_batch = 256;
 constexpr std::uint64_t written_at_once = std::uint64_t{512} << 10;
 
 Result<std::shared_ptr<const Zone>> make_version(CommitTask& task) {
+  if (task.version) return task.version;
   if (!task.deltas.empty()) return apply_deltas(task.base, task.deltas, task.max_octets, &task.report);
-  if (!task.builder) return task.version;
+  if (!task.builder) return fail(Errc::internal, "there is nothing to commit");
   auto finished = task.builder->finish();
   task.report = task.builder->report();
   return finished;

@@ -27,7 +27,7 @@ namespace understudy {
 
 struct CommitTask {
   std::shared_ptr<ZoneSlot> slot;
-  // What the version is made of: one of the two, or `version` is there already.
+  // What the version is made of: one of the two, unless `version` is there already, to which `deltas` lead.
   std::optional<ZoneBuilder> builder;
   std::vector<DeltaPtr> deltas;  // to be applied to `base`
 

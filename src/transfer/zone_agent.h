@@ -184,7 +184,7 @@ class ZoneAgent final : public TimerEntry,
   FileStamp file_stamp_;
   bool produced_ = false;
   std::shared_ptr<const Zone> put_version_;  // that waits to be committed
-  DeltaPtr put_delta_;
+  std::vector<DeltaPtr> put_deltas_;         // that lead to it from the one before, if known
   RefreshSchedule schedule_;
   WorkPtr work_;  // null at rest
   bool adopted_ = false;

@@ -143,8 +143,9 @@ void ZoneAgent::local_version_is_served(const WorkPtr& work, CommitTask& task) {
 
 void ZoneAgent::put_version(std::shared_ptr<const Zone> made, DeltaPtr delta) {
   if (retired_ || core_.stopping || !produced_) return;
-  // Of several that wait only the last one counts, and then nothing is known of the way to it.
-  put_delta_ = put_version_ ? nullptr : std::move(delta);
+  // Of several that wait only the last one counts, with the way to it.
+  if (!put_version_ || !delta) put_deltas_.clear();
+  if (delta) put_deltas_.push_back(std::move(delta));
   put_version_ = std::move(made);
   if (adopted_ && !work_) after_work();
 }
@@ -161,8 +162,10 @@ void ZoneAgent::commit_produced(const WorkPtr& work) {
     return;
   }
   CommitTask task = begin_local_commit(work, std::exchange(put_version_, nullptr), "this server");
-  const DeltaPtr delta = std::exchange(put_delta_, nullptr);
-  if (held && delta && delta->from() == held->serial()) task.deltas.push_back(delta);
+  std::vector<DeltaPtr> deltas = std::exchange(put_deltas_, {});
+  const bool lead_here = held && !deltas.empty() && deltas.front()->from() == held->serial() &&
+                         deltas.back()->to() == task.version->serial();
+  if (lead_here) task.deltas = std::move(deltas);
   task.done = [this, self = shared_from_this(), work](CommitTask&& finished) {
     auto outcome = std::make_shared<CommitTask>(std::move(finished));
     asio::post(core_.io, [this, self, work, outcome] { produced_committed(work, *outcome); });

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdio>
 #include <random>
 
 #include "transfer/catalog.h"
@@ -129,7 +130,7 @@ TEST_F(CatalogProducerTest, ReplaceTakesTheDifference) {
   ASSERT_TRUE(change({{name("a."), ""}, {name("b."), ""}}));
   const std::string b = producer_.label_of(name("b."));
   const auto before = version();
-  const auto update = producer_.replace(std::vector<ProducedMember>{{name("c."), ""}, {name("B."), ""}}, now_);
+  const auto update = producer_.replace(std::vector<ProducedMember>{{name("c."), ""}, {name("B."), ""}}, {}, now_);
   ASSERT_TRUE(update && *update);
   EXPECT_TRUE(take(before, *update));
   EXPECT_EQ((*update)->facts.size(), 3U);
@@ -137,7 +138,7 @@ TEST_F(CatalogProducerTest, ReplaceTakesTheDifference) {
   EXPECT_EQ((*update)->delta->added_count(), 2U);
   EXPECT_EQ(producer_.label_of(name("a.")), "");
   EXPECT_EQ(producer_.label_of(name("b.")), b);
-  EXPECT_FALSE(*producer_.replace(std::vector<ProducedMember>{{name("c."), ""}, {name("b."), ""}}, now_));
+  EXPECT_FALSE(*producer_.replace(std::vector<ProducedMember>{{name("c."), ""}, {name("b."), ""}}, {}, now_));
 }
 
 TEST_F(CatalogProducerTest, WhatDoesNotFitIsRefused) {
@@ -151,6 +152,43 @@ TEST_F(CatalogProducerTest, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(producer_.restore("produced/x", Bytes{1}).error().code, Errc::corrupt);
   EXPECT_EQ(producer_.restore(producer_.fact_prefix(), Bytes{1, 2}).error().code, Errc::corrupt);
   EXPECT_EQ(producer_.restore(producer_.fact_prefix() + "x", Bytes(9, 1)).error().code, Errc::corrupt);
+}
+
+double cpu_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+TEST_F(CatalogProducerTest, AChangeCostsWhatItChanges) {
+  constexpr int count = 100'000, rounds = 100;
+  std::vector<ProducedMember> members;
+  for (int i = 0; i < count; ++i) members.push_back({name("member" + std::to_string(i) + ".example."), ""});
+  ASSERT_TRUE(producer_.change(members, {}, now_));
+  double began = cpu_seconds();
+  const auto first = version();
+  const double whole = cpu_seconds() - began;
+  EXPECT_EQ(first->record_count(), count + 3U);
+  began = cpu_seconds();
+  for (int i = 0; i < rounds; ++i) {
+    const std::vector<Name> removed{name("member" + std::to_string(i) + ".example.")};
+    ASSERT_TRUE(producer_.change({{{name("new" + std::to_string(i) + ".example."), "group"}}}, removed, ++now_));
+    ASSERT_EQ(version()->serial(), producer_.serial());
+  }
+  const double each = (cpu_seconds() - began) / rounds;
+  std::printf("100,000 members: %.1f ms to build, %.3f ms for a change of two\n", whole * 1e3, each * 1e3);
+  EXPECT_EQ(version()->record_count(), count + 3U + rounds);
+  EXPECT_LT(each, whole / 20);
+}
+
+TEST_F(CatalogProducerTest, WhatWasNotAskedForIsMadeUpFor) {
+  ASSERT_TRUE(change({{name("a."), ""}}));
+  ASSERT_TRUE(producer_.change({{{name("b."), ""}}}, {}, ++now_));
+  ASSERT_TRUE(producer_.change({{{name("c."), ""}}}, std::vector<Name>{name("a.")}, ++now_));
+  const auto kept = version();
+  ASSERT_TRUE(producer_.change({{{name("d."), ""}}}, {}, ++now_));
+  EXPECT_EQ((*read_catalog(version()))->size(), 3U);
+  EXPECT_EQ((*read_catalog(kept))->size(), 2U) << "the version before stays as it was";
 }
 
 TEST_F(CatalogProducerTest, RandomChanges) {
