@@ -95,7 +95,7 @@ void make_durable(ZoneStore& store, const Clock& clock, std::span<CommitTask> ta
     // Behind a version that was written whole there is nothing yet.
     if (!order[i]->result || commits[i].whole || !store.wants_whole(order[i]->version->apex())) continue;
     if (order[i]->version->memory_size() > written_at_once) {
-      order[i]->rewrite = store.begin_rewrite(order[i]->version);
+      if (order[i]->may_rewrite) order[i]->rewrite = store.begin_rewrite(order[i]->version);
     } else {
       order[i]->wants_whole = true;
     }

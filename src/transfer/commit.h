@@ -36,6 +36,7 @@ struct CommitTask {
   HistoryLimits keep;
   std::uint64_t max_octets = ~std::uint64_t{0};  // of memory
   bool write_whole = false;                      // not only its deltas
+  bool may_rewrite = true;                       // a large version may be written beside what comes next
   bool stored = true;                            // false: a zone from a file, which is kept nowhere else
   bool may_go_back = false;                      // the operator's word, or a file
   std::optional<Serial> ours;                    // before

@@ -36,6 +36,7 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       notifier(io, clock, board, engine_settings),
       loads(cores()),
       writes(write_threads),
+      asides(1),
       committer(store, clock, writes),
       pace_timer_(io),
       commit_timer_(io) {

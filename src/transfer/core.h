@@ -51,16 +51,21 @@ struct EngineCore {
   unsigned store_writes = 0;       // under way
   unsigned commits_ahead = 0;      // versions that are being committed
   std::uint64_t octets_ahead = 0;  // memory of these
+  unsigned rewrites = 0;           // versions that are written whole beside the commits, or wait for that
   bool stopping = false;
   std::function<void(double)> due_at;  // tells whoever waits that a timer was set to this time
 
   // Any thread again; they go first, so that no job outlives what it works on.
   JobPool loads;   // as many as there are cores: reading and building
   JobPool writes;  // mostly waiting for the disk
+  JobPool asides;  // one: large versions written whole, which takes long and nobody waits for
   Committer committer;
 
   /// What exchanges with primaries need; valid as long as this.
   [[nodiscard]] PrimaryAccess primaries() { return {clock, traits, connections}; }
+  /// Another large version may be written beside the commits: each pins its memory until that is done.
+  [[nodiscard]] bool may_rewrite() const { return rewrites < max_rewrites; }
+  static constexpr unsigned max_rewrites = 4;
   /// Takes up what has changed in `settings`.
   void apply_settings();
   /// [0,1)

@@ -359,6 +359,7 @@ void TransferEngine::stop() {
   });
   begun.get_future().wait();
   state_->core.loads.stop();  // what is being read is finished, the rest is not begun
+  state_->core.asides.stop();
   // What was cancelled ends at its next step; a commit under way ends when the disk has it.
   while (true) {
     std::promise<bool> quiet;

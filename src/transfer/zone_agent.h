@@ -133,6 +133,7 @@ class ZoneAgent final : public TimerEntry,
   void commit_failed(const WorkPtr& work, const CommitTask& task);
   void committed(const WorkPtr& work, CommitTask& task);
   void note_attempt(const Attempt& attempt, const Error* error) const;
+  [[nodiscard]] bool may_rewrite() const;
   void start_rewrite(std::shared_ptr<ZoneRewrite> rewrite);
   void rewrite_is_written(const std::shared_ptr<ZoneRewrite>& rewrite, const Result<void>& outcome);
   void rewrite_is_over(const Result<void>& outcome);

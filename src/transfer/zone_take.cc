@@ -316,6 +316,7 @@ void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit per
                                                       .keep = work->policy->history,
                                                       .max_octets = work->policy->limits.max_octets,
                                                       .write_whole = std::exchange(write_whole_, false),
+                                                      .may_rewrite = may_rewrite(),
                                                       .may_go_back = work->whole || work->goes_back,
                                                       .ours = floor_serial(),
                                                       .source = work->attempt->peer.address.text(),
@@ -385,7 +386,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   history_ = task.history;
   origin_ = attempt.peer.address.text();
   write_whole_ = task.wants_whole;
-  if (task.rewrite && !rewriting_ && core_.now().mono >= no_rewrite_until_) start_rewrite(std::move(task.rewrite));
+  if (task.rewrite && may_rewrite()) start_rewrite(std::move(task.rewrite));
   lost_serial_.reset();
   behind_.clear();
   behind_since_.reset();
@@ -421,11 +422,17 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
 
 // The whole version, written beside the commits of what comes next.
 
+/// If not, a later commit will ask for it again.
+bool ZoneAgent::may_rewrite() const {
+  return !rewriting_ && core_.may_rewrite() && core_.now().mono >= no_rewrite_until_;
+}
+
 void ZoneAgent::start_rewrite(std::shared_ptr<ZoneRewrite> rewrite) {
   rewriting_ = true;
+  ++core_.rewrites;
   auto outcome = std::make_shared<Result<void>>(fail(Errc::storage, "out of memory"));
   core_.run_job(
-      core_.loads, JobPool::Urgency::can_wait,
+      core_.asides, JobPool::Urgency::can_wait,
       [this, self = shared_from_this(), rewrite, outcome] { *outcome = core_.store.write_aside(*rewrite); },
       [this, self = shared_from_this(), rewrite, outcome] { rewrite_is_written(rewrite, *outcome); });
 }
@@ -433,7 +440,7 @@ void ZoneAgent::start_rewrite(std::shared_ptr<ZoneRewrite> rewrite) {
 void ZoneAgent::rewrite_is_written(const std::shared_ptr<ZoneRewrite>& rewrite, const Result<void>& outcome) {
   if (!outcome || retired_ || core_.stopping) {
     // What is on the disk already is of no use; the next start would find that out.
-    core_.loads.post([&store = core_.store, rewrite] { store.give_up(*rewrite); });
+    core_.writes.post([&store = core_.store, rewrite] { store.give_up(*rewrite); });
     rewrite_is_over(outcome);
     return;
   }
@@ -452,6 +459,7 @@ void ZoneAgent::rewrite_is_written(const std::shared_ptr<ZoneRewrite>& rewrite, 
 /// A later commit says whether it is still wanted.
 void ZoneAgent::rewrite_is_over(const Result<void>& outcome) {
   rewriting_ = false;
+  --core_.rewrites;
   if (outcome || outcome.error().code == Errc::cancelled || core_.stopping) return;
   no_rewrite_until_ = core_.now().mono + pause_after_failure;
   log_warning("zone {}: it could not be written whole, and is read from more and more differences at a start: {}; {}",

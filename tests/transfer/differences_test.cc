@@ -1,6 +1,7 @@
 // Changes taken as differences (IXFR), and the whole zone where that does not work.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <rocksdb/env.h>
 
 #include <algorithm>
 #include <fstream>
@@ -127,6 +128,85 @@ TEST_F(Differences, ALongChainIsWrittenWholeBesideWhatComesNext) {
   set_zones({zone("example.", {peer(primary)})});
   EXPECT_EQ(served(), 25U);
   expect_content({.serial = 25, .extra = many_texts(25)});
+}
+
+/// Holds up the writing of large versions as long as a test wants that.
+class SlowDisk final : public rocksdb::EnvWrapper {
+ public:
+  SlowDisk() : EnvWrapper(rocksdb::Env::Default()) {}
+  const char* Name() const override { return "SlowDisk"; }
+  std::atomic<bool> holds{false};
+  std::atomic<int> held{0};
+
+  rocksdb::Status NewWritableFile(const std::string& name, std::unique_ptr<rocksdb::WritableFile>* file,
+                                  const rocksdb::EnvOptions& options) override {
+    if (holds && name.find("/incoming/") != std::string::npos) {
+      ++held;
+      while (holds) std::this_thread::sleep_for(5ms);
+    }
+    return target()->NewWritableFile(name, file, options);
+  }
+};
+
+/// A fortieth of which changes with every serial, as much as one message holds.
+std::string texts_that_change(std::uint32_t serial) {
+  std::string out;
+  for (std::uint32_t i = 0; i < 1200; ++i) {
+    const std::string text(240, static_cast<char>('a' + (i % 40 == serial % 40 ? serial + i : i) % 26));
+    out += fmt::format("t{} TXT \"{}\" \"{}\"\n", i, text, text);
+  }
+  return out;
+}
+
+// On a slow disk it takes long; what reads zones must not wait for it.
+TEST_F(Differences, LargeVersionsThatAreWrittenBesideHoldUpNoOtherWork) {
+  SlowDisk disk;
+  struct EndsFirst {
+    ~EndsFirst() { end(); }
+    const std::function<void()> end;
+  };
+  const EndsFirst before_the_disk{[&] {
+    disk.holds = false;
+    stop();
+  }};
+  ScriptedPrimary primary;
+  primary.ixfr = Ixfr::differences;
+  const unsigned count = std::max(std::thread::hardware_concurrency(), 2U);
+  std::vector<ZoneSettings> zones;
+  const auto serve = [&](std::uint32_t serial) {
+    for (unsigned i = 0; i < count; ++i) {
+      primary.serve({.name = fmt::format("z{}.", i), .serial = serial, .extra = texts_that_change(serial)});
+    }
+  };
+  for (unsigned i = 0; i < count; ++i) zones.push_back(zone(fmt::format("z{}.", i), {peer(primary)}));
+  serve(1);
+  start(&disk);
+  set_zones(zones);
+  for (unsigned i = 0; i < count; ++i)
+    ASSERT_TRUE(waits_for(1, fmt::format("z{}.", i)) && rests(fmt::format("z{}.", i)));
+  disk.holds = true;
+  for (std::uint32_t serial = 2; serial < 14; ++serial) {
+    serve(serial);
+    for (unsigned i = 0; i < count; ++i) {
+      notify(serial, fmt::format("z{}.", i));
+      ASSERT_TRUE(waits_for(serial, fmt::format("z{}.", i))) << "commits go on";
+    }
+  }
+  ASSERT_TRUE(eventually([&] { return disk.held == 1; })) << "some are to be written";
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(disk.held, 1) << "one at a time";
+  std::promise<void> ran;
+  engine_->run_job([&] { ran.set_value(); });
+  EXPECT_EQ(ran.get_future().wait_for(5s), std::future_status::ready);
+  disk.holds = false;
+  // What was committed meanwhile may be so much that it is written once more.
+  const auto is_written = [&] { return !store_->wants_whole(*Name::parse("z0.")); };
+  for (std::uint32_t serial = 14; serial < 24 && !eventually(is_written, 1s); ++serial) {
+    serve(serial);
+    notify(serial, "z0.");
+    ASSERT_TRUE(waits_for(serial, "z0."));
+  }
+  EXPECT_TRUE(is_written());
 }
 
 TEST_F(Differences, WholeZoneAsTheAnswer) {
