@@ -24,12 +24,18 @@ void append_number(std::string& key, std::uint64_t value, unsigned octets) {
   while (octets-- > 0) key += static_cast<char>(value >> (8 * octets));
 }
 
+// Of timers.
+constexpr std::uint8_t timers_expired = 1;
+constexpr std::uint8_t timers_behind = 2;
+
 void append_timers(Bytes& out, const ZoneTimers& timers) {
   append_u64(out, static_cast<std::uint64_t>(timers.confirmed_at));
   append_u64(out, static_cast<std::uint64_t>(timers.checked_at));
   append_u64(out, static_cast<std::uint64_t>(timers.refresh_at));
   append_u64(out, static_cast<std::uint64_t>(timers.expire_at));
-  append_u8(out, timers.expired ? 1 : 0);
+  const bool is_behind = timers.behind_since != 0;
+  append_u8(out, static_cast<std::uint8_t>((timers.expired ? timers_expired : 0) | (is_behind ? timers_behind : 0)));
+  if (is_behind) append_u64(out, static_cast<std::uint64_t>(timers.behind_since));
 }
 
 ZoneTimers read_timers(ByteReader& in) {
@@ -38,7 +44,9 @@ ZoneTimers read_timers(ByteReader& in) {
   timers.checked_at = static_cast<WallSeconds>(read_u64(in));
   timers.refresh_at = static_cast<WallSeconds>(read_u64(in));
   timers.expire_at = static_cast<WallSeconds>(read_u64(in));
-  timers.expired = in.u8() != 0;
+  const std::uint8_t flags = in.u8();
+  timers.expired = (flags & timers_expired) != 0;
+  if ((flags & timers_behind) != 0) timers.behind_since = static_cast<WallSeconds>(read_u64(in));
   return timers;
 }
 

@@ -199,7 +199,6 @@ class ZoneAgent final : public TimerEntry,
   std::function<void()> gone_;
   std::unique_ptr<ZoneSettings> late_settings_;      // came before adopt(), while a job had the old ones
   std::vector<std::pair<Endpoint, Serial>> behind_;  // primaries that were reported to be behind
-  std::optional<double> behind_since_;               // no primary had our serial since then; monotonic seconds
   std::string origin_;                               // address of the primary that our version is from; empty: none
   double no_differences_until_ = 0;                  // monotonic seconds: they are not asked for before
   std::optional<Serial> lost_serial_;                // was served, but the stored version is damaged

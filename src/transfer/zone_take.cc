@@ -389,8 +389,6 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   if (task.rewrite && may_rewrite()) start_rewrite(std::move(task.rewrite));
   lost_serial_.reset();
   behind_.clear();
-  behind_since_.reset();
-  core_.notifier.announce(policy_->notify, task.version, true);
   if (core_.events.published) core_.events.published(task.version);
   log_transferred(attempt);
   log_oddities(attempt, task.report);

@@ -440,9 +440,12 @@ void ZoneAgent::primary_is_behind(const WorkPtr& work) {
 bool ZoneAgent::may_follow_back(const Work& work) {
   if (policy_->serial_backwards == BackwardsPolicy::ignore) return false;
   if (policy_->serial_backwards == BackwardsPolicy::accept) return !work.unanswered;
-  const double now = core_.now().mono;
-  if (!behind_since_) behind_since_ = now;
-  return now - *behind_since_ >= static_cast<double>(policy_->backwards_after.count());
+  const Moment now = core_.now();
+  if (!schedule_.behind_since()) {
+    schedule_.only_older(now);
+    save_timers(false, nullptr);  // a restart does not begin anew
+  }
+  return now.mono - *schedule_.behind_since() >= static_cast<double>(policy_->backwards_after.count());
 }
 
 void ZoneAgent::add_error(Work& work, Error error) {
@@ -476,7 +479,6 @@ void ZoneAgent::finish_current(const WorkPtr& work) {
   const std::shared_ptr<const Zone> held = version();
   const bool was_expired = schedule_.expired() || slot_->expired();
   schedule_.confirmed(held->soa(), core_.now(), core_.random_part(), attempt.expire_left);
-  behind_since_.reset();
   log_current(attempt);
   const bool lives = !schedule_.expired();
   if (was_expired && lives) {
@@ -519,8 +521,9 @@ void ZoneAgent::finish_failed(const WorkPtr& work) {
     }
     schedule_.failed(core_.now(), core_.random_part());
     if (work->again) schedule_.check_by(*work->again);
-    if (behind_since_ && policy_->serial_backwards == BackwardsPolicy::accept_after) {
-      schedule_.check_by(*behind_since_ + static_cast<double>(policy_->backwards_after.count()));
+    const std::optional<double> behind_since = schedule_.behind_since();
+    if (behind_since && policy_->serial_backwards == BackwardsPolicy::accept_after) {
+      schedule_.check_by(*behind_since + static_cast<double>(policy_->backwards_after.count()));
     }
     for (const PeerSettings& peer : work->policy->primaries) {
       core_.health.wait(peer.address, std::static_pointer_cast<PrimaryHealth::Waiter>(shared_from_this()));

@@ -50,6 +50,7 @@ double RefreshSchedule::retry_wait() const {
 void RefreshSchedule::start_empty(Moment now) {
   soa_.reset();
   checked_.reset();
+  behind_since_.reset();
   expired_ = false;
   failures_ = 0;
   next_check_ = now.mono;
@@ -59,11 +60,13 @@ void RefreshSchedule::restore(const Zone::Soa& soa, const ZoneTimers& saved, Mom
   soa_ = soa;
   failures_ = 0;
   // The latest time ever seen: a clock behind it was set back.
-  const WallSeconds wall = std::max({now.wall, saved.confirmed_at, saved.checked_at});
+  const WallSeconds wall = std::max({now.wall, saved.confirmed_at, saved.checked_at, saved.behind_since});
   const auto seconds_until = [&](WallSeconds at) { return static_cast<double>(at - wall); };
   confirmed_ = now.mono + seconds_until(saved.confirmed_at != 0 ? saved.confirmed_at : wall);
   checked_.reset();
   if (saved.checked_at != 0) checked_ = now.mono + seconds_until(saved.checked_at);
+  behind_since_.reset();
+  if (saved.behind_since != 0) behind_since_ = now.mono + seconds_until(saved.behind_since);
   const double expire_left = saved.expire_at != 0 ? seconds_until(saved.expire_at) : expire_wait();
   expires_ = now.mono + std::min(expire_left, expire_wait());
   if (saved.expired) expires_ = std::min(expires_, now.mono);
@@ -83,6 +86,7 @@ void RefreshSchedule::begin_anew(const Zone::Soa& soa, Moment now) {
   failures_ = 0;
   confirmed_ = now.mono;
   checked_ = now.mono;
+  behind_since_.reset();
 }
 
 /// Sets what follows from a version that lives until expires_: a brief life is checked within its half.
@@ -138,6 +142,7 @@ ZoneTimers RefreshSchedule::timers(Moment now) const {
   timers.refresh_at = wall_of(next_check_, now);
   if (soa_) {
     timers.confirmed_at = wall_of(confirmed_, now);
+    if (behind_since_) timers.behind_since = wall_of(*behind_since_, now);
     timers.expire_at = wall_of(expires_, now);
     timers.expired = expired_ || now.mono >= expires_;
   }

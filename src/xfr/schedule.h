@@ -50,6 +50,12 @@ class RefreshSchedule {
   void confirmed(const Zone::Soa& soa, Moment now, double random, std::optional<std::uint32_t> left = std::nullopt);
   void updated(const Zone::Soa& soa, Moment now, double random, std::optional<std::uint32_t> left = std::nullopt);
   void failed(Moment now, double random);
+  /// No primary has our serial, only older ones. Counts from the first time until a version is confirmed or updated.
+  void only_older(Moment now) {
+    if (!behind_since_) behind_since_ = now.mono;
+  }
+  /// Since when that is so; monotonic seconds.
+  [[nodiscard]] std::optional<double> behind_since() const { return behind_since_; }
   /// The next check is made at this time if that is earlier; monotonic seconds.
   void check_by(double when) { next_check_ = std::min(next_check_, when); }
   /// Other bounds after a reload; takes effect from the next outcome on, and at once where a wait is now too long.
@@ -83,6 +89,7 @@ class RefreshSchedule {
   double expires_ = 0;
   double confirmed_ = 0;  // monotonic; may be negative after a restore
   std::optional<double> checked_;
+  std::optional<double> behind_since_;
   bool expired_ = false;
   unsigned failures_ = 0;  // in a row
 };

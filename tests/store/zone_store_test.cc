@@ -147,7 +147,8 @@ TEST(ZoneStore, ARemovedZoneIsGone) {
 TEST(ZoneStore, TimersAreReplacedAlone) {
   TemporaryDirectory directory;
   const ZoneTimers at_commit{.confirmed_at = 1, .checked_at = 2, .refresh_at = 3, .expire_at = 4, .expired = false};
-  const ZoneTimers later{.confirmed_at = 10, .checked_at = 20, .refresh_at = 30, .expire_at = 40, .expired = true};
+  const ZoneTimers later{
+      .confirmed_at = 10, .checked_at = 20, .refresh_at = 30, .expire_at = 40, .behind_since = 15, .expired = true};
   const auto timers_of = [&](const ZoneStore& store, const std::string& zone) {
     for (const StoredZone& stored : list(store)) {
       if (stored.name == name(zone)) return stored.timers;

@@ -181,6 +181,34 @@ TEST_F(ZoneAgentTest, AClockThatJumpsMovesNothingThatIsAnswered) {
       << "a primary's does not count down";
 }
 
+TEST_F(ZoneAgentTest, ARestartDoesNotBeginAnewHowLongPrimariesHaveBeenBehind) {
+  ScriptedPrimary primary;
+  primary.serve({.serial = 9, .refresh = 5000, .retry = 5000, .expire = 100'000});
+  const std::vector<ZoneSettings> zones{with(zone("example.", {peer(primary)}), [](ZonePolicySettings& policy) {
+    policy.serial_backwards = BackwardsPolicy::accept_after;
+    policy.backwards_after = 1000s;
+  })};
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(waits_for(9) && rests());
+  primary.serve({.serial = 4, .refresh = 5000, .retry = 5000, .expire = 100'000});
+  const WallSeconds began = manual_.wall_seconds();
+  EXPECT_FALSE(refresh().result);
+  ASSERT_TRUE(eventually([&] { return stored_timers().behind_since == began; }));
+  pass(600);
+  stop();
+  start();
+  set_zones(zones);
+  EXPECT_FALSE(refresh().result) << "not yet";
+  EXPECT_EQ(stored_timers().behind_since, began);
+  pass(399);
+  ASSERT_TRUE(rests());
+  EXPECT_EQ(served(), 9U);
+  pass(2);
+  ASSERT_TRUE(waits_for(4) && rests());
+  EXPECT_EQ(stored_timers().behind_since, 0) << "it counts from the beginning next time";
+}
+
 TEST_F(ZoneAgentTest, AnEmptyZoneIsTriedAgainAfterGrowingDelays) {
   ScriptedPrimary primary;
   start();
