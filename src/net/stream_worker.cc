@@ -1,8 +1,10 @@
 #include "net/stream_worker.h"
 
 #include <fmt/format.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -62,11 +64,15 @@ class OnlineScope {
 
 class SocketSink final : public StreamSink {
  public:
-  explicit SocketSink(int fd) : fd_(fd) {}
+  /// Counts what was given to the system in `given`.
+  SocketSink(int fd, std::uint64_t& given) : fd_(fd), given_(given) {}
   std::optional<std::size_t> write(ByteView octets) override {
     while (true) {
       const ssize_t n = ::send(fd_, octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (n >= 0) return static_cast<std::size_t>(n);
+      if (n >= 0) {
+        given_ += static_cast<std::size_t>(n);
+        return static_cast<std::size_t>(n);
+      }
       if (errno == EAGAIN) return 0;
       if (errno != EINTR) return std::nullopt;
     }
@@ -74,6 +80,7 @@ class SocketSink final : public StreamSink {
 
  private:
   const int fd_;
+  std::uint64_t& given_;
 };
 
 struct Connection;
@@ -89,10 +96,19 @@ struct Connection {
   std::optional<Bytes> header;      // as much as is here of the PROXY header that has to come first
   ConnectionList* list = nullptr;   // idle or busy; null once closed
   ConnectionList::iterator place;
-  TimePoint since;       // idle: since when; busy: since when the peer has not taken all that waits
-  bool reading = false;  // an operation that waits for input, or for room, is under way
+  TimePoint since;                   // idle: since when; busy: since when it is measured what the peer takes
+  std::uint64_t given = 0;           // octets that the system has taken for the peer
+  std::uint64_t taken_at_since = 0;  // of them, those that the peer had taken then
+  bool reading = false;              // an operation that waits for input, or for room, is under way
   bool writing = false;
   bool turn_to_come = false;
+
+  /// Octets that have reached the peer: what the system still keeps for it, which may be megabytes, has not.
+  [[nodiscard]] std::uint64_t taken() {
+    int kept = 0;
+    if (::ioctl(socket.native_handle(), SIOCOUTQ, &kept) != 0 || kept < 0) return given;
+    return given - std::min(given, static_cast<std::uint64_t>(kept));
+  }
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
 
@@ -188,6 +204,7 @@ struct StreamWorker::Impl {
   void settle(const ConnectionPtr& connection, bool progress);
   void move_to(Connection& connection, ConnectionList& list);
   void start_tick();
+  void close_slow();
   void close_late(ConnectionList& list, std::chrono::milliseconds limit, std::atomic<std::uint64_t>& counter);
 };
 
@@ -378,7 +395,7 @@ void StreamWorker::Impl::refuse_header(Connection& connection) {
 template <typename Work>
 bool StreamWorker::Impl::take_turn(Connection& connection, Work&& its_work) {
   handler->set_idle_time(limits->idle_time(options.idle_timeout));
-  SocketSink sink(connection.socket.native_handle());
+  SocketSink sink(connection.socket.native_handle(), connection.given);
   StreamSession::Context context_of_call{*handler, scratch, sink, reinterpret_cast<sockaddr*>(&connection.peer)};
   {
     const OnlineScope online;
@@ -466,6 +483,7 @@ void StreamWorker::Impl::move_to(Connection& connection, ConnectionList& list) {
   list.splice(list.end(), *connection.list, connection.place);
   connection.list = &list;
   connection.since = SteadyClock::now();
+  if (&list == &busy) connection.taken_at_since = connection.taken();
 }
 
 // ------------------------------------------------------------------------------------------------------------- time
@@ -482,7 +500,7 @@ void StreamWorker::Impl::start_tick() {
     const milliseconds idle_time =
         std::max(limits->idle_time(options.idle_timeout), std::min(options.idle_timeout, least_idle_time));
     close_late(idle, idle_time, counters.idle_closed);
-    close_late(busy, options.write_timeout, counters.write_timeouts);
+    close_slow();
     if (!idle.empty() || !busy.empty()) start_tick();
   });
 }
@@ -493,6 +511,22 @@ void StreamWorker::Impl::close_late(ConnectionList& list, std::chrono::milliseco
   while (!list.empty() && list.front()->since + limit <= now) {
     add(counter, 1);
     close(*list.front());
+  }
+}
+
+/// Who takes too little of what waits is closed; who takes enough goes on, at whatever pace.
+void StreamWorker::Impl::close_slow() {
+  const TimePoint now = SteadyClock::now();
+  while (!busy.empty() && busy.front()->since + options.write_timeout <= now) {
+    Connection& connection = *busy.front();
+    const double seconds = std::chrono::duration<double>(now - connection.since).count();
+    const std::uint64_t taken = connection.taken() - connection.taken_at_since;
+    if (static_cast<double>(taken) >= seconds * static_cast<double>(options.least_rate) && taken != 0) {
+      move_to(connection, busy);  // to the end, and measured anew
+      continue;
+    }
+    add(counters.write_timeouts, 1);
+    close(connection);
   }
 }
 

@@ -57,7 +57,9 @@ struct StreamOptions {
   /// (ConnectionLimits::idle_time()).
   std::chrono::milliseconds idle_timeout{10'000};
   /// Closed when the peer has not taken what was ready for it (at most about 128 KiB at a time) for this long.
+  /// A peer for which something waits has to take so many octets a second, on average over so long.
   std::chrono::milliseconds write_timeout{30'000};
+  std::uint32_t least_rate = 512;
   /// Not read from while so many responses wait for the peer to take them.
   std::size_t max_queued = 100;
   /// Long responses under way at once on one connection; it is not read from while there are so many.

@@ -31,7 +31,8 @@ inline constexpr MetricDeclaration metric_table[] = {
     {"understudy_tcp_refused", true, "", "", "TCP connections closed at once because a limit was reached."},
     {"understudy_tcp_evicted", true, "", "", "TCP connections closed to make room for others, longest idle first."},
     {"understudy_tcp_idle_closed", true, "", "", "TCP connections closed because nothing came."},
-    {"understudy_tcp_write_timeouts", true, "", "", "TCP connections closed because the client took nothing."},
+    {"understudy_tcp_write_timeouts", true, "", "",
+     "TCP connections closed because the client took too little of what waited for it."},
     {"understudy_without_proxy_header", true, "", "transport",
      "Datagrams dropped and connections closed that `server.proxy-from` wants a PROXY header of."},
     // AF_XDP (`server.xdp`)

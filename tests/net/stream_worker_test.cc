@@ -196,6 +196,50 @@ TEST(StreamWorker, ClosesConnectionsOfPeersThatNeverRead) {
   EXPECT_EQ(server.counters().idle_closed, 0U);
 }
 
+/// Reads a transfer of 12 MB at about 400 KB a second, for a while. Whether the connection is still there.
+bool is_kept_while_reading_slowly(const UniqueFd& client, std::chrono::milliseconds how_long) {
+  const int small = 65536;
+  setsockopt(client.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  send_all(client.get(), framed(query(1, 't', 600)));
+  const auto end = std::chrono::steady_clock::now() + how_long;
+  Bytes octets(16384);
+  while (std::chrono::steady_clock::now() < end) {
+    if (::recv(client.get(), octets.data(), octets.size(), 0) <= 0) return false;
+    std::this_thread::sleep_for(40ms);
+  }
+  return true;
+}
+
+// What the system keeps for it may be megabytes, of which nothing is writable for long.
+TEST(StreamWorker, KeepsConnectionsOfPeersThatReadSlowly) {
+  StreamOptions options;
+  options.write_timeout = 1s;
+  Server server(options);
+  const UniqueFd client = server.client();
+  EXPECT_TRUE(is_kept_while_reading_slowly(client, 6s));
+  EXPECT_EQ(server.counters().write_timeouts, 0U);
+  std::size_t rest = 0;
+  Bytes octets(1 << 20);
+  constexpr std::size_t all = 600 * 20'002;
+  while (rest < all / 2) {
+    const ssize_t n = ::recv(client.get(), octets.data(), octets.size(), 0);
+    ASSERT_GT(n, 0);
+    rest += static_cast<std::size_t>(n);
+  }
+}
+
+TEST(StreamWorker, ClosesConnectionsOfPeersThatReadTooSlowly) {
+  StreamOptions options;
+  options.write_timeout = 300ms;
+  options.least_rate = 5'000'000;
+  Server server(options);
+  const UniqueFd client = server.client();
+  // What is on its way still comes.
+  static_cast<void>(is_kept_while_reading_slowly(client, 3s));
+  EXPECT_TRUE(eventually([&] { return server.counters().write_timeouts == 1; }));
+  EXPECT_TRUE(eventually([&] { return server.limits->open() == 0; }));
+}
+
 TEST(StreamWorker, LimitsConnectionsPerClient) {
   Server server({}, 100, 3);
   std::vector<UniqueFd> clients;
