@@ -77,9 +77,10 @@ class RandomHistory {
     return out;
   }
   void put_if_new(Record r) {
+    const Bytes wanted = canonical(r);
     for (const Record& known : records_) {
       if (known.owner != r.owner || known.type != r.type) continue;
-      if (canonical(known) == canonical(r)) return;
+      if (canonical(known) == wanted) return;
       if (r.type != RRType::RRSIG) r.ttl = known.ttl;
     }
     put(std::move(r));
