@@ -111,7 +111,7 @@ std::size_t Responder::write_fast(const Work& work, ByteView query, const sockad
   const std::size_t size =
       fast_answer(*work.table, *work.zone, work.found, work.proof, {work.targets, work.target_count}, query, work.query,
                   response.data(), limit, settings, options.options(), truncated);
-  if (size == 0) return 0;
+  if (size == 0 || (truncated && transport == Transport::tcp)) return 0;
   counters_.count_type(work.query.type);
   counters_.count_rcode(response[3] & 15U);
   counters_.count_cookie(cookie);

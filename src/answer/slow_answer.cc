@@ -54,7 +54,8 @@ struct SlowAnswer::Context {
   std::uint16_t flags = 0;
   bool dnssec_ok = false;
   bool truncated = false;
-  bool stale = false;  // a part comes from a version that has expired
+  bool lacks_glue = false;  // and nothing else that is required
+  bool stale = false;       // a part comes from a version that has expired
   struct Proving {
     const Zone* zone;
     RRType type;
@@ -610,7 +611,7 @@ void SlowAnswer::put_addresses(Context& c, const Zone& zone, const Node& node_of
       if (type == rrset.type() && node == &node_of) continue;  // the answer itself
       const auto records = zone.rrset(node, type);
       if (!records || put_rrset(c, Section::additional, target, *records)) continue;
-      if (required) c.truncated = true;
+      if (required && !c.truncated) c.truncated = c.lacks_glue = true;
     }
   });
 }
@@ -665,8 +666,11 @@ std::size_t SlowAnswer::finish(Context& c) {
     c.flags |= Header::tc;
     if (c.transport == Transport::udp) {
       AnswerCounters::add(c.counters->truncated);
-    } else if (c.writer.count(Section::answer) == 0 && c.writer.count(Section::authority) == 0) {
-      // No message can hold it: TC over TCP would send the client round in circles.
+    } else if (!c.lacks_glue) {
+      // No message can hold it, and TC says to drop what there is and to ask by TCP (RFC 2181 section 9): round in
+      // circles. Of glue, what fits is of use; TC tells that it is not all (RFC 9471 section 3).
+      c.writer.rewind(c.begin);
+      c.writer.reserve(c.closing_octets());
       c.flags &= static_cast<std::uint16_t>(~(Header::tc | Header::aa));
       c.rcode = Rcode::SERVFAIL;
     }
