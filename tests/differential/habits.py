@@ -126,9 +126,9 @@ class Case:
         found = [zone.contents.get(wire_of(owner), {}) for owner in owners] if zone else []
         return {(wire_of(name), *r[1:]) for node in found for records in node.values() for r in records}
 
-    def served_at(self, owner):
-        name = labels_of_wire(owner)
-        return self.records_for(name, [name])
+    def is_served(self, record):
+        """Whether a zone here has it so."""
+        return any(record in zone.contents.get(record[0], {}).get(covered(record), ()) for zone in (self.zone, *self.zone.relatives))
 
     def taken_by_knot_for(self, name):
         """What Knot may find for a name where labels have octets of zero: a wildcard further up, or, as it joins labels by
@@ -168,7 +168,7 @@ def knot_zero_octets(case):
         less = {r for r in less if covered(r) not in (CNAME, DNAME)}
     rest = {r for r in case.peer.authority - case.ours.authority if covered(r) not in DENIAL}
     return (case.ours.rcode in ("NOERROR", "NXDOMAIN") and case.peer.rcode in ("NOERROR", "NXDOMAIN") and less <= made
-            and all(r in made or (r[0] in targets and r in case.served_at(r[0])) for r in more)
+            and all(r in made or (r[0] in targets and case.is_served(r)) for r in more)
             and case.is_soa_of(case.server, rest))
 
 
@@ -202,7 +202,12 @@ def is_negative_instead(case):
 def nsd_hashed_owner(case):
     """It is there, so that no wildcard stands in for it or for what is below it."""
     labels = case.name[:len(case.name) - len(case.server.apex)]
-    return bool(labels) and labels[-1] in case.server.hashes and is_negative_instead(case)
+    if not labels or labels[-1] not in case.server.hashes:
+        return False
+    of_its_own = {r for r in case.peer.answer if covered(r) == NSEC3 and r[0] == case.question.name.lower() and case.is_served(r)}
+    if of_its_own and case.peer.answer == of_its_own:  # ANY
+        return case.rdtype == ANY and case.peer.aa and case.peer.rcode == "NOERROR" and is_denial(case.peer.authority)
+    return is_negative_instead(case)
 
 
 def nsd_name_of_another_zone(case):
@@ -258,7 +263,10 @@ def bind_any(case):
         return (case.peer.answer == first | dname and dname <= case.ours.answer and not case.peer.authority and case.peer.aa
                 and case.peer.rcode == "NOERROR")
     everything = {r for records in case.node(case.name).values() for r in records}
-    return case.differing == ["answer"] and case.ours.answer == chosen_for_any(case) and case.peer.answer == everything
+    beside_hole = ("holes" in case.server.denial and case.differing == ["answer", "authority"]
+                   and is_denial(case.peer.authority ^ case.ours.authority))
+    return ((case.differing == ["answer"] or beside_hole) and case.ours.answer == chosen_for_any(case)
+            and case.peer.answer == everything)
 
 
 def other_any(case):
@@ -367,8 +375,9 @@ def pdns_loop(case):
 
 def bind_fails_at_a_hole(case):
     """Behind an alias the chain ends there, without an SOA."""
-    ends = (bool(case.aliases) and case.differing == ["authority"] and "holes" in case.server.denial and is_denial(case.peer.authority)
-            and all(r in case.served_at(r[0]) for r in case.peer.authority) and any(r[1] == SOA for r in case.ours.authority))
+    ends = (bool(case.aliases) and case.differing in (["authority"], ["rcode", "authority"]) and "holes" in case.server.denial
+            and case.peer.rcode == "NOERROR" and is_denial(case.peer.authority)
+            and all(case.is_served(r) for r in case.peer.authority) and any(r[1] == SOA for r in case.ours.authority))
     return ends or fails_at_a_hole(case)
 
 
@@ -377,7 +386,7 @@ def bind_nsec_beside_nsec3(case):
     cuts = {r[0] for r in case.ours.authority if r[1] == NS}
     less, more = case.ours.authority - case.peer.authority, case.peer.authority - case.ours.authority
     return (case.server.denial == "both-chains" and case.question.do and case.differing == ["authority"] and bool(more)
-            and all(covered(r) == NSEC3 for r in less) and all(covered(r) == NSEC and r[0] in cuts and r in case.served_at(r[0]) for r in more))
+            and all(covered(r) == NSEC3 for r in less) and all(covered(r) == NSEC and r[0] in cuts and case.is_served(r) for r in more))
 
 
 HOLE = "chain with a hole"
@@ -389,7 +398,7 @@ def beside_a_hole(case):
     if "holes" not in case.server.denial or not case.question.do or set(case.differing) - {"authority"}:
         return False
     ours = {r for r in case.ours.authority if covered(r) in DENIAL}
-    return (is_denial(case.peer.authority ^ case.ours.authority) and all(r in case.served_at(r[0]) for r in ours)
+    return (is_denial(case.peer.authority ^ case.ours.authority) and all(case.is_served(r) for r in ours)
             and len(ours) <= 16)
 
 
@@ -403,7 +412,8 @@ AT_ALIAS = "NSEC, NSEC3, RRSIG at an alias"
 ASK_AGAIN = {AT_ALIAS, "B ANY is all"}  # where no peer says what ours does, another type may show that it is right
 # These do not count where peers outnumber ours: what they say is no choice, or the rule looks at ours, too.
 NO_VOTE = {AT_ALIAS, "alias into another zone", "K less denial at an empty wildcard", "B other denial at an empty wildcard", "K zero octets in labels",
-           "N ANY is another RRset", "K ANY is another RRset", "B ANY is all", "N owner of NSEC3 is a name", "P owner of NSEC3 is a name"}
+           "N ANY is another RRset", "K ANY is another RRset", "B ANY is all", "N owner of NSEC3 is a name", "P owner of NSEC3 is a name",
+           "P other denial"}
 RULES = [  # peer, name, whether it explains a difference
     *((peer, HOLE, beside_a_hole) for peer in ("knot", "nsd", "bind")),
     ("knot", "K fails at a hole", fails_at_a_hole),

@@ -81,7 +81,7 @@ def report(question, answers, why, zone_file):
     said = {}
     for server, response in answers.items():
         for line in response_lines(response):
-            said.setdefault(line, []).append(server)
+            said.setdefault(line, {})[server] = True
     everyone = len(answers)
     order = ("answer:", "authority:", "additional:")
     for line, servers in sorted(said.items(), key=lambda item: next((i for i, o in enumerate(order) if item[0].startswith(o)), -1)):

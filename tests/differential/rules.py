@@ -7,7 +7,7 @@ additional section is held against the peers that agree, too.
 """
 import struct
 
-from habits import A, AAAA, ANY, ASK_AGAIN, HOLE, HTTPS, NAPTR, NO_VOTE, RRSIG, RULES, SRV, SVCB, Case, Facts
+from habits import A, AAAA, ANY, ASK_AGAIN, HOLE, HTTPS, NAPTR, NO_VOTE, RRSIG, RULES, SRV, SVCB, Case, Facts, covered
 
 OURS = "understudy"
 SIGNATURE = 120  # octets, about, of an RRSIG record: it comes with its RRset or keeps it out
@@ -46,7 +46,8 @@ def additional_fault(ours, agreeing, others, room, all_had_room):
         return "a signature in the additional section without its records"
     known = frozenset.union(*sections, *(peer.additional | peer.answer for peer in others))
     extra = {r for r in mine - known if not is_of_service(r, ours.answer)}
-    needed = min((16 + len(r[3]) for r in missing), default=0) + (SIGNATURE if signed or any(r[1] == RRSIG for r in ours.authority) else 0)
+    signatures = max((sum(r[1] == RRSIG and r[0] == m[0] and covered(r) == m[1] for r in missing) for m in missing), default=0)
+    needed = min((16 + len(r[3]) for r in missing), default=0) + SIGNATURE * max(signatures, bool(signed or any(r[1] == RRSIG for r in ours.authority)))
     return "additional records are missing" if missing and needed <= room else "additional records that no peer sends" if extra and all_had_room else None
 
 
