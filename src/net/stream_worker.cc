@@ -121,9 +121,33 @@ struct Listener {
 
 }  // namespace
 
+void ConnectionLimits::join(Worker& worker) {
+  const Lock lock(mutex_);
+  workers_.push_back(&worker);
+}
+
+void ConnectionLimits::leave(Worker& worker) {
+  const Lock lock(mutex_);
+  std::erase(workers_, &worker);
+}
+
 ConnectionLimits::Verdict ConnectionLimits::admit(const std::optional<IpAddress>& client) {
   const Lock lock(mutex_);
-  if (open_.load(std::memory_order_relaxed) >= total_) return Verdict::full;
+  return admit_below(total_, client);
+}
+
+ConnectionLimits::Verdict ConnectionLimits::admit_for_another(const std::optional<IpAddress>& client) {
+  const Lock lock(mutex_);
+  const auto idle = [](const Worker* worker) { return worker->idle.load(std::memory_order_relaxed); };
+  const auto richest = std::ranges::max_element(workers_, {}, idle);
+  if (richest == workers_.end() || idle(*richest) == 0) return Verdict::full;
+  const Verdict verdict = admit_below(total_ + workers_.size(), client);
+  if (verdict == Verdict::admitted) (*richest)->make_room();
+  return verdict;
+}
+
+ConnectionLimits::Verdict ConnectionLimits::admit_below(std::size_t limit, const std::optional<IpAddress>& client) {
+  if (open_.load(std::memory_order_relaxed) >= limit) return Verdict::full;
   if (client && !count(*client)) return Verdict::client_full;
   open_.fetch_add(1, std::memory_order_relaxed);
   return Verdict::admitted;
@@ -181,6 +205,7 @@ struct StreamWorker::Impl {
 
   StreamCounters counters;
   RateLimited limit_log{1};
+  ConnectionLimits::Worker as_member;
 
   void run();
   void close_all();
@@ -192,6 +217,7 @@ struct StreamWorker::Impl {
   void open(UniqueFd fd, const sockaddr_storage& peer, const std::optional<IpAddress>& client);
   void close(Connection& connection);
   bool evict_idle();
+  void note_idle();
 
   void read(const ConnectionPtr& connection);
   std::optional<std::size_t> read_header(const ConnectionPtr& connection);
@@ -216,6 +242,7 @@ void StreamWorker::Impl::run() {
 }
 
 void StreamWorker::Impl::close_all() {
+  limits->leave(as_member);
   for (auto& listener : listeners) {
     error_code ignored;
     listener->socket.close(ignored);
@@ -278,7 +305,9 @@ bool StreamWorker::Impl::make_room_for_descriptor(Listener& listener) {
 
 bool StreamWorker::Impl::admit(const IpAddress& peer, const std::optional<IpAddress>& client) {
   auto verdict = limits->admit(client);
-  if (verdict == ConnectionLimits::Verdict::full && evict_idle()) verdict = limits->admit(client);
+  if (verdict == ConnectionLimits::Verdict::full) {
+    verdict = evict_idle() ? limits->admit(client) : limits->admit_for_another(client);
+  }
   if (verdict == ConnectionLimits::Verdict::admitted) return true;
   add(counters.refused, 1);
   std::uint64_t left_out = 0;
@@ -305,6 +334,7 @@ void StreamWorker::Impl::open(UniqueFd fd, const sockaddr_storage& peer, const s
   connection->since = SteadyClock::now();
   connection->place = idle.insert(idle.end(), connection);
   connection->list = &idle;
+  note_idle();
   add(counters.accepted, 1);
   add(counters.open, 1);
   start_tick();
@@ -317,7 +347,13 @@ void StreamWorker::Impl::close(Connection& connection) {
   connection.socket.close(ignored);
   limits->release(connection.client);
   counters.open.store(counters.open.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  std::exchange(connection.list, nullptr)->erase(connection.place);  // last: this may be the last owner
+  std::exchange(connection.list, nullptr)->erase(connection.place);  // this may be the last owner
+  note_idle();
+}
+
+// For the other workers.
+void StreamWorker::Impl::note_idle() {
+  as_member.idle.store(idle.size(), std::memory_order_relaxed);
 }
 
 bool StreamWorker::Impl::evict_idle() {
@@ -484,6 +520,7 @@ void StreamWorker::Impl::move_to(Connection& connection, ConnectionList& list) {
   connection.list = &list;
   connection.since = SteadyClock::now();
   if (&list == &busy) connection.taken_at_since = connection.taken();
+  note_idle();
 }
 
 // ------------------------------------------------------------------------------------------------------------- time
@@ -560,6 +597,8 @@ Result<std::unique_ptr<StreamWorker>> StreamWorker::create(std::span<const Endpo
 }
 
 void StreamWorker::start() {
+  impl_->as_member.make_room = [impl = impl_.get()] { asio::post(impl->context, [impl] { impl->evict_idle(); }); };
+  impl_->limits->join(impl_->as_member);
   impl_->thread = std::thread([impl = impl_.get()] {
     name_this_thread("us-stream");
     impl->run();

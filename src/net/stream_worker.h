@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,8 +33,19 @@ class ConnectionLimits {
   ConnectionLimits(std::size_t total, std::size_t per_client) : total_(total), per_client_(per_client) {}
 
   enum class Verdict { admitted, full, client_full };
+  /// A worker whose idle connections can make room for what comes to others. Alive from join() to leave().
+  struct Worker {
+    std::atomic<std::size_t> idle{0};  // connections that it could close
+    std::function<void()> make_room;   // asks it to close the longest idle one; does not wait
+  };
+  void join(Worker& worker) US_EXCLUDES(mutex_);
+  void leave(Worker& worker) US_EXCLUDES(mutex_);
+
   /// `admitted` counts the connection until release(). Without a client it counts in all only.
   Verdict admit(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
+  /// The same for a connection to `worker` that has none idle, when admit() says `full`: the worker with the most idle
+  /// ones is asked to close one. Until it has, there is one more than the limit, at most one for each worker.
+  Verdict admit_for_another(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
   /// The client of a connection that was admitted without one: counts it for that client, unless it has its share.
   bool claim(const IpAddress& client) US_EXCLUDES(mutex_);
   void release(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
@@ -44,12 +56,14 @@ class ConnectionLimits {
 
  private:
   bool count(const IpAddress& client) US_REQUIRES(mutex_);
+  Verdict admit_below(std::size_t limit, const std::optional<IpAddress>& client) US_REQUIRES(mutex_);
 
   const std::size_t total_;
   const std::size_t per_client_;
   std::atomic<std::size_t> open_{0};
   Mutex mutex_;
   std::unordered_map<IpAddress, std::size_t> clients_ US_GUARDED_BY(mutex_);
+  std::vector<Worker*> workers_ US_GUARDED_BY(mutex_);
 };
 
 struct StreamOptions {

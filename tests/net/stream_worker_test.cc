@@ -50,7 +50,9 @@ struct Server {
   Endpoint address;
 
   explicit Server(const StreamOptions& options = {}, std::size_t total = 2000, std::size_t per_client = 2000)
-      : limits(std::make_shared<ConnectionLimits>(total, per_client)) {
+      : Server(std::make_shared<ConnectionLimits>(total, per_client), options) {}
+  explicit Server(std::shared_ptr<ConnectionLimits> shared, const StreamOptions& options = {})
+      : limits(std::move(shared)) {
     auto created = StreamWorker::create(std::vector{loopback()}, std::make_unique<ScriptedHandler>(), limits, options);
     EXPECT_TRUE(created) << created.error().text();
     worker = std::move(*created);
@@ -273,6 +275,49 @@ TEST(StreamWorker, MakesRoomByClosingTheConnectionIdleLongest) {
   EXPECT_EQ(ask(clients[0].get(), query(7)), query(7));
   EXPECT_EQ(server.counters().evicted, 1U);
   EXPECT_EQ(server.counters().open, 4U);
+}
+
+// Which worker a connection comes to is chance: one that has none to close gets room from the others.
+TEST(StreamWorker, MakesRoomWithTheConnectionsOfOtherWorkers) {
+  Server full({}, 3, 100);
+  Server other(full.limits);
+  std::vector<UniqueFd> clients;
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    clients.push_back(full.client());
+    EXPECT_EQ(ask(clients.back().get(), query(i)), query(i));
+  }
+  const UniqueFd fourth = other.client();
+  EXPECT_EQ(ask(fourth.get(), query(4)), query(4));
+  EXPECT_TRUE(closed_by_peer(clients[0].get()));
+  EXPECT_EQ(full.counters().evicted, 1U);
+  EXPECT_EQ(other.counters().refused, 0U);
+  EXPECT_TRUE(eventually([&] { return full.limits->open() == 3; }));
+  EXPECT_EQ(ask(clients[1].get(), query(5)), query(5));
+  full.worker->stop();  // its room is free, and nobody asks it any more
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    clients.push_back(other.client());
+    EXPECT_EQ(ask(clients.back().get(), query(i)), query(i));
+  }
+  EXPECT_EQ(other.counters().evicted, 1U);
+}
+
+TEST(ConnectionLimits, OthersMakeRoomOnlyIfOneIsIdle) {
+  ConnectionLimits limits(1, 10);
+  ConnectionLimits::Worker worker;
+  int asked = 0;
+  worker.make_room = [&] { ++asked; };
+  limits.join(worker);
+  const IpAddress client = IpAddress::v4(192, 0, 2, 1);
+  EXPECT_EQ(limits.admit(client), ConnectionLimits::Verdict::admitted);
+  EXPECT_EQ(limits.admit(client), ConnectionLimits::Verdict::full);
+  EXPECT_EQ(limits.admit_for_another(client), ConnectionLimits::Verdict::full);
+  worker.idle = 1;
+  EXPECT_EQ(limits.admit_for_another(client), ConnectionLimits::Verdict::admitted);
+  EXPECT_EQ(limits.admit_for_another(client), ConnectionLimits::Verdict::full) << "one over the limit for each worker";
+  EXPECT_EQ(asked, 1);
+  limits.leave(worker);
+  limits.release(client);
+  EXPECT_EQ(limits.admit_for_another(client), ConnectionLimits::Verdict::full);
 }
 
 TEST(StreamWorker, RefusesWhenAllConnectionsAreBusy) {
