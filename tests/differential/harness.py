@@ -89,6 +89,13 @@ def report(question, answers, why, zone_file):
     return "\n".join(lines)
 
 
+def other_type(question, response):
+    """What to ask instead of a type that all peers answer in their own way: the type that is in the answer, or one that is
+    nowhere."""
+    kinds = {r[1] for r in response.sections[0]} - {TYPES["RRSIG"], TYPES["CNAME"], TYPES["DNAME"]}
+    return kinds.pop() if question.rdtype == TYPES["ANY"] and len(kinds) == 1 else NOWHERE
+
+
 def labels_in(wire):
     """The octets of a name's labels in lower case."""
     return b"".join(labels_of_wire(wire.lower()))
@@ -190,8 +197,10 @@ class Round:
         return question.rdtype not in PDNS_NOT_ASKED and all(z.is_sound for z in zones) and PDNS_OCTETS.issuperset(labels_in(question.name)) and all(z.octets <= PDNS_OCTETS for z in zones)
 
     def _decide(self, outcome):
-        """What no peer says to NSEC, NSEC3 or RRSIG at an alias, peers must say by TCP to a type that no name has."""
-        asked = {dataclasses.replace(q, rdtype=NOWHERE, tcp=True): (q, answers, why) for q, answers, why in outcome.undecided}
+        """What no peer says to NSEC, NSEC3 or RRSIG at an alias, peers must say by TCP to a type that no name has; what none
+        says to ANY, to the type that ours chose."""
+        asked = {dataclasses.replace(q, rdtype=other_type(q, answers[OURS]), tcp=True): (q, answers, why)
+                 for q, answers, why in outcome.undecided}
         outcome.undecided = []
         clients = [client for client in self.clients if client.name != Secondary.name]
         for absent, others in ask_all(clients, list(asked)):
