@@ -72,9 +72,10 @@ class Server:
     port = 0
     addresses = ("127.0.0.1",)  # to answer on; the first is where it is asked from this machine
     interface = None  # to take queries from by AF_XDP, where the server can
-    answering_threads = None  # what the names of the threads that answer by UDP begin with; None: they have no names
+    # What the names of the threads that answer by UDP begin with (one or several); None: they have no names.
+    answering_threads = None
     workers = 1
-    wrapper = ()              # what the server runs under
+    wrapper = ()  # what the server runs under
 
     def __init__(self, root, zones, primary_port=None, cpu=None, catalog=None):
         self.root, self.zones, self.primary_port, self.cpu = os.path.join(root, self.name), zones, primary_port or FIRST_PORT + 1, cpu
@@ -385,7 +386,7 @@ class Understudy(Server):
     binary = os.environ.get("UNDERSTUDYD") or os.path.join(
         os.path.dirname(os.path.abspath(__file__)), "..", "build", "release", "bin", "understudyd")
     version_command = (binary, "--version")
-    answering_threads = "us-udp"
+    answering_threads = ("us-udp", "us-xdp")
     template = ""  # further settings of the zones
 
     def zone_lines(self):

@@ -67,6 +67,15 @@ Result<InterfaceFacts> look_at_interface(const std::string& name) {
   return facts;
 }
 
+Result<unsigned> mtu_of_interface(const std::string& name, unsigned index) {
+  if (if_nametoindex(name.c_str()) != index) return fail(Errc::not_found, "there is no such interface");
+  const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::memcpy(request.ifr_name, name.c_str(), std::min(name.size(), sizeof request.ifr_name - 1));
+  if (!fd.is_open() || ioctl(fd.get(), SIOCGIFMTU, &request) != 0) return fail(Errc::not_found, system_words(errno));
+  return static_cast<unsigned>(request.ifr_mtu);
+}
+
 Result<std::vector<Endpoint>> endpoints_on(const std::string& interface, std::span<const Endpoint> listen) {
   ifaddrs* all = nullptr;
   if (getifaddrs(&all) != 0) return fail(Errc::io, "its addresses: " + system_words(errno));

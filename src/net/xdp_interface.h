@@ -23,6 +23,9 @@ struct InterfaceFacts {
 /// Errc::unsupported if its frames are not Ethernet's.
 Result<InterfaceFacts> look_at_interface(const std::string& name);
 
+/// The MTU as it is now. Errc::not_found if the interface of that number is gone, or has another name.
+Result<unsigned> mtu_of_interface(const std::string& name, unsigned index);
+
 /// Addresses and ports that frames of the interface can be for: those of `listen`, with the interface's own addresses
 /// in the place of 0.0.0.0 and ::. Errc::io if the system does not tell these.
 Result<std::vector<Endpoint>> endpoints_on(const std::string& interface, std::span<const Endpoint> listen);

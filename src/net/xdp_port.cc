@@ -1,10 +1,17 @@
 #include "net/xdp_port.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <optional>
+#include <thread>
 
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "net/xdp_interface.h"
 
 namespace understudy {
@@ -22,17 +29,22 @@ struct XdpPort::Impl {
   std::optional<InterfaceNews> news;
   std::unique_ptr<XdpProgram> program;
   std::vector<std::unique_ptr<XdpWorker>> workers;
-  bool gone = false;  // used by the first worker's thread only
+  UniqueFd wake{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  std::string last_failure;  // used by the watcher only
+  std::thread watcher;
 
   // The program lets go before there is nobody who reads what it takes.
   ~Impl() {
-    for (auto& worker : workers) worker->stop();
+    stop_watching();
     program.reset();
+    for (auto& worker : workers) worker->stop();
   }
   Result<> open(const std::vector<Prefix>& balancers, const MakeHandler& make_handler);
   Result<> open_queue(unsigned queue, const std::vector<Prefix>& balancers, const MakeHandler& make_handler);
   Result<> set_endpoints();
-  void read_news();
+  void watch();
+  bool follow();
+  void stop_watching();
 };
 
 Result<> XdpPort::Impl::set_endpoints() {
@@ -40,26 +52,41 @@ Result<> XdpPort::Impl::set_endpoints() {
   return program->set_endpoints(endpoints);
 }
 
-/// In the first worker's thread, once it runs.
-void XdpPort::Impl::read_news() {
+/// In a thread of its own, as questions about interfaces may wait for the system's changes to others.
+void XdpPort::Impl::watch() {
+  std::array<pollfd, 2> watched{{{news->descriptor(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
+  while (poll(watched.data(), watched.size(), -1) >= 0 || errno == EINTR) {
+    if (watched[1].revents != 0) return;
+    if (watched[0].revents != 0 && !follow()) return;
+  }
+}
+
+/// What has become of the interface; false if it is gone.
+bool XdpPort::Impl::follow() {
   news->read();
-  const auto now = look_at_interface(facts.name);
-  if (!now || now->index != facts.index) {
-    if (!gone) {
-      log_error(
-          "AF_XDP: {}: the interface is gone; sockets answer what comes by others; restart the server to use one of "
-          "that "
-          "name again",
-          facts.name);
-    }
-    gone = true;
-    return;
+  const auto mtu = mtu_of_interface(facts.name, facts.index);
+  if (!mtu) {
+    log_error(
+        "AF_XDP: {}: the interface is gone; sockets answer what comes by others; restart the server to use one of that "
+        "name again",
+        facts.name);
+    return false;
   }
-  for (auto& worker : workers) worker->set_mtu(now->mtu);
-  if (const auto set = set_endpoints(); !set) {
+  for (auto& worker : workers) worker->set_mtu(*mtu);
+  const auto set = set_endpoints();
+  std::string failure = set ? "" : set.error().text();
+  if (!set && failure != last_failure) {
     log_warning("AF_XDP: {}: new addresses are answered by sockets: {}; restart the server to have all of them taken",
-                facts.name, set.error().text());
+                facts.name, failure);
   }
+  last_failure = std::move(failure);
+  return true;
+}
+
+void XdpPort::Impl::stop_watching() {
+  const std::uint64_t one = 1;
+  if (wake.is_open()) (void)!write(wake.get(), &one, sizeof one);
+  if (watcher.joinable()) watcher.join();
 }
 
 Result<> XdpPort::Impl::open_queue(unsigned queue, const std::vector<Prefix>& balancers,
@@ -71,10 +98,6 @@ Result<> XdpPort::Impl::open_queue(unsigned queue, const std::vector<Prefix>& ba
                            .queue = queue,
                            .mtu = facts.mtu,
                            .balancers = balancers};
-  if (queue == 0) {
-    options.news = news->descriptor();
-    options.on_news = [this] { read_news(); };
-  }
   US_ASSIGN(auto worker, XdpWorker::create(std::move(socket), make_handler(), std::move(options)));
   workers.push_back(std::move(worker));
   return program->set_socket(queue, descriptor);
@@ -98,6 +121,7 @@ Result<> XdpPort::Impl::open(const std::vector<Prefix>& balancers, const MakeHan
   US_ASSIGN(program, XdpProgram::load(facts.queues));
   US_ASSIGN(mode, program->attach(facts.index));
   US_ASSIGN(news, InterfaceNews::open());
+  if (!wake.is_open()) return fail(Errc::io, "eventfd: " + system_words(errno));
   for (unsigned queue = 0; queue < facts.queues; ++queue) US_TRY(open_queue(queue, balancers, make_handler));
   return set_endpoints();
 }
@@ -116,9 +140,14 @@ Result<std::unique_ptr<XdpPort>> XdpPort::open(const std::string& interface, std
 
 void XdpPort::start() {
   for (auto& worker : impl_->workers) worker->start();
+  impl_->watcher = std::thread([impl = impl_.get()] {
+    name_this_thread("us-xdp-watch");
+    impl->watch();
+  });
 }
 
 void XdpPort::stop() {
+  impl_->stop_watching();
   for (auto& worker : impl_->workers) worker->stop();
 }
 

@@ -2,9 +2,9 @@
 // its queues.
 //
 // What the program does not take is the kernel's as ever, so the sockets of the UdpWorkers stay bound and answer it; an
-// interface that cannot be used costs nothing but speed. The first worker also follows what becomes of the interface:
-// its MTU and, with 0.0.0.0 or :: to listen on, its addresses. open(), start() and stop() belong to the owner's thread,
-// after open() no privilege is needed (on Linux before 5.19, but for later addresses); figures may be read by any.
+// interface that cannot be used costs nothing but speed. One thread more follows what becomes of the interface: its MTU
+// and, with 0.0.0.0 or :: to listen on, its addresses. open(), start() and stop() belong to the owner's thread, after
+// open() no privilege is needed (on Linux before 5.19, but for later addresses); figures may be read by any.
 #pragma once
 
 #include <functional>

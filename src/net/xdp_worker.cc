@@ -201,8 +201,7 @@ bool XdpWorker::Impl::report(const std::string& why) const {
 
 /// Until there is something to do; false if there never will be.
 bool XdpWorker::Impl::sleep() {
-  std::array<pollfd, 3> watched{
-      {{socket->descriptor(), POLLIN, 0}, {wake.get(), POLLIN, 0}, {options.news, POLLIN, 0}}};
+  std::array<pollfd, 2> watched{{{socket->descriptor(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
   const int patience = socket->has_unsent() ? 1 : -1;
   QsbrReader::offline();
   const int n = poll(watched.data(), watched.size(), patience);
@@ -214,7 +213,6 @@ bool XdpWorker::Impl::sleep() {
   if ((watched[0].revents & (POLLERR | POLLNVAL)) != 0 && !is_usable())
     return report("its socket is of no use any more");
   if (n > 0 && (watched[0].revents & POLLIN) != 0) errors_in_a_row = 0;
-  if (n > 0 && (watched[2].revents & POLLIN) != 0) options.on_news();
   return true;
 }
 

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -37,8 +36,6 @@ struct XdpWorkerOptions {
   unsigned interface_index = 0, queue = 0;
   unsigned mtu = 1500;  // set_mtu() changes it
   std::vector<Prefix> balancers;
-  int news = -1;                  // watched too where it is a descriptor: when it is readable,
-  std::function<void()> on_news;  // this is called by the thread
 };
 
 class XdpWorker {
