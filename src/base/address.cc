@@ -1,6 +1,7 @@
 #include "base/address.h"
 
 #include <arpa/inet.h>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 
@@ -87,6 +88,7 @@ bool IpAddress::is_unspecified() const {
 }
 
 std::string IpAddress::text() const {
+  if (is_v4()) return fmt::format(FMT_COMPILE("{}.{}.{}.{}"), bytes_[0], bytes_[1], bytes_[2], bytes_[3]);
   std::array<char, INET6_ADDRSTRLEN> buffer{};
   inet_ntop(af(), bytes_.data(), buffer.data(), buffer.size());
   return buffer.data();
@@ -148,7 +150,7 @@ socklen_t Endpoint::to_sockaddr(sockaddr_storage& out) const {
 }
 
 std::string Endpoint::text() const {
-  return fmt::format("{}@{}", address.text(), port);
+  return fmt::format(FMT_COMPILE("{}@{}"), address.text(), port);
 }
 
 Result<Prefix> Prefix::parse(std::string_view text) {

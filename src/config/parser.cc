@@ -260,10 +260,11 @@ void ConfigReader::check_paths() {
 }
 
 void ConfigReader::finish_zones() {
-  std::ranges::sort(read_zones_, [](const auto& a, const auto& b) {
+  const auto before = [](const auto& a, const auto& b) {
     const auto order = a.first.name().compare(b.first.name());
     return order != 0 ? order < 0 : a.second < b.second;
-  });
+  };
+  if (!std::ranges::is_sorted(read_zones_, before)) std::ranges::sort(read_zones_, before);  // a list mostly is
   config_.zones.reserve(read_zones_.size());
   const std::pair<ZoneConfig, Position>* first = nullptr;
   for (auto& zone : read_zones_) {

@@ -1,6 +1,9 @@
 #include "transfer/attempt.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
+
+#include <iterator>
 
 #include "base/log.h"
 
@@ -13,7 +16,7 @@ std::string subject(const Attempt& attempt) {
   const std::string address = peer.address.text();
   const std::string who = peer.name == address ? address : fmt::format("{} {}", peer.name, address);
   const std::string key = peer.key ? "key " + peer.key->name.text() : "unsigned";
-  return fmt::format("zone {}: {} {} {} ({}, {})", attempt.zone.text(), attempt.asked,
+  return fmt::format(FMT_COMPILE("zone {}: {} {} {} ({}, {})"), attempt.zone.text(), attempt.asked,
                      attempt.asked == "SOA" ? "at" : "from", who, attempt.transport, key);
 }
 
@@ -23,14 +26,17 @@ std::string serial_text(const std::optional<Serial>& serial) {
 
 /// What came and which serials were in play; empty fields are left out.
 std::string facts(const Attempt& attempt) {
-  std::string out = fmt::format("ours {}", serial_text(attempt.ours));
-  if (attempt.announced) out += fmt::format(", announced {}", attempt.announced->value);
+  fmt::memory_buffer out;
+  const auto end = std::back_inserter(out);
+  fmt::format_to(end, FMT_COMPILE("ours {}"), serial_text(attempt.ours));
+  if (attempt.announced) fmt::format_to(end, FMT_COMPILE(", announced {}"), attempt.announced->value);
   if (attempt.asked != "SOA") {
-    if (attempt.received) out += fmt::format(", received {}", attempt.received->value);
-    out += fmt::format(", {} records in {} messages, {} octets", attempt.counts.records, attempt.counts.messages,
-                       attempt.counts.octets);
+    if (attempt.received) fmt::format_to(end, FMT_COMPILE(", received {}"), attempt.received->value);
+    fmt::format_to(end, FMT_COMPILE(", {} records in {} messages, {} octets"), attempt.counts.records,
+                   attempt.counts.messages, attempt.counts.octets);
   }
-  return out + fmt::format(", {:.3f} s", attempt.seconds);
+  fmt::format_to(end, FMT_COMPILE(", {:.3f} s"), attempt.seconds);
+  return fmt::to_string(out);
 }
 
 }  // namespace

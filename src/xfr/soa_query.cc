@@ -1,5 +1,7 @@
 #include "xfr/soa_query.h"
 
+#include <array>
+
 #include "dns/edns.h"
 #include "dns/rdata.h"
 #include "xfr/response_check.h"
@@ -10,9 +12,10 @@ namespace {
 constexpr std::size_t max_query_size = 2048;  // the question and an SOA with two names of 255 octets fit
 constexpr std::uint16_t our_udp_size = 1232;  // what an answer may have without being cut into fragments
 
-Bytes finished(Bytes buffer, const MessageWriter& writer) {
-  buffer.resize(writer.size());
-  return buffer;
+using Room = std::array<std::uint8_t, max_query_size>;
+
+Bytes finished(const Room& room, const MessageWriter& writer) {
+  return {room.begin(), room.begin() + static_cast<std::ptrdiff_t>(writer.size())};
 }
 
 /// RFC 7314 section 2: an EXPIRE option without content is the question for it.
@@ -24,12 +27,12 @@ void add_edns(MessageWriter& writer, WithEdns edns) {
 }
 
 Bytes query(NameView zone, std::uint16_t id, RRType type, WithEdns edns) {
-  Bytes buffer(max_query_size);
+  Room buffer;
   MessageWriter writer(buffer, buffer.size());
   writer.set_header(id, opcode_bits(Opcode::QUERY));
   writer.add_question(zone, type, RRClass::IN);
   add_edns(writer, edns);
-  return finished(std::move(buffer), writer);
+  return finished(buffer, writer);
 }
 
 /// The SOA of `zone` among the answers (RFC 1034 section 4.3.5).
@@ -56,7 +59,7 @@ Bytes axfr_query(NameView zone, std::uint16_t id, WithEdns edns) {
 }
 
 Bytes ixfr_query(NameView zone, std::uint16_t id, Serial ours, WithEdns edns) {
-  Bytes buffer(max_query_size);
+  Room buffer;
   MessageWriter writer(buffer, buffer.size());
   writer.set_header(id, opcode_bits(Opcode::QUERY));
   writer.add_question(zone, RRType::IXFR, RRClass::IN);
@@ -64,7 +67,7 @@ Bytes ixfr_query(NameView zone, std::uint16_t id, Serial ours, WithEdns edns) {
   store_u32(&soa[2], ours.value);
   writer.add_record(Section::authority, zone, RRType::SOA, RRClass::IN, 0, soa);
   add_edns(writer, edns);
-  return finished(std::move(buffer), writer);
+  return finished(buffer, writer);
 }
 
 bool is_foreign(ByteView message, std::uint16_t id, Via via) {
@@ -88,12 +91,12 @@ Result<void> check_edns_understood(const MessageView& response, WithEdns asked) 
 }
 
 Bytes notify_query(NameView zone, std::uint16_t id, std::uint32_t soa_ttl, ByteView soa_rdata) {
-  Bytes buffer(max_query_size);
+  Room buffer;
   MessageWriter writer(buffer, buffer.size());
   writer.set_header(id, opcode_bits(Opcode::NOTIFY) | Header::aa);
   writer.add_question(zone, RRType::SOA, RRClass::IN);
   if (!soa_rdata.empty()) writer.add_record(Section::answer, zone, RRType::SOA, RRClass::IN, soa_ttl, soa_rdata);
-  return finished(std::move(buffer), writer);
+  return finished(buffer, writer);
 }
 
 Result<SoaAnswer> read_soa_answer(ByteView message, NameView zone, std::uint16_t id, Via via, TsigStream* tsig,
