@@ -14,6 +14,7 @@
 #include <chrono>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "net/peer_connections.h"
 #include "net/peer_stream.h"
 #include "net/rate_meter.h"
+#include "net/wakeup.h"
 
 namespace understudy {
 
@@ -41,7 +43,8 @@ struct PeerCall {
 
   void set(State next) {
     state = next;
-    wake.cancel();
+    if (place_timer) place_timer->cancel();
+    wake.wake();
   }
   void finish(Result<> result) {
     outcome = std::move(result);
@@ -49,7 +52,9 @@ struct PeerCall {
   }
 
   PeerRequest request;
-  boost::asio::steady_timer wake;  // cancelled with every change of the state
+  // What the coroutine waits for: every change of the state, and while it has no connection for so long.
+  Wakeup wake;
+  std::optional<boost::asio::steady_timer> place_timer;
   State state = State::waiting;
   Result<> outcome;
   TimePoint place_by;     // must be on a connection by then

@@ -1,7 +1,6 @@
 #include "net/peer_connections.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -10,11 +9,11 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
 #include <map>
-#include <random>
 #include <utility>
 
 #include "net/client_socket.h"
 #include "net/peer_connection.h"
+#include "net/random_ids.h"
 
 namespace understudy {
 namespace {
@@ -26,28 +25,6 @@ using TimePoint = SteadyClock::time_point;
 
 constexpr unsigned strikes_limit = 2;
 constexpr std::chrono::minutes memory_of_strikes{10};
-
-/// Numbers from the system, fetched many at a time.
-class RandomIds {
- public:
-  std::uint16_t next() {
-    if (at_ == ids_.size()) refill();
-    return ids_[at_++];
-  }
-
- private:
-  void refill() {
-    // Up to 256 octets come whole (getrandom(2)).
-    if (getrandom(ids_.data(), sizeof ids_, 0) != static_cast<ssize_t>(sizeof ids_)) {
-      std::random_device device;
-      for (std::uint16_t& id : ids_) id = static_cast<std::uint16_t>(device());
-    }
-    at_ = 0;
-  }
-
-  std::array<std::uint16_t, 128> ids_{};
-  std::size_t at_ = ids_.size();
-};
 
 /// One peer: its connections, who waits for one, and what is remembered about it.
 struct Peer {
@@ -131,10 +108,14 @@ asio::awaitable<Result<>> PeerConnections::Impl::exchange(std::shared_ptr<Impl> 
       self->place(key, call);
       continue;
     }
-    const bool waits = call.state == PeerCall::State::waiting;
-    call.wake.expires_at(waits ? call.place_by : TimePoint::max());
+    if (call.state == PeerCall::State::sent) {  // its connection looks after its limits
+      co_await call.wake.wait();
+      continue;
+    }
+    call.place_timer.emplace(self->executor_, call.place_by);
     error_code error;
-    co_await call.wake.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await call.place_timer->async_wait(asio::redirect_error(asio::use_awaitable, error));
+    call.place_timer.reset();
     if (!error && call.state == PeerCall::State::waiting) {
       co_return fail(Errc::timed_out, fmt::format("{}: no connection was free in time", key.address.text()));
     }

@@ -292,6 +292,33 @@ Result<void> ZoneStore::State::save_timers(NameView zone, const ZoneTimers& time
   return {};
 }
 
+Result<void> ZoneStore::State::save_timers(std::span<const TimersOf> zones, std::vector<std::size_t>& missing) {
+  missing.clear();
+  // To look for each head would cost several times what is written. What was stored once is there, unless the database
+  // was replaced since.
+  const bool may_miss = reopened_at != 0 || moved_at != 0;
+  std::vector<std::pair<std::string, Bytes>> values;
+  values.reserve(zones.size());
+  for (std::size_t i = 0; i < zones.size(); ++i) {
+    if (may_miss) {
+      US_ASSIGN(const auto head, head_of(zones[i].zone));
+      if (!head || lost_zone(zones[i].zone)) {
+        missing.push_back(i);
+        continue;
+      }
+    }
+    std::string key = timers_key(zones[i].zone);
+    Bytes value = encode_timers(key, zones[i].timers);
+    values.emplace_back(std::move(key), std::move(value));
+  }
+  std::ranges::sort(values);
+  rocksdb::WriteBatch batch;
+  for (const auto& [key, value] : values) batch.Put(key, slice_of(value));
+  const rocksdb::Status status = database->write(batch, /*sync=*/false);
+  if (!status.ok()) return std::unexpected(to_error(status, "cannot write the timers"));
+  return {};
+}
+
 Result<void> ZoneStore::State::remove(std::span<const Name> zones) {
   std::vector<std::pair<NameView, Result<std::optional<VersionHead>>>> found;
   std::vector<Promise> promises;

@@ -90,6 +90,7 @@ struct ZoneStore::State {
   // commit.cc. The caller holds `gate` shared.
   void commit_all(std::span<const Commit> commits, std::span<Result<void>> outcomes);
   Result<void> save_timers(NameView zone, const ZoneTimers& timers, bool durable);
+  Result<void> save_timers(std::span<const TimersOf> zones, std::vector<std::size_t>& missing);
   Result<void> remove(std::span<const Name> zones);
   // rewrite.cc; likewise.
   Result<void> write_aside(ZoneRewrite& rewrite);

@@ -161,6 +161,12 @@ Result<void> ZoneStore::save_timers(NameView zone, const ZoneTimers& timers, boo
   return state_->write_or_recover([&] { return state_->save_timers(zone, timers, durable); });
 }
 
+Result<std::vector<std::size_t>> ZoneStore::save_timers(std::span<const TimersOf> zones) {
+  std::vector<std::size_t> missing;
+  US_TRY(state_->write_or_recover([&] { return state_->save_timers(zones, missing); }));
+  return missing;
+}
+
 Result<void> ZoneStore::remove(NameView zone) {
   const Name name(zone);
   return remove_all({&name, 1});

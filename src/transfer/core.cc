@@ -16,7 +16,7 @@ constexpr unsigned max_probes = 512;
 constexpr unsigned max_probes_per_primary = 64;
 constexpr unsigned write_threads = 4;
 // So long a version that nobody waits for may wait for others that can share its sync.
-constexpr std::chrono::milliseconds commit_wait{5};
+constexpr std::chrono::milliseconds commit_wait{20};
 
 unsigned cores() {
   return std::max(1U, std::thread::hardware_concurrency());
@@ -32,8 +32,10 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       probes(
           max_probes, max_probes_per_primary, [this] { return now().mono; }, [this](double at) { pace_at(at); }),
       connections(io.get_executor()),
+      datagrams(io.get_executor()),
       transfers(engine_settings.max_transfers, engine_settings.max_transfers_per_primary),
       notifier(io, clock, board, engine_settings),
+      timer_saver(*this),
       loads(cores()),
       writes(write_threads),
       asides(1),

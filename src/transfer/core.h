@@ -23,6 +23,7 @@
 #include "transfer/settings.h"
 #include "transfer/status_board.h"
 #include "transfer/timer_queue.h"
+#include "transfer/timer_saver.h"
 
 namespace understudy {
 
@@ -45,8 +46,10 @@ struct EngineCore {
   PrimaryHealth health;
   PrimaryTraits traits;
   PeerConnections connections;
+  DatagramExchanges datagrams;
   Lanes transfers;
   Notifier notifier;
+  TimerSaver timer_saver;
   unsigned at_work = 0;            // agents with work under way
   unsigned store_writes = 0;       // under way
   unsigned commits_ahead = 0;      // versions that are being committed
@@ -62,7 +65,7 @@ struct EngineCore {
   Committer committer;
 
   /// What exchanges with primaries need; valid as long as this.
-  [[nodiscard]] PrimaryAccess primaries() { return {clock, traits, connections}; }
+  [[nodiscard]] PrimaryAccess primaries() { return {clock, traits, connections, datagrams}; }
   /// Another large version may be written beside the commits: each pins its memory until that is done.
   [[nodiscard]] bool may_rewrite() const { return rewrites < max_rewrites; }
   static constexpr unsigned max_rewrites = 4;

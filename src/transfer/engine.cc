@@ -92,7 +92,8 @@ std::shared_ptr<const Directory> TransferEngine::State::zones() const {
 namespace {
 
 void sort_settings(std::vector<ZoneSettings>& zones) {
-  std::ranges::sort(zones, [](const ZoneSettings& a, const ZoneSettings& b) { return a.name < b.name; });
+  const auto before = [](const ZoneSettings& a, const ZoneSettings& b) { return a.name < b.name; };
+  if (!std::ranges::is_sorted(zones, before)) std::ranges::sort(zones, before);
   const auto same = std::ranges::unique(zones, [](const auto& a, const auto& b) { return a.name == b.name; });
   zones.erase(same.begin(), same.end());
 }
@@ -226,8 +227,10 @@ void TransferEngine::State::take_notifies() {
 void TransferEngine::State::stop_work() {
   core.stopping = true;
   watch.stop();
+  core.timer_saver.flush();
   core.notifier.stop();
   core.connections.stop();
+  core.datagrams.stop();
   zones()->for_each([](const AgentPtr& agent) { agent->cancel(); });
 }
 

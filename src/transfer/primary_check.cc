@@ -67,6 +67,10 @@ class Exchange {
   void sent(ByteView message) { attempt_.trace.sent(message, now() - began_, attempt_.transport); }
   void received(ByteView message) { attempt_.trace.received(message, now() - began_, attempt_.transport); }
 
+  asio::awaitable<Result<>> over_udp(DatagramRequest request) {
+    return access_.datagrams.exchange(attempt_.peer.address, attempt_.peer.source, std::move(request));
+  }
+
   /// On a connection that may serve other requests too.
   asio::awaitable<Result<>> over_tcp(std::function<Result<Bytes>(std::uint16_t)> make,
                                      std::function<Result<Next>(ByteView)> take, ReceiveLimits limits) {
@@ -99,20 +103,26 @@ class Exchange {
 asio::awaitable<Result<SoaAnswer>> probe_over_udp(Exchange& exchange, Attempt& attempt, WithEdns edns,
                                                   milliseconds timeout) {
   exchange.over("UDP");
-  const Result<SignedRequest> request =
-      exchange.request([&](std::uint16_t id) { return soa_query(attempt.zone, id, edns); });
-  if (!request) co_return std::unexpected(request.error());
-  std::optional<TsigStream> tsig = request->fresh_stream(attempt.peer.key);
+  std::optional<TsigStream> tsig;
+  std::uint16_t id = 0;
   Result<SoaAnswer> answer{};
-  const auto read = [&](ByteView message) {
-    exchange.received(message);
-    answer = read_soa_answer(message, attempt.zone, request->id, Via::datagram, tsig ? &*tsig : nullptr,
-                             exchange.signature_now(), edns);
-    return !answer || answer->kind != SoaAnswer::Kind::ignored;
-  };
-  exchange.sent(request->message);
-  const Result<Bytes> exchanged =
-      co_await udp_exchange(attempt.peer.address, request->message, timeout, read, attempt.peer.source);
+  const Result<> exchanged = co_await exchange.over_udp({
+      .make = [&](std::uint16_t with_id) -> Result<Bytes> {
+        id = with_id;
+        US_ASSIGN(SignedRequest request, exchange.request(id, soa_query(attempt.zone, id, edns)));
+        tsig = request.fresh_stream(attempt.peer.key);
+        exchange.sent(request.message);
+        return std::move(request.message);
+      },
+      .accept =
+          [&](ByteView message) {
+            exchange.received(message);
+            answer = read_soa_answer(message, attempt.zone, id, Via::datagram, tsig ? &*tsig : nullptr,
+                                     exchange.signature_now(), edns);
+            return !answer || answer->kind != SoaAnswer::Kind::ignored;
+          },
+      .timeout = timeout,
+  });
   if (!exchanged) co_return std::unexpected(exchanged.error());
   if (!answer && answer.error().code != Errc::rcode && answer.error().code != Errc::not_authoritative &&
       answer.error().code != Errc::edns_refused) {

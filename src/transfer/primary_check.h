@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/datagram_exchanges.h"
 #include "net/peer_connections.h"
 #include "transfer/attempt.h"
 #include "transfer/primary_traits.h"
@@ -26,6 +27,7 @@ struct PrimaryAccess {
   const Clock& clock;
   PrimaryTraits& traits;
   PeerConnections& connections;
+  DatagramExchanges& datagrams;
 };
 
 /// Asks for the zone's SOA: over UDP, a second time if nothing comes, and over TCP if that brings no answer to rely on

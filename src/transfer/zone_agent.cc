@@ -335,6 +335,26 @@ void ZoneAgent::save_timers(bool durable, std::function<void()> then) {
   });
 }
 
+void ZoneAgent::save_timers_soon() {
+  if (!std::exchange(timers_wait_, true)) core_.timer_saver.add(shared_from_this());
+}
+
+std::optional<ZoneTimers> ZoneAgent::begin_to_save_timers() {
+  if (retired_ || !std::exchange(timers_wait_, false)) return std::nullopt;
+  if (store_busy_) {
+    save_timers(false, nullptr);  // in its turn
+    return std::nullopt;
+  }
+  store_busy_ = true;
+  ++core_.store_writes;
+  return schedule_.timers(core_.now());
+}
+
+void ZoneAgent::timers_are_saved(bool is_stored) {
+  store_is_free();
+  if (!is_stored) save_timers(false, nullptr);  // which stores the version too
+}
+
 void ZoneAgent::save_timers_again() {
   if (is_local() || !adopted_ || retired_ || !version()) return;
   publish_timers();

@@ -79,6 +79,10 @@ class ZoneAgent final : public TimerEntry,
   void retire(bool forget_stored, std::function<void()> gone);
   /// The engine stops: ends what is under way.
   void cancel();
+  /// The timers are to be stored, by the caller, who says afterwards whether the zone is stored at all; nullopt: not
+  /// now, as something else is being written, or there is no need any more.
+  std::optional<ZoneTimers> begin_to_save_timers();
+  void timers_are_saved(bool is_stored);
   /// Writes the timers again, after the wall clock has jumped.
   void save_timers_again();
 
@@ -170,6 +174,7 @@ class ZoneAgent final : public TimerEntry,
   void show_expiry();
   void publish_timers();
   void save_timers(bool durable, std::function<void()> then);
+  void save_timers_soon();
   /// Calls `write` when no other write of this zone is under way; it must lead to store_is_free().
   void when_store_is_free(std::function<void()> write);
   void store_is_free();
@@ -194,6 +199,7 @@ class ZoneAgent final : public TimerEntry,
   std::vector<CommandDone> commands_;  // that wait for the next work
   std::vector<std::function<void()>> store_queue_;
   bool store_busy_ = false;
+  bool timers_wait_ = false;  // to be stored
   bool retired_ = false;
   bool forget_stored_ = false;
   std::function<void()> gone_;

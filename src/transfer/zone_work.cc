@@ -497,10 +497,15 @@ void ZoneAgent::finish_current(const WorkPtr& work) {
     ++core_.board.counters.checks_ok;
   }
   CommandOutcome outcome{{}, fmt::format("serial {} is current at {}", attempt.announced->value, attempt.peer.name)};
+  if (!was_expired || !lives) {
+    save_timers_soon();
+    finish(work, outcome);
+    return;
+  }
   work->committing = true;
   set_activity(ZoneActivity::committing);
   set_timer();
-  save_timers(was_expired && lives, [this, self = shared_from_this(), work, outcome] {
+  save_timers(true, [this, self = shared_from_this(), work, outcome] {
     work->committing = false;
     finish(work, outcome);
   });

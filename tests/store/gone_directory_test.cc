@@ -64,6 +64,17 @@ TEST_F(StoreGoneDirectory, TimersAndFactsNoticeItToo) {
   EXPECT_EQ(store_->fact("a").value(), Bytes{1});
 }
 
+TEST_F(StoreGoneDirectory, TimersOfManyZonesNoticeItToo) {
+  const Name a = name("a.example."), b = name("b.example.");
+  for (const Name& zone : {a, b}) ASSERT_TRUE(store_->commit(*random_.zone(zone.text(), 1, 20), {}, "x"));
+  const std::vector<TimersOf> timers{{a, {.expire_at = 7}}, {b, {.expire_at = 7}}};
+  EXPECT_TRUE(store_->save_timers(timers)->empty());
+  std::filesystem::remove_all(path_);
+  EXPECT_EQ(store_->save_timers(timers).value(), (std::vector<std::size_t>{0, 1})) << "so they are stored again";
+  ASSERT_TRUE(store_->commit({.version = random_.zone(b.text(), 1, 20), .whole = true}));
+  EXPECT_EQ(store_->save_timers(timers).value(), (std::vector<std::size_t>{0}));
+}
+
 TEST_F(StoreGoneDirectory, TheDatabaseAloneMayGo) {
   ASSERT_TRUE(store_->commit(*random_.zone("example.", 1, 20), {}, "x"));
   std::filesystem::remove_all(path_ + "/zones");

@@ -162,11 +162,18 @@ TEST(ZoneStore, TimersAreReplacedAlone) {
     EXPECT_EQ(timers_of(*store, "b."), at_commit);
     ASSERT_TRUE(store->save_timers(name("B."), later, true));
     ASSERT_TRUE(store->save_timers(name("c."), later, false));
+    for (const char* zone : {"d.", "e."}) ASSERT_TRUE(store->commit(*small_zone(zone, 1), at_commit, "x"));
+    const Name d = name("D."), e = name("e.");
+    const auto missing = store->save_timers(std::vector<TimersOf>{{e, later}, {d, later}});
+    ASSERT_TRUE(missing);
+    EXPECT_TRUE(missing->empty());
   }
   const auto store = open_store(directory.path());
   EXPECT_EQ(timers_of(*store, "a."), at_commit);
   EXPECT_EQ(timers_of(*store, "b."), later);
   EXPECT_EQ(timers_of(*store, "c."), later);
+  EXPECT_EQ(timers_of(*store, "d."), later);
+  EXPECT_EQ(timers_of(*store, "e."), later);
   expect_stored(*store, small_zone("b.", 1));
   ASSERT_TRUE(store->commit(*small_zone("b.", 2), at_commit, "x"));
   EXPECT_EQ(timers_of(*store, "b."), at_commit);

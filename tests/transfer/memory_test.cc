@@ -59,7 +59,8 @@ TEST(MemoryThatRunsOut, EndsAnExchangeAsFailed) {
   Result<Serial> serial{};
   Result<Taken> whole{}, differences{};
   const auto ask = [&]() -> boost::asio::awaitable<void> {
-    const PrimaryAccess access{clock, traits, connections};
+    DatagramExchanges datagrams(io.get_executor());
+    const PrimaryAccess access{clock, traits, connections, datagrams};
     serial = co_await probe_primary(access, attempt, 1s);
     differences = co_await take_differences(access, attempt, {});
     whole = co_await take_zone(access, attempt, {});
