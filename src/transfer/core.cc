@@ -34,6 +34,7 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       connections(io.get_executor()),
       datagrams(io.get_executor()),
       transfers(engine_settings.max_transfers, engine_settings.max_transfers_per_primary),
+      lenders(io),
       notifier(io, clock, board, engine_settings),
       timer_saver(*this),
       loads(cores()),

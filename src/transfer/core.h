@@ -14,6 +14,7 @@
 #include "store/zone_store.h"
 #include "transfer/commit.h"
 #include "transfer/engine_events.h"
+#include "transfer/idle_lenders.h"
 #include "transfer/job_pool.h"
 #include "transfer/limits.h"
 #include "transfer/notifier.h"
@@ -48,6 +49,7 @@ struct EngineCore {
   PeerConnections connections;
   DatagramExchanges datagrams;
   Lanes transfers;
+  IdleLenders lenders;
   Notifier notifier;
   TimerSaver timer_saver;
   unsigned at_work = 0;            // agents with work under way

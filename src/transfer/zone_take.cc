@@ -2,14 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <functional>
 #include <utility>
 
 #include "base/log.h"
-#include "net/alarm.h"
 #include "transfer/primary_check.h"
 #include "transfer/zone_work.h"
 
@@ -40,44 +38,6 @@ milliseconds longest_transfer(std::optional<double> left) {
   if (left) longest = std::max(*left / 2, std::min(*left, least_longest));
   return std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(std::max(longest, 1.0)));
 }
-
-/// Lends a transfer's permit while nothing comes, so that transfers that hang hold up only themselves: after a second,
-/// or much sooner if somebody waits for the room. Where that is not enough, `give_up` ends it after the second.
-class IdleLender {
- public:
-  IdleLender(const asio::any_io_executor& executor, Lanes::Permit& permit, const TransferCounts& counts,
-             std::function<void()> give_up)
-      : permit_(permit), counts_(counts), give_up_(std::move(give_up)), alarm_(executor, [this] { look(); }) {
-    wait();
-  }
-
- private:
-  static constexpr milliseconds interval{40};
-  static constexpr int looks_before_lending = 25;
-
-  void wait() { alarm_.set(std::chrono::steady_clock::now() + interval); }
-  void look() {
-    const std::uint64_t before = std::exchange(seen_, counts_.octets);
-    if (seen_ != before) {
-      idle_looks_ = 0;
-      permit_.take_back();
-    } else if (++idle_looks_ >= looks_before_lending || permit_.is_wanted()) {
-      permit_.lend(seen_);
-    }
-    if (idle_looks_ >= looks_before_lending && permit_.makes_way()) {
-      give_up_();  // ends the transfer, and with it this
-      return;
-    }
-    wait();
-  }
-
-  Lanes::Permit& permit_;
-  const TransferCounts& counts_;
-  const std::function<void()> give_up_;
-  std::uint64_t seen_ = 0;
-  int idle_looks_ = 0;
-  Alarm alarm_;
-};
 
 /// The apex has a ZONEMD record: the digest of all its data (RFC 8976).
 bool has_digest(const Zone& version) {
@@ -176,7 +136,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
     makes_way = true;
     understudy::cancel(work->cancel);
   };
-  std::optional<IdleLender> lender(std::in_place, core.io.get_executor(), permit, work->attempt->counts, give_up);
+  std::optional<IdleLenders::Lender> lender(std::in_place, core.lenders, permit, work->attempt->counts, give_up);
   Result<Taken> taken = fail(Errc::internal, "nothing was asked");
   if (work->differences == Work::Differences::asked) {
     taken = co_await take_differences(core.primaries(), *work->attempt, self->take_options(*work));
@@ -187,7 +147,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
         co_return;
       }
       self->differences_failed(*work, taken.error());
-      lender.emplace(core.io.get_executor(), permit, work->attempt->counts, give_up);
+      lender.emplace(core.lenders, permit, work->attempt->counts, give_up);
     }
   }
   if (work->differences != Work::Differences::asked && !work->cancelled && !makes_way) {
