@@ -170,6 +170,8 @@ Result<> DatagramExchanges::Impl::send(const Key& key, Call& call) {
       return {};
     }
     use_no_more(*socket);
+    // The error is told once: those to whom it belongs would wait in vain.
+    fail_all(*socket, client::failure(Errc::connect_failed, key.first, error).error());
     close_if_unused(*socket);
   }
   return client::failure(Errc::connect_failed, key.first, error);

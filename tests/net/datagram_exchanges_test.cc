@@ -200,7 +200,7 @@ TEST_F(DatagramExchangesTest, StopsAndCancels) {
   asio::co_spawn(io_, ask(peer.address, 5s, any), asio::detached);
   asio::steady_timer timer(io_, 50ms);
   timer.async_wait([&](auto) { signal.emit(asio::cancellation_type::terminal); });
-  asio::steady_timer later(io_, 150ms);
+  asio::steady_timer later(io_, 1s);
   later.async_wait([&](auto) {
     EXPECT_EQ(outcomes_.size(), 1U);
     exchanges_.stop();
