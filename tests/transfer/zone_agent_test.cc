@@ -129,6 +129,7 @@ TEST_F(ZoneAgentTest, AConfirmationIsStoredSoonAndAtAStop) {
   manual_.advance_ms(100'000);
   ASSERT_TRUE(refresh().result);
   stop();
+  start();
   EXPECT_EQ(stored_timers().confirmed_at, before.confirmed_at + 600);
 }
 
