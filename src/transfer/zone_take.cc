@@ -192,7 +192,7 @@ void ZoneAgent::note_no_differences(const PeerSettings& peer, const Error& error
 
 /// Only a NOTIFY says that there is something newer, and anyone can send that: it is not worth a whole zone.
 void ZoneAgent::ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error) {
-  note_transfer(*work, &error);
+  note_transfer(*work, &error, true);
   differences_failed(*work, error);
   permit.release();
   work->waited = work->attempt->waited;

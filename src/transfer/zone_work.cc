@@ -301,8 +301,8 @@ void ZoneAgent::note_check(Work& work, std::optional<Errc> failure) {
       work, core_.health.end(peer.address, peer.name, outcome_of(work, failure), work.probe_began, core_.now().mono));
 }
 
-/// The same of a transfer; null: it came to its end.
-void ZoneAgent::note_transfer(Work& work, const Error* failure) {
+/// The same of a transfer; null: it came to its end. `asks_again`: what follows at once says more about transfers.
+void ZoneAgent::note_transfer(Work& work, const Error* failure, bool asks_again) {
   using Outcome = PrimaryHealth::Outcome;
   Outcome check = Outcome::answered, transfer = Outcome::answered;
   if (failure != nullptr) {
@@ -316,6 +316,7 @@ void ZoneAgent::note_transfer(Work& work, const Error* failure) {
     if (stands) check = Outcome::unknown;
     if (stands) transfer = closed ? Outcome::unreachable : Outcome::hung;
     if (heard) check = Outcome::answered;
+    if (asks_again) transfer = Outcome::unknown;
   }
   const PeerSettings& peer = work.attempt->peer;
   check_again_at(
