@@ -5,7 +5,6 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
-#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -75,9 +74,6 @@ rocksdb::ColumnFamilyOptions default_family_options() {
   // The first commit of a zone looks for one before it: mostly in vain, in memory as in the tables.
   options.memtable_prefix_bloom_size_ratio = 0.02;
   options.memtable_whole_key_filtering = true;
-  // What is written together is in the order of its keys within each kind (the first octet): each kind goes on where it
-  // was, which spares most of the search for its place.
-  options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   options.target_file_size_base = 16 * mebibyte;
   options.max_bytes_for_level_base = 64 * mebibyte;
   options.level_compaction_dynamic_level_bytes = true;
