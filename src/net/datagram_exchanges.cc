@@ -170,8 +170,10 @@ Result<> DatagramExchanges::Impl::send(const Key& key, Call& call) {
       return {};
     }
     use_no_more(*socket);
-    // The error is told once: those to whom it belongs would wait in vain.
-    fail_all(*socket, client::failure(Errc::connect_failed, key.first, error).error());
+    // That the port is closed is told once: those to whom it belongs would wait in vain. Other errors are this query's.
+    if (error == asio::error::connection_refused) {
+      fail_all(*socket, client::failure(Errc::connect_failed, key.first, error).error());
+    }
     close_if_unused(*socket);
   }
   return client::failure(Errc::connect_failed, key.first, error);

@@ -301,8 +301,8 @@ Result<void> ZoneStore::State::save_timers(std::span<const TimersOf> zones, std:
   values.reserve(zones.size());
   for (std::size_t i = 0; i < zones.size(); ++i) {
     if (may_miss) {
-      US_ASSIGN(const auto head, head_of(zones[i].zone));
-      if (!head || lost_zone(zones[i].zone)) {
+      const auto head = head_of(zones[i].zone);  // a damaged one is missing too: it is written anew
+      if (!head || !*head || lost_zone(zones[i].zone)) {
         missing.push_back(i);
         continue;
       }

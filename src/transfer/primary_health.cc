@@ -12,6 +12,8 @@ namespace {
 // Those that had queued for it while it was not known to hang have gone elsewhere after this time; seconds.
 constexpr double shortest_pause = 1;
 constexpr unsigned most_doublings = 20;
+// One that is under way for so long gets on, or is about to be given up: others need not wait for how it ends; seconds.
+constexpr double longest_trial = 10;
 
 void log_hanging(const std::string& name, const Endpoint& primary) {
   log_warning(
@@ -58,7 +60,7 @@ std::optional<double> PrimaryHealth::rests_until(const Endpoint& primary, double
   const Track& track = kind == Kind::check ? state->checks : state->transfers;
   if (track.failures == 0) return std::nullopt;
   if (now < track.rests_until) return track.rests_until;
-  if (track.under_way != 0) return now + shortest_pause;
+  if (track.under_way != 0 && now < track.began_at + longest_trial) return now + shortest_pause;
   return std::nullopt;
 }
 
@@ -94,10 +96,13 @@ void PrimaryHealth::wait_for_answer(const Endpoint& primary, const std::shared_p
   states_[primary].checks.waiters.emplace(waiter.get(), waiter);
 }
 
-void PrimaryHealth::begin(const Endpoint& primary, Kind kind) {
+void PrimaryHealth::begin(const Endpoint& primary, Kind kind, double now) {
   State& state = states_[primary];
-  ++state.checks.under_way;
-  if (kind == Kind::transfer) ++state.transfers.under_way;
+  for (Track* track : {&state.checks, &state.transfers}) {
+    if (track == &state.transfers && kind != Kind::transfer) continue;
+    ++track->under_way;
+    track->began_at = now;
+  }
 }
 
 /// Several that were under way at once and fail together are one failure.
@@ -124,9 +129,12 @@ std::optional<double> PrimaryHealth::note(Track& track, Outcome outcome, double 
     track.waiters.clear();
   } else if (outcome == Outcome::refused) {
     track.failed_at = now;
+    told.merge(track.waiters);  // they may be given what this one was not
+    track.waiters.clear();
   } else if (outcome != Outcome::unknown && track.answered_at < began) {
     return failed(track, now);
   }
+  track.is_next_claimed = false;  // it may have been this one's
   return std::nullopt;
 }
 

@@ -66,8 +66,8 @@ class PrimaryHealth {
   /// To be told of its next answer, whatever is known of it.
   void wait_for_answer(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter);
 
-  /// A check of it, or a transfer, begins.
-  void begin(const Endpoint& primary, Kind kind = Kind::check);
+  /// A check of it, or a transfer, begins; `now` in monotonic seconds.
+  void begin(const Endpoint& primary, Kind kind = Kind::check, double now = 0);
   /// A check has ended; `began` and `now` in monotonic seconds. `name` is the one for log lines. Returns when the
   /// caller should check again if it does not answer.
   std::optional<double> end(const Endpoint& primary, const std::string& name, Outcome outcome, double began,
@@ -86,6 +86,7 @@ class PrimaryHealth {
     unsigned failures = 0;         // in a row, one for each pause
     double answered_at = -1;       // monotonic seconds, as all times
     double failed_at = -1;
+    double began_at = 0;  // the last of those that began
     double rests_until = -1;
     Waiters waiters;
 

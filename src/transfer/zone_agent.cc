@@ -341,8 +341,9 @@ void ZoneAgent::save_timers_soon() {
 
 std::optional<ZoneTimers> ZoneAgent::begin_to_save_timers() {
   if (retired_ || !std::exchange(timers_wait_, false)) return std::nullopt;
-  if (store_busy_) {
-    save_timers(false, nullptr);  // in its turn
+  // In its turn; or the version itself may not be stored, as one that came from a file is not.
+  if (store_busy_ || origin_.empty()) {
+    save_timers(false, nullptr);
     return std::nullopt;
   }
   store_busy_ = true;

@@ -103,7 +103,7 @@ void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
   }
   set_activity(ZoneActivity::transferring);
   work->probe_began = core_.now().mono;
-  core_.health.begin(work->attempt->peer.address, PrimaryHealth::Kind::transfer);
+  core_.health.begin(work->attempt->peer.address, PrimaryHealth::Kind::transfer, core_.now().mono);
   work->cancel = spawn(core_.io, transfer(shared_from_this(), work, std::move(permit)));
 }
 
@@ -290,8 +290,9 @@ void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit per
       held_permit->release();
       --core_.commits_ahead;
       core_.octets_ahead -= octets;
-      store_is_free();
+      // In this order: what waits for the store writes the timers of the version that is stored now.
       committed(work, *outcome);
+      store_is_free();
     });
   };
   when_store_is_free([this, task, urgent = work->urgent] { core_.commit(std::move(*task), urgent); });

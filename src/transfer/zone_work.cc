@@ -267,7 +267,7 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
   work->attempt->waited = std::exchange(work->waited, 0);
   set_activity(ZoneActivity::checking);
   work->probe_began = core_.now().mono;
-  core_.health.begin(peer.address);
+  core_.health.begin(peer.address, PrimaryHealth::Kind::check, core_.now().mono);
   work->cancel = spawn(core_.io, probe(shared_from_this(), work, std::move(permit)));
 }
 

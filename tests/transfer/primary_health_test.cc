@@ -10,7 +10,7 @@ using Kind = PrimaryHealth::Kind;
 
 class PrimaryHealthTest : public testing::Test {
  protected:
-  void begin() { health_.begin(primary_); }
+  void begin(double now = 0) { health_.begin(primary_, Kind::check, now); }
   void end(Outcome outcome, double began, double now) { health_.end(primary_, "hidden1", outcome, began, now); }
   [[nodiscard]] bool passed_over(double now) const { return health_.is_to_be_passed_over(primary_, now); }
 
@@ -71,7 +71,7 @@ TEST_F(PrimaryHealthTest, PausesDoubleUpToTheBound) {
   double now = 100;
   for (const double pause : {1, 2, 4, 8, 10, 10}) {
     EXPECT_FALSE(health_.rests_until(primary_, now)) << "somebody must find out";
-    begin();
+    begin(now);
     EXPECT_EQ(health_.rests_until(primary_, now).has_value(), now != 100) << "and one is enough";
     EXPECT_EQ(health_.end(primary_, "hidden1", Outcome::unreachable, now, now), now + pause);
     EXPECT_EQ(health_.rests_until(primary_, now + pause / 2), now + pause);
@@ -161,8 +161,9 @@ TEST_F(TransfersTest, AnswersForSerialsDoNotEndTheirFailure) {
   EXPECT_TRUE(passed_over(6.1));
   EXPECT_FALSE(rests(7));
   EXPECT_FALSE(passed_over(7)) << "the next finds out";
-  health_.begin(primary_, Kind::transfer);
+  health_.begin(primary_, Kind::transfer, 7);
   EXPECT_EQ(rests(7), 8) << "and one is enough";
+  EXPECT_FALSE(rests(17.1)) << "but a large zone that comes for minutes holds up nobody";
   EXPECT_TRUE(passed_over(9));
   EXPECT_EQ(health_.end_transfer(primary_, "hidden1", Outcome::unknown, Outcome::hung, 7, 12), 15);
   EXPECT_EQ(rests(12), 14) << "twice as long";
@@ -186,6 +187,16 @@ TEST_F(TransfersTest, AnotherZoneTriesNext) {
   EXPECT_FALSE(health_.claim_next_try(primary_, 5.5)) << "one is enough";
   transfer(Outcome::unknown, Outcome::hung, 6.5, 10);
   EXPECT_EQ(health_.claim_next_try(primary_, 10), 12) << "after the next pause another one";
+}
+
+TEST_F(TransfersTest, WhoClaimedTheNextTryAndWasRefusedLetsOthersTry) {
+  const auto waiter = std::make_shared<CountingWaiter>();
+  transfer(Outcome::unknown, Outcome::hung, 0, 5);
+  EXPECT_TRUE(health_.claim_next_try(primary_, 5.5));
+  health_.wait(primary_, waiter);
+  transfer(Outcome::answered, Outcome::refused, 6.5, 7);
+  EXPECT_EQ(waiter->told, 1);
+  EXPECT_TRUE(health_.claim_next_try(primary_, 7.5)) << "nobody else would";
 }
 
 TEST_F(TransfersTest, WhoWaitsIsToldOfATransferOnly) {
