@@ -498,7 +498,8 @@ void ZoneAgent::finish_current(const WorkPtr& work) {
     ++core_.board.counters.checks_ok;
   }
   CommandOutcome outcome{{}, fmt::format("serial {} is current at {}", attempt.announced->value, attempt.peer.name)};
-  if (!was_expired || !lives) {
+  const bool revived = was_expired && lives;
+  if (!revived && !work->urgent) {  // who insists is told once it is stored
     save_timers_soon();
     finish(work, outcome);
     return;
@@ -506,7 +507,7 @@ void ZoneAgent::finish_current(const WorkPtr& work) {
   work->committing = true;
   set_activity(ZoneActivity::committing);
   set_timer();
-  save_timers(true, [this, self = shared_from_this(), work, outcome] {
+  save_timers(revived, [this, self = shared_from_this(), work, outcome] {
     work->committing = false;
     finish(work, outcome);
   });
