@@ -104,7 +104,7 @@ def target_table(results):
         elif result:
             reached = result["table"].get(target.ours, {}).get(target.metric)
         least = target.ratio and more_is_better(target.metric)
-        wanted = f"{'>=' if least else '<='} {target.wanted:.2g}" + (" times" if target.ratio else "")
+        wanted = f"{'>=' if least else '<='} {target.wanted:.3g}" + (" times" if target.ratio else "")
         if reached is None:
             lines.append(f"| {target.text} | {wanted} | | not measured | |")
             continue
@@ -185,6 +185,7 @@ def ratio_plot(plt, results):
     axes.plot(wanted, range(len(rows)), "k|", markersize=14, label="target")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [text for text, _, _ in rows], fontsize=8)
+    axes.set_xlim(left=0)
     axes.set_xlabel("times better than the best of the others")
     axes.legend(fontsize=8)
     return save(plt, figure, "ratios.png")
