@@ -11,7 +11,7 @@ import pytest
 from lib import ask
 from lib.process import wait_until
 from lib.scripted import CLOSE, HANG, Raw, ScriptedPrimary, Sleep
-from lib.understudy import Understudy
+from lib.understudy import IS_SANITIZED, Understudy
 from lib.wire import IXFR, Version, message, messages, rr
 from lib.zones import Key
 
@@ -194,7 +194,7 @@ def test_hung_transfers_do_not_delay_a_healthy_zone(stage, primaries, sent, conc
     begun = 16 if primaries == 1 else 48  # with "concurrent" 16, as many as can be lent, and 16
     wait_until(lambda: sum(p.transfers() for p in hung) >= begun, 20, "transfers that hang")
     slowest = slowest_update(us, healthy, range(8, 20))
-    assert slowest < usual + 0.1, f"{slowest * 1000:.0f} ms, {usual * 1000:.0f} ms without"
+    assert slowest < usual + (0.5 if IS_SANITIZED else 0.1), f"{slowest * 1000:.0f} ms, {usual * 1000:.0f} ms without"
 
 
 # NOTIFY

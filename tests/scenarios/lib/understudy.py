@@ -23,6 +23,8 @@ from .process import Server, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARIES = Path(os.environ.get("UNDERSTUDY_BIN_DIR", ROOT / "build" / "release" / "bin"))
+# Built with a sanitizer: several times as slow, and with as much memory again around each piece of it.
+IS_SANITIZED = any(word in str(BINARIES) for word in ("asan", "tsan"))
 
 
 @dataclass
