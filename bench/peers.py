@@ -279,7 +279,7 @@ remote:
 acl:
   - id: primary
     address: 127.0.0.0/8
-    action: notify
+    action: [notify, transfer]
 template:
   - id: default
     storage: {self.root}
@@ -306,6 +306,7 @@ class Nsd(Server):
     zonefile: {z}zone
     request-xfr: 127.0.0.1@{self.primary_port} NOKEY
     allow-notify: 127.0.0.0/8 NOKEY
+    provide-xfr: 127.0.0.0/8 NOKEY
 """ for z in self.zones)
         self.write("nsd.conf", f"""server:
     server-count: {self.workers}
@@ -341,7 +342,7 @@ class Bind(Server):
   file "{z}db"; masterfile-format raw; allow-notify {{ 127.0.0.0/8; }}; }};
 """ for z in self.zones)
         self.write("named.conf", f"""options {{ directory "{self.root}"; pid-file "{self.root}/pid"; session-keyfile "{self.root}/key";
-  listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; allow-query {{ any; }};
+  listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; allow-query {{ any; }}; allow-transfer {{ any; }};
   minimal-responses no-auth-recursive; transfers-in 64; transfers-per-ns 64; serial-query-rate 5000; notify no; dnssec-validation no; lock-file none; }};
 controls {{ }};
 {zones}""")
