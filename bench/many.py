@@ -1,6 +1,4 @@
 """K small zones from one primary: from the start of a secondary that has none of them to the answer of the last."""
-import time
-
 import peers
 import zones as zonekinds
 from load import answer_load, median_of, start_until_all_answer
@@ -51,7 +49,7 @@ class Workload(SmallZones):
         try:
             seconds, used = start_until_all_answer(server, self.folder + "/apexes.txt")
             row = {"transfer_s": seconds, "cpu_s": used, "memory_mib": server.memory_mib()}
-            time.sleep(2)
+            server.settle()
             runs = [answer_load(server, self.folder + "/queries.txt", 2 if quick else 4) for _ in range(1 if quick else 3)]
             row["udp_q_per_cpu_s"] = median_of(runs, "per_cpu_second")
             server.stop()

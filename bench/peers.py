@@ -184,6 +184,15 @@ class Server:
         self.wait(timeout=timeout)
         return time.monotonic() - begin
 
+    def settle(self, longest=60):
+        """Waits until it does no more than it does at rest: what a transfer leaves to do is not the answers' cost."""
+        end = time.monotonic() + longest
+        while time.monotonic() < end:
+            before = sum(self.cpu_seconds())
+            time.sleep(1)
+            if sum(self.cpu_seconds()) - before <= 0.02:
+                return
+
     def stop(self, hard=False):
         if not self.process:
             return

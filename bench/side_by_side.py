@@ -73,7 +73,7 @@ class Workload:
             primary.wait()
             server.configure()
             row = {"transfer_s": server.start_and_wait()}
-            time.sleep(1 if quick else 3)
+            server.settle()
             row["memory_mib"] = server.memory_mib()
             row["unlike_primary"] = unlike_the_primary(self.queries, server.port, primary.port, SAMPLE)
             self.answer(server, row, 2 if quick else 4, 1 if quick else 3)
