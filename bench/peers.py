@@ -19,13 +19,22 @@ CORE_OF_SERVER, CORE_OF_LOAD = 0, 1  # the primary shares the load's
 FIRST_PORT = int(os.environ.get("BENCH_PORT", 5300))
 
 
+def question(name, qtype):
+    """The question for NAME in class IN."""
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".") if part)
+    return labels + b"\0" + struct.pack(">HH", qtype, 1)
+
+
+def after_name(message, at):
+    """Where the name at `at` ends."""
+    while message[at] and message[at] < 192:
+        at += message[at] + 1
+    return at + (2 if message[at] >= 192 else 1)
+
+
 def ask(port, name, qtype=6, timeout=0.1, host="127.0.0.1"):
     """Sends one query; returns (rcode, authoritative, answer count, raw) or None."""
-    wire = struct.pack(">HHHHHH", 4242, 0, 1, 0, 0, 0)
-    for part in name.rstrip(".").split("."):
-        if part:
-            wire += bytes([len(part)]) + part.encode()
-    wire += b"\0" + struct.pack(">HH", qtype, 1)
+    wire = struct.pack(">HHHHHH", 4242, 0, 1, 0, 0, 0) + question(name, qtype)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(timeout)
         try:
@@ -39,11 +48,9 @@ def ask(port, name, qtype=6, timeout=0.1, host="127.0.0.1"):
 
 def notify(port, zone):
     """Sends NOTIFY(SOA) for ZONE, as a primary does, without waiting for the acknowledgement."""
-    wire = struct.pack(">HHHHHH", 4243, 0x2400, 1, 0, 0, 0)
-    for part in zone.rstrip(".").split("."):
-        wire += bytes([len(part)]) + part.encode() if part else b""
+    wire = struct.pack(">HHHHHH", 4243, 0x2400, 1, 0, 0, 0) + question(zone, 6)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.sendto(wire + b"\0" + struct.pack(">HH", 6, 1), ("127.0.0.1", port))
+        s.sendto(wire, ("127.0.0.1", port))
 
 
 def serial(port, zone):
@@ -51,19 +58,9 @@ def serial(port, zone):
     reply = ask(port, zone)
     if not reply or reply[0] or not reply[2]:
         return None
-    raw, at = reply[3], 12
-    while raw[at]:
-        at += raw[at] + 1
-    at += 5
-    for _ in range(1):  # the answer's owner, type, class, TTL, length
-        while raw[at] and raw[at] < 192:
-            at += raw[at] + 1
-        at += 2 if raw[at] >= 192 else 1
-        at += 10
-    for _ in range(2):
-        while raw[at] and raw[at] < 192:
-            at += raw[at] + 1
-        at += 2 if raw[at] >= 192 else 1
+    raw = reply[3]
+    at = after_name(raw, after_name(raw, 12) + 4) + 10  # behind the question; the answer's owner, type, class, TTL, length
+    at = after_name(raw, after_name(raw, at))  # MNAME, RNAME
     return struct.unpack(">I", raw[at:at + 4])[0]
 
 

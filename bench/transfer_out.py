@@ -3,11 +3,12 @@ import socket
 import struct
 import time
 
+from peers import after_name, question
+
 
 def whole_zone(server, zone, timeout=300):
     """Seconds, and processor seconds of the server, until the SOA that ends the zone has come."""
-    question = b"".join(bytes([len(l)]) + l.encode() for l in zone.rstrip(".").split(".")) + b"\0" + struct.pack(">HH", 252, 1)
-    message = struct.pack(">HHHHHH", 4244, 0, 1, 0, 0, 0) + question
+    message = struct.pack(">HHHHHH", 4244, 0, 1, 0, 0, 0) + question(zone, 252)
     begin, used = time.monotonic(), sum(server.cpu_seconds())
     with socket.create_connection(("127.0.0.1", server.port), timeout) as s:
         s.settimeout(timeout)
@@ -37,9 +38,3 @@ def numbers_of_soa(message):
     at = after_name(message, at)
     size = struct.unpack(">H", message[at + 8:at + 10])[0]
     return message[at + 10 + size - 20:at + 10 + size]
-
-
-def after_name(message, at):
-    while message[at] and message[at] < 192:
-        at += message[at] + 1
-    return at + (2 if message[at] >= 192 else 1)

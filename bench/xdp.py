@@ -103,11 +103,10 @@ def exact_cpu_seconds(pids):
     return total / 1e9
 
 
-def question(line, number):
+def query(line, number):
     """The query of a line of the query file."""
     name, kind = line.split()
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
-    return struct.pack(">HHHHHH", number & 0xffff, 0, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", {"A": 1, "AAAA": 28}[kind], 1)
+    return struct.pack(">HHHHHH", number & 0xffff, 0, 1, 0, 0, 0) + peers.question(name, {"A": 1, "AAAA": 28}[kind])
 
 
 class Workload:
@@ -183,7 +182,7 @@ class Workload:
                 asking.settimeout(2)
                 asking.connect((SERVER_ADDRESS, server.port))
                 for _ in range(count):
-                    queries = [question(rng.choice(lines), i) for i in range(size)]
+                    queries = [query(rng.choice(lines), i) for i in range(size)]
                     taken.append(self.backlog(server, asking, queries))
         except TimeoutError:
             return None
