@@ -16,7 +16,6 @@
 
 namespace understudy {
 
-inline constexpr std::size_t header_size = 12;
 inline constexpr std::size_t max_message_size = 65535;
 
 /// The twelve octets at the start.

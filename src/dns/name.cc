@@ -85,7 +85,7 @@ Result<void> walk_compressed(ByteReader& message, Visit visit) {
       if (at + 2 > data.size()) return failed(Errc::truncated);
       if (behind == 0) behind = at + 2;
       const std::size_t target = load_u16(&data[at]) & 0x3fffU;
-      if (target >= run_start || ++pointers > max_pointers) return failed(Errc::bad_pointer);
+      if (target >= run_start || target < header_size || ++pointers > max_pointers) return failed(Errc::bad_pointer);
       run_start = at = target;
       continue;
     }

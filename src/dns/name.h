@@ -21,6 +21,7 @@ namespace understudy {
 inline constexpr std::size_t max_name_size = 255;  // octets in wire form, root included (RFC 1035 section 2.3.4)
 inline constexpr std::size_t max_label_size = 63;
 inline constexpr std::size_t max_labels = 127;  // without the root
+inline constexpr std::size_t header_size = 12;  // of a message, in front of its first name (RFC 1035 section 4.1.1)
 
 inline std::uint8_t ascii_lower(std::uint8_t c) {
   return static_cast<std::uint8_t>(c - 'A' < 26U ? c | 0x20 : c);
@@ -81,7 +82,8 @@ class Name {
   /// A label put in front of a name; Errc::name_too_long or bad_label if that does not fit.
   static Result<Name> prepend(ByteView label, NameView parent);
   /// Reads a possibly compressed name out of a message (RFC 1035 section 4.1.4). Each pointer must aim before the
-  /// start of the label run it ends, so a name costs at most 128 steps. The reader stands behind the name afterwards.
+  /// start of the label run it ends, so a name costs at most 128 steps, and behind the header, whose octets are no
+  /// name and change (a signature adds to ARCOUNT): Errc::bad_pointer. The reader stands behind the name afterwards.
   static Result<Name> read_compressed(ByteReader& message);
   /// The same checks without keeping the name.
   static Result<void> check_compressed(ByteReader& message);

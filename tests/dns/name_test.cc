@@ -203,17 +203,22 @@ TEST(NameViewRead, Errors) {
   EXPECT_EQ(view->label_count(), max_labels);
 }
 
+/// A message's body behind a header of zeros.
+std::string behind_header(std::string_view body) {
+  return std::string(understudy::header_size, '\0').append(body);
+}
+
 TEST(NameReadCompressed, FollowsPointersBackwards) {
   using namespace std::string_view_literals;
-  // 0: example.  9: www -> 0  15: pointer -> 9  17: ftp.www.example  then one more octet
-  const std::string_view data = "\7example\0\3www\300\0\300\11\3ftp\300\17!"sv;
+  // 12: example.  21: www -> 12  27: pointer -> 21  29: ftp.www.example  then one more octet
+  const std::string data = behind_header("\7example\0\3www\300\14\300\25\3ftp\300\33!"sv);
   struct Case {
     std::size_t at;
     std::string_view text;
     std::size_t behind;
   };
-  for (const Case& c : {Case{0, "example.", 9}, Case{9, "www.example.", 15}, Case{15, "www.example.", 17},
-                        Case{17, "ftp.www.example.", 23}}) {
+  for (const Case& c : {Case{12, "example.", 21}, Case{21, "www.example.", 27}, Case{27, "www.example.", 29},
+                        Case{29, "ftp.www.example.", 35}}) {
     ByteReader reader(view_of(data), c.at);
     const auto read = Name::read_compressed(reader);
     ASSERT_TRUE(read) << c.text;
@@ -227,46 +232,48 @@ TEST(NameReadCompressed, FollowsPointersBackwards) {
 
 TEST(NameReadCompressed, Errors) {
   using namespace std::string_view_literals;
-  std::string loop_of_labels;  // 0: a run whose pointer aims at its own start
-  loop_of_labels = "\1a\300\0"sv;
   std::string too_long = "\77" + std::string(63, 'a');
-  too_long += too_long + too_long + too_long;  // 0: 256 octets of labels
+  too_long += too_long + too_long + too_long;  // 256 octets of labels
   too_long += '\0';
   std::string long_by_pointer = "\77" + std::string(63, 'a');
   long_by_pointer += long_by_pointer + long_by_pointer;
   long_by_pointer += "\75" + std::string(61, 'a');  // with the root, 255 octets
   long_by_pointer += '\0';
-  const std::size_t second = long_by_pointer.size();
-  long_by_pointer += "\1b\300\0"sv;
+  const std::size_t second = header_size + long_by_pointer.size();
+  long_by_pointer += "\1b\300\14"sv;
   struct Case {
-    std::string_view data;
+    std::string_view body;
     std::size_t at;
     Errc code;
   };
   const Case cases[] = {
-      {"", 0, Errc::truncated},
-      {"\3ww", 0, Errc::truncated},
-      {"\3www", 0, Errc::truncated},
-      {"\300", 0, Errc::truncated},
-      {"\300\0"sv, 0, Errc::bad_pointer},              // itself
-      {"\300\2\0"sv, 0, Errc::bad_pointer},            // forwards
-      {"\1a\300\4\0"sv, 0, Errc::bad_pointer},         // forwards
-      {loop_of_labels, 0, Errc::bad_pointer},          // into the run that it ends
-      {"\1a\1b\300\2"sv, 0, Errc::bad_pointer},        // the same, to its second label
-      {"\1a\300\4\1b\300\0"sv, 4, Errc::bad_pointer},  // two runs that aim at each other
-      {"\100a\0"sv, 0, Errc::bad_label},
-      {"\200a\0"sv, 0, Errc::bad_label},
-      {"\377\377"sv, 0, Errc::bad_pointer},
-      {too_long, 0, Errc::name_too_long},
+      {"", 12, Errc::truncated},
+      {"\3ww", 12, Errc::truncated},
+      {"\3www", 12, Errc::truncated},
+      {"\300", 12, Errc::truncated},
+      {"\300\14", 12, Errc::bad_pointer},                // itself
+      {"\300\16\0"sv, 12, Errc::bad_pointer},            // forwards
+      {"\1a\300\20\0"sv, 12, Errc::bad_pointer},         // forwards
+      {"\1a\300\14", 12, Errc::bad_pointer},             // into the run that it ends
+      {"\1a\1b\300\16", 12, Errc::bad_pointer},          // the same, to its second label
+      {"\1a\300\20\1b\300\14", 16, Errc::bad_pointer},   // two runs that aim at each other
+      {"\300\0"sv, 12, Errc::bad_pointer},               // the header
+      {"\300\13", 12, Errc::bad_pointer},                // its last octet
+      {"\0\1a\300\12\300\15"sv, 17, Errc::bad_pointer},  // the header, at second hand
+      {"\100a\0"sv, 12, Errc::bad_label},
+      {"\200a\0"sv, 12, Errc::bad_label},
+      {"\377\377", 12, Errc::bad_pointer},
+      {too_long, 12, Errc::name_too_long},
       {long_by_pointer, second, Errc::name_too_long},
   };
   for (const Case& c : cases) {
-    ByteReader reader(view_of(c.data), c.at);
+    const std::string data = behind_header(c.body);
+    ByteReader reader(view_of(data), c.at);
     const auto read = Name::read_compressed(reader);
     ASSERT_FALSE(read) << &c - cases;
     EXPECT_EQ(read.error().code, c.code) << &c - cases;
     EXPECT_FALSE(reader.ok());
-    ByteReader checker(view_of(c.data), c.at);
+    ByteReader checker(view_of(data), c.at);
     const auto checked = Name::check_compressed(checker);
     ASSERT_FALSE(checked) << &c - cases;
     EXPECT_EQ(checked.error().code, c.code) << &c - cases;
@@ -275,10 +282,10 @@ TEST(NameReadCompressed, Errors) {
 
 TEST(NameReadCompressed, ALongChainOfPointersIsRefused) {
   const auto chain = [](std::size_t pointers) {
-    Bytes data{0};
-    std::uint16_t target = 0;
+    Bytes data(header_size + 1);
+    std::size_t target = header_size;
     for (std::size_t i = 0; i < pointers; ++i) {
-      const auto here = static_cast<std::uint16_t>(data.size());
+      const std::size_t here = data.size();
       append_u16(data, static_cast<std::uint16_t>(0xc000 | target));
       target = here;
     }
