@@ -38,6 +38,7 @@ def test_same_answers_as_the_peers():
     assert not outcome.failures, f"{outcome.text()}\n{shown}"
     assert not problems, "\n".join(problems)
     assert outcome.asked == QUESTIONS and outcome.agreed > QUESTIONS * 0.9, outcome.text()
+    assert outcome.proved > QUESTIONS / 5, outcome.text()
     excuse_no_other_faults(outcome.excused)
 
 

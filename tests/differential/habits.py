@@ -51,6 +51,14 @@ def is_within(name, other):
     return len(name) >= len(other) and name[len(name) - len(other):] == other
 
 
+def server_of(zone, name, rdtype=None):
+    """Of a zone and those served beside it the one that is to answer for a name."""
+    zones = [z for z in (zone, *zone.relatives) if is_within(name, z.lower_apex)]
+    if rdtype == DS:
+        zones = [z for z in zones if z.lower_apex != name] or zones
+    return max(zones, key=lambda z: len(z.apex), default=None)
+
+
 class Case:
     """A question with what ours and one peer said, for rules to look at."""
 
@@ -66,11 +74,7 @@ class Case:
         return self.name[:len(self.name) - len(self.zone.apex)]
 
     def zone_of(self, name, rdtype=None):
-        """Of those served here the one that is to answer for a name."""
-        zones = [z for z in (self.zone, *self.zone.relatives) if is_within(name, z.lower_apex)]
-        if rdtype == DS:
-            zones = [z for z in zones if z.lower_apex != name] or zones
-        return max(zones, key=lambda z: len(z.apex), default=None)
+        return server_of(self.zone, name, rdtype)
 
     @functools.cached_property
     def server(self):
@@ -205,8 +209,8 @@ def nsd_hashed_owner(case):
     if not labels or labels[-1] not in case.server.hashes:
         return False
     of_its_own = {r for r in case.peer.answer if covered(r) == NSEC3 and r[0] == case.question.name.lower() and case.is_served(r)}
-    if of_its_own and case.peer.answer == of_its_own:  # ANY
-        return case.rdtype == ANY and case.peer.aa and case.peer.rcode == "NOERROR" and is_denial(case.peer.authority)
+    if of_its_own and case.peer.answer == of_its_own:
+        return case.rdtype in (ANY, RRSIG) and case.peer.aa and case.peer.rcode == "NOERROR" and is_denial(case.peer.authority)
     return is_negative_instead(case)
 
 

@@ -18,6 +18,7 @@ from lib.peers import Bind, Knot, Nsd, Pdns  # noqa: E402
 from lib.process import Stage  # noqa: E402
 from lib.understudy import Understudy  # noqa: E402
 from message import TYPES, response_lines  # noqa: E402
+from proofs import needed_proof  # noqa: E402
 from rules import OURS, judge, judge_truncated  # noqa: E402
 from signing import Signer  # noqa: E402
 
@@ -55,6 +56,7 @@ class Outcome:
     seconds: float = 0.0
     agreed: int = 0
     truncated: int = 0  # by somebody, and therefore asked again by TCP
+    proved: int = 0  # responses of ours with a denial, which was held against the zone
     classes: Counter = field(default_factory=Counter)  # known disagreements of the peers, by the rule's name
     failures: list = field(default_factory=list)
     excused: list = field(default_factory=list)  # (zone, question, answers) of the known disagreements
@@ -65,11 +67,13 @@ class Outcome:
         self.seconds += other.seconds
         self.agreed += other.agreed
         self.truncated += other.truncated
+        self.proved += other.proved
         self.classes += other.classes
         self.failures += other.failures
 
     def text(self):
         lines = [f"{self.asked} questions in {self.seconds:.1f} s: {self.agreed} answered alike by all, {self.truncated} again by TCP, "
+                 f"{self.proved} with a proof, "
                  f"{sum(self.classes.values())} in classes of known disagreements, {len(self.failures)} failures"]
         lines += [f"  {count:7} {name}" for name, count in sorted(self.classes.items())]
         return "\n".join(lines)
@@ -180,14 +184,16 @@ class Round:
         return outcome
 
     def _judge(self, outcome, question, answers):
-        verdict, why = judge(self.by_name[question.zone], question, answers)
+        zone = self.by_name[question.zone]
+        outcome.proved += bool(needed_proof(zone, question))
+        verdict, why = judge(zone, question, answers)
         if verdict == "undecided":
             outcome.undecided.append((question, answers, why))
         elif verdict == "same":
             outcome.agreed += 1
         elif verdict == "known":
             outcome.classes[why] += 1
-            outcome.excused.append((self.by_name[question.zone], question, answers))
+            outcome.excused.append((zone, question, answers))
         else:
             self._fail(outcome, question, answers, why)
 

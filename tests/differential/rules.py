@@ -7,7 +7,8 @@ additional section is held against the peers that agree, too.
 """
 import struct
 
-from habits import A, AAAA, ANY, ASK_AGAIN, HOLE, HTTPS, NAPTR, NO_VOTE, RRSIG, RULES, SRV, SVCB, Case, Facts, covered
+from habits import A, AAAA, ANY, ASK_AGAIN, DENIAL, HOLE, HTTPS, NAPTR, NO_VOTE, RRSIG, RULES, SRV, SVCB, Case, Facts, covered
+from proofs import needed_proof
 
 OURS = "understudy"
 SIGNATURE = 120  # octets, about, of an RRSIG record: it comes with its RRset or keeps it out
@@ -54,7 +55,16 @@ def additional_fault(ours, agreeing, others, room, all_had_room):
 def is_of_service(record, answer):
     """A choice of ours: what NAPTR, SVCB and HTTPS records point to goes along (RFC 3403 section 4.1, RFC 9460 section 4.1)."""
     pointing = [rdata.lower() for _, rdtype, _, rdata in answer if rdtype in (NAPTR, SVCB, HTTPS)]
-    return record[1] in (A, AAAA, SRV) and any(record[0] in rdata for rdata in pointing)
+    return record[1] in (A, AAAA, SRV, SVCB, HTTPS) and any(record[0] in rdata for rdata in pointing)
+
+
+def proof_fault(zone, question, ours):
+    """Ours must prove what it says by just the records that this takes, whatever the peers do."""
+    needed = needed_proof(zone, question)
+    sent = {r for r in ours.authority if covered(r) in DENIAL}
+    if needed is None or sent == needed:
+        return None
+    return "records of a proof are missing" if needed - sent else "records of a proof that are not needed"
 
 
 def limit_of(question):
@@ -68,6 +78,9 @@ def judge(zone, question, answers):
     if fault:
         return "fail", fault
     ours, agreeing, others, names, votes = Facts(answers[OURS]), [], [], set(), []
+    fault = proof_fault(zone, question, ours)
+    if fault:
+        return "fail", fault
     for peer, response in answers.items():
         if peer == OURS:
             continue
