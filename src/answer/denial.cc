@@ -7,8 +7,9 @@
 namespace understudy {
 namespace {
 
-constexpr std::size_t known_names = 1024;  // 48 KiB a worker
-constexpr std::size_t most_climbed = 8;    // unproved enclosers that are tried before the apex
+constexpr std::size_t known_names = 1024;                    // 72 KiB a worker
+constexpr std::size_t most_climbed = 8;                      // unproved enclosers that are tried before the apex
+constexpr std::uint64_t nsec_names = 0x5bd1'e995'97f4'a7c1;  // no key of a name under NSEC is one under NSEC3
 
 // The key of the suffix of `name` that begins at `label`.
 SortKey key_of(const Zone& zone, const HashedName& name, std::size_t label) {
@@ -27,10 +28,7 @@ SortKey wildcard_key(const Zone& zone, const HashedName& name, std::size_t enclo
 }
 
 SortKey key_of(const Nsec3Hash& hash) {
-  const Nsec3Label label = nsec3_label(hash);
-  SortKey key;
-  key.append_label(label.data(), label.size());
-  return key;
+  return SortKey::of_plain_label(nsec3_label(hash));
 }
 
 // Unlike names, salts differ by case.
@@ -100,10 +98,10 @@ void Denier::prove_nsec3(const Zone& zone, const HashedName& name, const Lookup&
     case Found::nodata:
       if (!found.wildcard) return prove_match(zone, name, 0, proof);
       prove_encloser(zone, name, found.label, proof);
-      return proof.add(look_up_hash(zone, hashed(zone, name, found.label).wildcard).node);
+      return proof.add(look_up_hash(zone, encloser(zone, name, found.label).wildcard).node);
     case Found::name_error: {
-      const std::size_t encloser = prove_encloser(zone, name, found.label, proof);
-      return proof.add(look_up_hash(zone, hashed(zone, name, encloser).wildcard).node);
+      const std::size_t label = prove_encloser(zone, name, found.label, proof);
+      return proof.add(look_up_hash(zone, encloser(zone, name, label).wildcard).node);
     }
     case Found::answer:
     case Found::cname:
@@ -124,24 +122,28 @@ void Denier::prove_match(const Zone& zone, const HashedName& name, std::size_t l
 // none. Returns the encloser's label.
 std::size_t Denier::prove_encloser(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof) {
   const std::size_t apex = name.labels - zone.apex_labels();
-  Cover encloser = look_up_hash(zone, hashed(zone, name, label).own);
-  for (std::size_t climbed = 0; !encloser.is_match && label < apex;) {
+  Cover proved = look_up_hash(zone, encloser(zone, name, label).own);
+  for (std::size_t climbed = 0; !proved.is_match && label < apex;) {
     label = ++climbed == most_climbed ? apex : label + 1;
-    encloser = look_up_hash(zone, hashed(zone, name, label).own);
+    proved = look_up_hash(zone, encloser(zone, name, label).own);
   }
-  if (encloser.is_match) proof.add(encloser.node);
+  if (proved.is_match) proof.add(proved.node);
   if (label != 0) proof.add(look_up_hash(zone, nsec3_hash(name.suffix(label - 1), zone.nsec3_params())).node);
   return label;
 }
 
-// The hashes of the suffix at `label` and of the wildcard below it.
-const Denier::Hashed& Denier::hashed(const Zone& zone, const HashedName& name, std::size_t label) {
-  const Nsec3Params& params = zone.nsec3_params();
-  const std::uint64_t key = name.hashes[label] ^ hash_of(params);
-  Hashed& place = known_[key >> 32 & (known_names - 1)];
+// What is kept of the suffix at `label`; with NSEC3 its hashes at least.
+Denier::Encloser& Denier::encloser(const Zone& zone, const HashedName& name, std::size_t label) {
+  const bool is_hashed = zone.denial() == Zone::Denial::nsec3;
+  const std::uint64_t key = name.hashes[label] ^ (is_hashed ? hash_of(zone.nsec3_params()) : nsec_names);
+  Encloser& place = known_[key >> 32 & (known_names - 1)];
   if (place.key != key) {
-    const NameView suffix = name.suffix(label);
-    place = {key, nsec3_hash(suffix, params), nsec3_hash(wildcard_below(suffix), params)};
+    place = {.key = key};
+    if (is_hashed) {
+      const NameView suffix = name.suffix(label);
+      place.own = nsec3_hash(suffix, zone.nsec3_params());
+      place.wildcard = nsec3_hash(wildcard_below(suffix), zone.nsec3_params());
+    }
   }
   return place;
 }
@@ -159,20 +161,23 @@ bool Denier::owns(const Node& node, const Nsec3Hash& hash) {
 
 bool Denier::begin(const Zone& zone, const HashedName& name, const Lookup& found, std::uint16_t most_iterations,
                    ProofSearch& search) {
-  search.count = search.pending = 0;
+  search.clear();
   if (found.found != Found::name_error) return false;
-  if (zone.denial() == Zone::Denial::nsec) {
+  const bool is_hashed = zone.denial() == Zone::Denial::nsec3;
+  if (is_hashed && zone.nsec3_params().iterations > most_iterations) return false;
+  const Encloser& shared = encloser(zone, name, found.label);
+  search.shared_known = shared.version == zone.id();
+  if (is_hashed) {
+    const OwnerTree names = zone.nsec3_names();
+    search.shared_known ? search.add_found(shared.own_node) : search.add(names, key_of(shared.own));
+    search.add(names, key_of(nsec3_hash(name.suffix(found.label - 1U), zone.nsec3_params())));
+    search.shared_known ? search.add_found(shared.wildcard_node) : search.add(names, key_of(shared.wildcard));
+  } else {
     const OwnerTree names = zone.nsec_names();
     search.add(names, key_of(zone, name, 0));
-    search.add(names, wildcard_key(zone, name, found.label));
-    return true;
+    search.shared_known ? search.add_found(shared.wildcard_node)
+                        : search.add(names, wildcard_key(zone, name, found.label));
   }
-  if (zone.nsec3_params().iterations > most_iterations) return false;
-  const OwnerTree names = zone.nsec3_names();
-  const Hashed& encloser = hashed(zone, name, found.label);
-  search.add(names, key_of(encloser.own));
-  search.add(names, key_of(nsec3_hash(name.suffix(found.label - 1U), zone.nsec3_params())));
-  search.add(names, key_of(encloser.wildcard));
   return true;
 }
 
@@ -181,8 +186,9 @@ bool Denier::advance(ProofSearch& search) {
     const auto bit = static_cast<std::uint8_t>(1U << i);
     if ((search.pending & bit) == 0 || search.searches[i].step(search.keys[i])) continue;
     search.pending &= static_cast<std::uint8_t>(~bit);
+    search.nodes[i] = search.searches[i].node();
     // The owner, and the records that are copied.
-    const std::uint8_t* node = search.searches[i].node()->bytes();
+    const std::uint8_t* node = search.nodes[i]->bytes();
     for (std::size_t at = 0; at < 256; at += 64) __builtin_prefetch(node + at);
   }
   return search.pending != 0;
@@ -190,15 +196,20 @@ bool Denier::advance(ProofSearch& search) {
 
 Proof Denier::end(const Zone& zone, const HashedName& name, const Lookup& found, const ProofSearch& search) {
   Proof proof;
-  if (zone.denial() == Zone::Denial::nsec3) {
-    proof.type = RRType::NSEC3;
-    // Enclosers that cannot be proved are rare: from the start, then.
-    if (!owns(*search.searches[0].node(), hashed(zone, name, found.label).own)) {
+  const bool is_hashed = zone.denial() == Zone::Denial::nsec3;
+  if (is_hashed) proof.type = RRType::NSEC3;
+  if (!search.shared_known) {
+    Encloser& shared = encloser(zone, name, found.label);
+    if (is_hashed && !owns(*search.nodes[0], shared.own)) {
+      // Enclosers that cannot be proved are rare: from the start, then.
       prove_nsec3(zone, name, found, proof);
       return proof;
     }
+    shared.version = zone.id();
+    shared.own_node = search.nodes[0];
+    shared.wildcard_node = search.nodes[search.count - 1];
   }
-  for (std::size_t i = 0; i < search.count; ++i) proof.add(search.searches[i].node());
+  for (std::size_t i = 0; i < search.count; ++i) proof.add(search.nodes[i]);
   return proof;
 }
 

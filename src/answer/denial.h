@@ -2,8 +2,9 @@
 // the zone has is sent; nothing is made up where a chain has holes.
 //
 // An NSEC proof takes a search in the names with NSEC records for the name and, for a name error, one for the wildcard.
-// An NSEC3 proof takes as many hashes; those of closest enclosers and of wildcards below them, which many questions
-// share, are kept, so that a name error takes one.
+// An NSEC3 proof takes a hash and a search for the closest encloser, for the next closer name and for the wildcard.
+// What many questions share is kept: hashes of closest enclosers and of wildcards below them, and what was found for
+// them in this version of the zone. So most name errors take one search, and one hash.
 #pragma once
 
 #include <array>
@@ -30,15 +31,22 @@ struct Proof {
 struct ProofSearch {
   static constexpr std::size_t most = 3;
   std::uint8_t count = 0;
-  std::uint8_t pending = 0;  // bit i: search i is not at its end
+  std::uint8_t pending = 0;   // bit i: search i is not at its end
+  bool shared_known = false;  // what other questions share was known before
+  const Node* nodes[most];    // what was found
   SortKey keys[most];
   OwnerSearch searches[most];
 
+  void clear() {
+    count = pending = 0;
+    shared_known = false;
+  }
   void add(const OwnerTree& names, const SortKey& key) {
     keys[count] = key;
     searches[count] = OwnerSearch(names);
     pending |= static_cast<std::uint8_t>(1U << count++);
   }
+  void add_found(const Node* node) { nodes[count++] = node; }
 };
 
 /// One object per worker.
@@ -78,9 +86,12 @@ class Denier {
   }
 
  private:
-  struct Hashed {
-    std::uint64_t key = 0;    // hash of name and parameters; of nothing as yet: 0
-    Nsec3Hash own, wildcard;  // of the name, of "*" below it
+  struct Encloser {
+    std::uint64_t key = 0;      // hash of the name and, with NSEC3, of the parameters; of nothing as yet: 0
+    Nsec3Hash own, wildcard;    // with NSEC3: of the name, of "*" below it
+    std::uint64_t version = 0;  // Zone::id() of that of the nodes; 0: not looked for
+    const Node* own_node;       // with NSEC3: the one that matches the name
+    const Node* wildcard_node;  // the one that covers "*" below it
   };
   struct Cover {
     const Node* node = nullptr;  // whose hash is the one looked for, or the last before it
@@ -91,11 +102,11 @@ class Denier {
   void prove_nsec3(const Zone& zone, const HashedName& name, const Lookup& found, Proof& proof);
   void prove_match(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof);
   std::size_t prove_encloser(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof);
-  const Hashed& hashed(const Zone& zone, const HashedName& name, std::size_t label);
+  Encloser& encloser(const Zone& zone, const HashedName& name, std::size_t label);
   static Cover look_up_hash(const Zone& zone, const Nsec3Hash& hash);
   static bool owns(const Node& node, const Nsec3Hash& hash);
 
-  std::vector<Hashed> known_;  // place by key
+  std::vector<Encloser> known_;  // place by key
 };
 
 }  // namespace understudy

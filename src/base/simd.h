@@ -56,6 +56,12 @@ inline std::uint64_t load_short_word(const std::uint8_t* at, std::size_t octets)
   return at[0] | std::uint64_t{at[middle]} << 8 * middle | std::uint64_t{at[octets - 1]} << 8 * (octets - 1);
 }
 
+/// Whether one of eight octets is less than `bound` (1..128).
+inline bool has_octet_below(std::uint64_t word, std::uint8_t bound) {
+  constexpr std::uint64_t ones = 0x0101'0101'0101'0101;
+  return ((word - ones * bound) & ~word & ones << 7) != 0;
+}
+
 /// ASCII upper case letters in eight octets to lower case: sets bit 5 of each octet that is 'A'..'Z'.
 inline std::uint64_t lower_word(std::uint64_t word) {
   constexpr std::uint64_t ones = 0x0101'0101'0101'0101U;

@@ -3,6 +3,8 @@
 #include <nettle/sha1.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 namespace understudy {
 
@@ -29,16 +31,23 @@ Nsec3Hash nsec3_hash(NameView name, const Nsec3Params& params) {
   return hash;
 }
 
-// Eight digits of five bits each from every five octets.
+// The digits of ten bits are looked up together.
 Nsec3Label nsec3_label(const Nsec3Hash& hash) {
-  constexpr char digits[] = "0123456789abcdefghijklmnopqrstuv";
+  static constexpr auto digits = [] {
+    constexpr char one[] = "0123456789abcdefghijklmnopqrstuv";
+    std::array<std::uint16_t, 1024> two{};
+    for (std::size_t i = 0; i < two.size(); ++i) two[i] = static_cast<std::uint16_t>(one[i >> 5] | one[i & 31] << 8);
+    return two;
+  }();
+  static_assert(std::endian::native == std::endian::little);
   Nsec3Label label;
-  for (std::size_t group = 0; group < hash.size() / 5; ++group) {
-    std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < 5; ++i) bits = bits << 8 | hash[group * 5 + i];
-    for (std::size_t i = 0; i < 8; ++i) {
-      label[group * 8 + i] = static_cast<std::uint8_t>(digits[bits >> (35 - 5 * i) & 31]);
-    }
+  for (std::size_t group = 0; group < hash.size() / 5; ++group) {  // five octets are eight digits
+    const std::uint8_t* from = &hash[group * 5];
+    const std::uint64_t bits = std::uint64_t{load_u32(from)} << 8 | from[4];
+    const std::uint64_t eight = std::uint64_t{digits[bits >> 30]} | std::uint64_t{digits[bits >> 20 & 1023]} << 16 |
+                                std::uint64_t{digits[bits >> 10 & 1023]} << 32 |
+                                std::uint64_t{digits[bits & 1023]} << 48;
+    std::memcpy(&label[group * 8], &eight, sizeof eight);
   }
   return label;
 }

@@ -21,7 +21,17 @@ SortKey::SortKey(ByteView relative_name) {
 }
 
 void SortKey::append_label(const std::uint8_t* label, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) {
+  std::size_t i = 0;
+  for (; i < size; i += 8) {
+    const std::size_t left = size - i;
+    const std::uint64_t word = left >= 8 ? load_word(label + i) : load_short_word(label + i, left);
+    const std::uint64_t filled = left >= 8 ? word : word | ~std::uint64_t{0} << 8 * left;
+    if (has_octet_below(filled, 2)) break;
+    const std::uint64_t lower = lower_word(word);
+    std::memcpy(octets_.data() + size_, &lower, sizeof lower);
+    size_ += std::min<std::size_t>(left, 8);
+  }
+  for (; i < size; ++i) {
     const std::uint8_t octet = lowered(label[i]);
     if (octet <= 1) octets_[size_++] = 1;
     octets_[size_++] = octet <= 1 ? static_cast<std::uint8_t>(octet + 1) : octet;

@@ -22,6 +22,15 @@ class SortKey {
   SortKey() {}
   /// Of a name relative to the apex, in wire form without the root label.
   explicit SortKey(ByteView relative_name);
+  /// Of one label of digits and small letters, as NSEC3 records have.
+  template <std::size_t n>
+  static SortKey of_plain_label(const std::array<std::uint8_t, n>& label) {
+    SortKey key;
+    std::memcpy(key.octets_.data(), label.data(), n);
+    key.octets_[n] = 0;
+    key.size_ = n + 1;
+    return key;
+  }
   /// With these octets().
   static SortKey of(ByteView octets) {
     SortKey key;
@@ -48,7 +57,7 @@ class SortKey {
 
  private:
   static constexpr std::size_t most = 2 * max_name_size;  // every octet escaped
-  std::array<std::uint8_t, most> octets_;                 // [0, size_) is set
+  std::array<std::uint8_t, most + 8> octets_;             // [0, size_) is set; room for a whole word behind
   std::size_t size_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "zone/zone.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "zone/denial.h"
@@ -25,6 +26,11 @@ std::uint64_t node_hash(const Node* node, std::uint64_t apex_hash) {
 }
 
 Zone::~Zone() = default;
+
+std::uint64_t Zone::next_id() {
+  static std::atomic<std::uint64_t> last = 0;
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
 
 std::uint64_t Zone::memory_size() const {
   return sizeof(Zone) + own_.capacity() + (shared_ ? shared_->arena().used() : 0);

@@ -65,6 +65,8 @@ class Zone : public std::enable_shared_from_this<Zone> {
   Zone(const Zone&) = delete;
   Zone& operator=(const Zone&) = delete;
 
+  /// A number that no other version of this or any zone has had in this process; never 0.
+  [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] NameView apex() const { return apex_; }
   [[nodiscard]] Serial serial() const { return {soa_.serial}; }
   struct Soa {
@@ -141,7 +143,8 @@ class Zone : public std::enable_shared_from_this<Zone> {
   friend class ZoneBuilder;
   friend class ZoneCursor;
   friend class VersionWriter;
-  Zone() = default;
+  Zone() : id_(next_id()) {}
+  static std::uint64_t next_id();
   void note_depth(const Node& node);
   void note_denial(std::optional<std::size_t> chain);
   [[nodiscard]] const Node* find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const;
@@ -155,6 +158,7 @@ class Zone : public std::enable_shared_from_this<Zone> {
   std::uint64_t depths_ = 0, cut_depths_ = 0, dname_depths_ = 0;
   const Node* apex_node_ = nullptr;
   const Chunk* negative_soa_ = nullptr;
+  const std::uint64_t id_;
   NameView apex_;  // refers to the start of the memory
   Soa soa_{};
   std::uint32_t nsec_root_ = 0, nsec3_root_ = 0;

@@ -156,6 +156,29 @@ TEST(ResponderTest, BatchesOfDenials) {
   }
 }
 
+// What is kept of a denial is of one version: a server that has answered from others answers like a fresh one.
+TEST(ResponderTest, DenialsOfEachVersion) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(seed);
+    RandomZones random(seed);
+    TestServer changing;
+    ZoneSlot& slot = changing.environment.add_slot("example.");
+    for (int version = 0; version < 6; ++version) {
+      const auto zone = zone_fixture::build(random.zone("example.", 12), "example.");
+      slot.publish(zone);
+      TestServer fresh;
+      fresh.environment.add_slot("example.").publish(zone);
+      for (int i = 0; i < 40; ++i) {
+        Query question = random.question();
+        question.edns = question.dnssec_ok = true;
+        const Bytes query = question.bytes();
+        ASSERT_EQ(changing.udp(query), fresh.udp(query)) << joined(message_lines(query));
+      }
+      qsbr_drain();
+    }
+  }
+}
+
 // Hashes that are kept are those of the salt in use, whose letters are no letters.
 TEST(ResponderTest, SaltsThatDifferByCase) {
   const auto zone = [](const std::string& salt) {

@@ -42,6 +42,20 @@ TEST(SimdTest, WordsHoldTheirOctetsInOrder) {
   }
 }
 
+TEST(SimdTest, OctetsBelowABound) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 20'000; ++round) {
+    // Few small octets, so that there is often none, and often one just at the bound.
+    std::uint64_t word = random() | 0x0404'0404'0404'0404;
+    if (round % 3 == 0) word ^= (random() % 8) << 8 * (random() % 8);
+    for (const unsigned bound : {1U, 2U, 4U, 5U, 128U}) {
+      bool expected = false;
+      for (unsigned i = 0; i < 8; ++i) expected |= (word >> 8 * i & 255) < bound;
+      ASSERT_EQ(has_octet_below(word, static_cast<std::uint8_t>(bound)), expected) << std::hex << word << " " << bound;
+    }
+  }
+}
+
 TEST(SimdTest, LettersAloneBecomeLower) {
   for (unsigned octet = 0; octet < 256; ++octet) {
     for (unsigned place = 0; place < 8; ++place) {

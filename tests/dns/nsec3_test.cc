@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "dns/name.h"
 
 namespace understudy {
@@ -26,6 +28,21 @@ TEST(Nsec3Test, Rfc5155AppendixA) {
 TEST(Nsec3Test, WithoutSaltAndIterations) {
   // As ldns-nsec3-hash -t 0 says.
   EXPECT_EQ(hashed("example.com.", {nsec3_sha1, 0, 0, {}}), "onib9mgub9h0rml3cdf5bgrj59dkjhvk");
+}
+
+// RFC 4648 section 7, digit by digit.
+TEST(Nsec3Test, LabelsOfEveryHash) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 2'000; ++round) {
+    Nsec3Hash hash;
+    for (auto& octet : hash) octet = static_cast<std::uint8_t>(random());
+    const Nsec3Label label = nsec3_label(hash);
+    for (std::size_t i = 0; i < label.size(); ++i) {
+      unsigned digit = 0;
+      for (std::size_t bit = 5 * i; bit < 5 * i + 5; ++bit) digit = digit << 1 | (hash[bit / 8] >> (7 - bit % 8) & 1U);
+      ASSERT_EQ(label[i], "0123456789abcdefghijklmnopqrstuv"[digit]) << i;
+    }
+  }
 }
 
 TEST(Nsec3Test, ParametersOfRecords) {

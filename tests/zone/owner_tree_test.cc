@@ -52,6 +52,36 @@ TEST(SortKeyTest, SmallOctetsAndLongNames) {
   EXPECT_EQ(key_of(NameView::trusted(longest), apex).octets().size(), 127U * 3);
 }
 
+// Whole words of labels give what octet by octet gives.
+TEST(SortKeyTest, LabelsOfEverySize) {
+  std::mt19937 random(4);
+  for (int round = 0; round < 20'000; ++round) {
+    const std::size_t labels = 1 + random() % 3;
+    SortKey key;
+    Bytes expected;
+    for (std::size_t l = 0; l < labels; ++l) {
+      Bytes label(1 + random() % 63);  // exactly as long as it says, so that a sanitizer sees what is read beyond
+      const bool plain = random() % 2 == 0;
+      for (auto& octet : label)
+        octet = static_cast<std::uint8_t>(plain ? 'A' + random() % 60 : random() % 128 * (random() % 8 ? 1 : 0));
+      key.append_label(label.data(), label.size());
+      for (const std::uint8_t octet : label) {
+        if (octet <= 1) expected.push_back(1);
+        expected.push_back(static_cast<std::uint8_t>(octet <= 1                     ? octet + 1
+                                                     : octet >= 'A' && octet <= 'Z' ? octet + 32
+                                                                                    : octet));
+      }
+      expected.push_back(0);
+    }
+    ASSERT_EQ(Bytes(key.octets().begin(), key.octets().end()), expected);
+  }
+  std::array<std::uint8_t, 32> label;
+  for (auto& octet : label) octet = static_cast<std::uint8_t>('a' + random() % 26);
+  SortKey appended;
+  appended.append_label(label.data(), label.size());
+  EXPECT_EQ(SortKey::of_plain_label(label), appended);
+}
+
 // Pages in a vector; what is dropped is counted.
 class Pages final : public PageMemory {
  public:
