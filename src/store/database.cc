@@ -5,6 +5,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -18,6 +19,7 @@ namespace understudy {
 namespace {
 
 constexpr std::size_t mebibyte = 1024 * 1024;
+constexpr std::int64_t background_octets_per_second = 64 * mebibyte;
 
 rocksdb::DBOptions database_options(Database::Mode mode, rocksdb::Env* env) {
   rocksdb::DBOptions options;
@@ -37,6 +39,9 @@ rocksdb::DBOptions database_options(Database::Mode mode, rocksdb::Env* env) {
   options.max_file_opening_threads = 1;
   // One flush and one compaction at a time leave the cores to the workers.
   options.max_background_jobs = 2;
+  // What they write a second is bounded, flushes first, so that reads and the syncs of commits find the disk free.
+  // Commits and large versions are not under this bound.
+  options.rate_limiter.reset(rocksdb::NewGenericRateLimiter(background_octets_per_second));
   // A start replays the log into memory and leaves the rest for later: it is faster and works on a nearly full disk.
   options.avoid_flush_during_recovery = true;
   // Bounds what a start has to replay.
