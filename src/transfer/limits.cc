@@ -159,10 +159,10 @@ void Lanes::learn(LaneEntry& entry, bool got_on) {
   }
 }
 
-void Lanes::release(const Endpoint& peer, const Permit::Held& held) {
+void Lanes::release(const Endpoint& peer, const Permit::Held& held, std::optional<bool> got_on) {
   const auto found = lanes_.find(peer);
   count(found->second, held, -1);
-  learn(*found, held.state == Permit::State::active);
+  if (got_on) learn(*found, *got_on);
   update(*found);
   pump();
 }

@@ -21,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -46,9 +47,12 @@ class Lanes {
       return *this;
     }
     ~Permit() { release(); }
-    void release() {
-      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_, held_);
-    }
+    /// Its work came to its end, or stands still.
+    void release() { give_back(held_.state == State::active); }
+    /// Nothing came of its work in time, though it was not seen to stand still.
+    void give_back_in_vain() { give_back(false); }
+    /// Its work was not begun, or this server ended it: unless it stood still, that says nothing about the peer.
+    void give_back_unused() { give_back(held_.state == State::active ? std::nullopt : std::optional(false)); }
     /// Its work stands still and holds so many octets: others have the room, all of them as long as not too much is
     /// lent, else known peers only. To be called again as long as it stands still.
     void lend(std::uint64_t octets = 0);
@@ -76,6 +80,9 @@ class Lanes {
     Permit(Lanes* lanes, const Endpoint& peer, bool is_trial)
         : lanes_(lanes), peer_(peer), held_({.is_trial = is_trial}) {}
     void become(State state, std::uint64_t octets);
+    void give_back(std::optional<bool> got_on) {
+      if (Lanes* lanes = std::exchange(lanes_, nullptr)) lanes->release(peer_, held_, got_on);
+    }
 
     Lanes* lanes_ = nullptr;
     Endpoint peer_;
@@ -154,7 +161,7 @@ class Lanes {
   // Lanes with room and somebody waiting, by the number of their first request: one set for each priority.
   using Ready = std::array<std::set<std::pair<std::uint64_t, LaneEntry*>>, 2>;
 
-  void release(const Endpoint& peer, const Permit::Held& held);
+  void release(const Endpoint& peer, const Permit::Held& held, std::optional<bool> got_on);
   void count(Lane& lane, const Permit::Held& held, int change);
   void learn(LaneEntry& lane, bool got_on);
   [[nodiscard]] unsigned extra() const;

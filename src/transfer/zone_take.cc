@@ -31,6 +31,17 @@ constexpr double least_longest = 30;
 constexpr double pause_after_refusal = 600;
 constexpr double pause_after_failure = 60;
 
+/// After a transfer that failed.
+void give_back(Lanes::Permit& permit, Errc code) {
+  if (code == Errc::io || code == Errc::cancelled) {
+    permit.give_back_unused();
+  } else if (code == Errc::timed_out || code == Errc::stalled || code == Errc::too_slow) {
+    permit.give_back_in_vain();
+  } else {
+    permit.release();
+  }
+}
+
 /// How long a transfer may take if there is another primary to ask: half of what is left until the version expires, so
 /// that the other has the rest. Seconds.
 milliseconds longest_transfer(std::optional<double> left) {
@@ -85,19 +96,23 @@ void ZoneAgent::queue_transfer(const WorkPtr& work) {
       work->attempt->peer.address, work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
       [this, self = shared_from_this(), work](Lanes::Permit permit) {
         asio::post(core_.io, [this, self, work, granted = std::move(permit)]() mutable {
-          if (work_ == work) start_transfer(work, std::move(granted));
+          if (work_ == work) {
+            start_transfer(work, std::move(granted));
+          } else {
+            granted.give_back_unused();
+          }
         });
       });
 }
 
 void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
   if (work->cancelled) {
-    permit.release();
+    permit.give_back_unused();
     ask_next(work);
     return;
   }
   if (leave_transfer_to_rest(*work)) {  // while it waited for its turn
-    permit.release();
+    permit.give_back_unused();
     ask_next(work);
     return;
   }
@@ -194,7 +209,7 @@ void ZoneAgent::note_no_differences(const PeerSettings& peer, const Error& error
 void ZoneAgent::ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error) {
   note_transfer(*work, &error, true);
   differences_failed(*work, error);
-  permit.release();
+  give_back(permit, error.code);
   work->waited = work->attempt->waited;
   work->attempt.reset();
   --work->next;
@@ -212,12 +227,12 @@ void ZoneAgent::begin_attempt_again(Work& work) const {
 
 void ZoneAgent::taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit permit) {
   if (work->cancelled) {
-    permit.release();
+    permit.give_back_unused();
     ask_next(work);
     return;
   }
   if (!taken) {
-    permit.release();
+    give_back(permit, taken.error().code);
     core_.board.count([](EngineCounters& counters) { ++counters.transfers_failed; });
     work->newer_failed |= !work->goes_back;
     attempt_failed(work, taken.error());

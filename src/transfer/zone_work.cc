@@ -230,7 +230,11 @@ void ZoneAgent::ask_next(const WorkPtr& work) {
   work->request = core_.probes.enqueue(
       peer.address, priority_of(work->urgent), [this, self = shared_from_this(), work](Lanes::Permit permit) {
         asio::post(core_.io, [this, self, work, granted = std::move(permit)]() mutable {
-          if (work_ == work) start_probe(work, std::move(granted));
+          if (work_ == work) {
+            start_probe(work, std::move(granted));
+          } else {
+            granted.give_back_unused();
+          }
         });
       });
 }
@@ -244,7 +248,7 @@ void ZoneAgent::transfer_unprobed(const WorkPtr& work) {
 
 void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
   if (work->cancelled) {
-    permit.release();
+    permit.give_back_unused();
     ask_next(work);
     return;
   }
@@ -253,12 +257,12 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
     if (work->next == 0 && work->passed_over == 0) order_primaries(*work);  // a NOTIFY may have come meanwhile
   }
   if (pass_over(*work) || leave_to_rest(*work)) {
-    permit.release();
+    permit.give_back_unused();
     ask_next(work);
     return;
   }
   if (needs_no_probe(*work, work->policy->primaries[work->order[work->next]])) {
-    permit.release();
+    permit.give_back_unused();
     transfer_unprobed(work);
     return;
   }

@@ -243,6 +243,32 @@ TEST_F(LanesTest, AFirstTryThatGetsOnKeepsItsPlace) {
   EXPECT_EQ(lanes.active(), 0U);
 }
 
+TEST_F(LanesTest, WhatIsGivenBackUnusedSaysNothingOfThePeer) {
+  lanes.set_limits(4, 4);
+  const Endpoint unused = numbered(7);
+  ask(unused, "unused");
+  permits.back().give_back_unused();
+  ask(unused, "in vain");
+  permits.back().give_back_in_vain();
+  ask(healthy, "unused");
+  permits.back().give_back_unused();
+  permits.clear();
+  for (int i = 0; i < 12; ++i) ask(hung, "h", Priority::urgent);
+  for (Lanes::Permit& permit : permits) permit.lend();
+  EXPECT_EQ(lanes.active(), 12U);
+  ask(unused, "like a known one");
+  EXPECT_EQ(granted.back(), "h") << "nothing of it came to its end";
+  ask(healthy, "first try");
+  EXPECT_EQ(granted.back(), "first try") << "nothing was asked of it yet";
+  permits.back().lend();
+  ask(numbered(8), "next");
+  EXPECT_TRUE(permits.back().makes_way());
+  permits.back().give_back_unused();
+  EXPECT_EQ(granted.back(), "next");
+  ask(healthy, "again");
+  EXPECT_EQ(granted.back(), "next") << "it stood still, whoever ended it";
+}
+
 TEST_F(LanesTest, RoomIsWantedForWhatIsUrgentAtAKnownPeer) {
   lanes.set_limits(4, 4);
   ask(healthy, "known");
