@@ -1,5 +1,7 @@
 #include "transfer/primary_check.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/this_coro.hpp>
 #include <new>
 #include <optional>
@@ -157,17 +159,24 @@ asio::awaitable<Result<SoaAnswer>> probe_over_tcp(Exchange& exchange, Attempt& a
 asio::awaitable<Result<SoaAnswer>> probe_by_all_means(Exchange& exchange, Attempt& attempt, WithEdns edns,
                                                       milliseconds timeout) {
   const SteadyTime end = std::chrono::steady_clock::now() + timeout;
+  std::optional<Error> refused;
   // Two datagrams, the second in case one was lost, leave half of the time to TCP, in case UDP is filtered.
   for (const milliseconds wait : {timeout / 5, timeout * 3 / 10}) {
     const Result<SoaAnswer> answer = co_await probe_over_udp(exchange, attempt, edns, wait);
     if (answer && answer->kind == SoaAnswer::Kind::serial) co_return answer;
     if (answer) break;
     const Errc code = answer.error().code;
-    if (code == Errc::connect_failed) break;  // the port is closed: maybe only for UDP
-    if (code == Errc::rcode) break;           // Knot refuses SOA of its catalogs by UDP, as it could be forged
+    if (code == Errc::connect_failed) break;            // the port is closed: maybe only for UDP
+    if (code == Errc::rcode) refused = answer.error();  // Knot refuses SOA of catalogs by UDP, as it could be forged
+    if (refused) break;
     if (code != Errc::timed_out) co_return std::unexpected(answer.error());
   }
-  co_return co_await probe_over_tcp(exchange, attempt, edns, end);
+  Result<SoaAnswer> answer = co_await probe_over_tcp(exchange, attempt, edns, end);
+  if (answer || !refused) co_return answer;
+  // It is there, and its word stands: no other zone is to think that it cannot be reached.
+  const Errc code = answer.error().code;
+  if (code != Errc::connect_failed && code != Errc::timed_out) co_return answer;
+  co_return fail(refused->code, fmt::format("{}; over TCP, {}", refused->detail, answer.error().text()));
 }
 
 // The zone.

@@ -316,9 +316,9 @@ void ZoneAgent::note_transfer(Work& work, const Error* failure, bool asks_again)
     const bool stands = code == Errc::stalled || code == Errc::too_slow || (closed && !heard);
     check = outcome_of(work, code);
     transfer = check == Outcome::answered ? Outcome::refused : check;
-    // That a connection came about, or was ended, says nothing about whether the primary answers.
-    if (stands) check = Outcome::unknown;
     if (stands) transfer = closed ? Outcome::unreachable : Outcome::hung;
+    // That a connection came about, or none did, or it was ended, says nothing about whether serials are answered.
+    if (stands || check == Outcome::hung || check == Outcome::unreachable) check = Outcome::unknown;
     if (heard) check = Outcome::answered;
     if (asks_again) transfer = Outcome::unknown;
   }

@@ -152,6 +152,55 @@ TEST_F(Primaries, WhoCannotBeReachedIsLeftToRestAndThenAllZonesAreChecked) {
   for (int i = 0; i < count; ++i) EXPECT_TRUE(waits_for(2, name(i), 10s)) << i << ": RETRY is an hour";
 }
 
+// Its serials come by UDP: zones that are current are confirmed, whatever becomes of the connections for others.
+TEST_F(Primaries, WhoRefusesConnectionsIsAskedForSerialsAllTheSame) {
+  ScriptedPrimary primary;
+  const auto current = [](int i) { return "zone" + std::to_string(i) + ".example."; };
+  std::vector<ZoneSettings> zones{zone("example.", {peer(primary)})};
+  primary.serve({.serial = 1, .refresh = 3600, .retry = 1});
+  for (int i = 0; i < 20; ++i) {
+    primary.serve({.name = current(i), .serial = 1, .refresh = 2, .retry = 1});
+    zones.push_back(zone(current(i), {peer(primary)}));
+  }
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(waits_for(1) && rests());
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(waits_for(1, current(i)) && rests(current(i)));
+  primary.close_tcp();
+  primary.serve({.serial = 2, .refresh = 3600, .retry = 1});
+  const auto end = Steady::now() + 4s;
+  while (Steady::now() < end) {
+    EXPECT_FALSE(refresh().result) << "the transfer fails, as no connection comes about";
+    std::this_thread::sleep_for(50ms);
+  }
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(status(current(i))->failures, 0U) << i;
+    EXPECT_GE(status(current(i))->checks, 2U) << i;
+  }
+}
+
+TEST_F(Primaries, ARefusalByUdpIsAnAnswerThoughNoConnectionComesAbout) {
+  ScriptedPrimary primary;
+  for (const char* name : {"example.", "current."})
+    primary.serve({.name = name, .serial = 1, .refresh = 2, .retry = 1});
+  start();
+  set_zones({zone("current.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(1, "current.") && rests("current."));
+  primary.close_tcp();
+  set_zones({zone("current.", {peer(primary)}), zone("unknown.", {peer(primary)})});
+  refresh("unknown.");  // may ask for the zone without asking for its serial
+  const auto end = Steady::now() + 3s;
+  while (Steady::now() < end) {
+    const CommandOutcome outcome = refresh("unknown.");
+    ASSERT_FALSE(outcome.result);
+    EXPECT_EQ(outcome.result.error().code, Errc::rcode) << outcome.text;
+    EXPECT_THAT(outcome.text, HasSubstr("over TCP"));
+    std::this_thread::sleep_for(50ms);
+  }
+  EXPECT_EQ(status("current.")->failures, 0U);
+  EXPECT_GE(status("current.")->checks, 2U);
+}
+
 TEST_F(Primaries, ACommandDoesNotWaitForTheEndOfAPause) {
   settings_.max_pause = 3600s;
   ScriptedPrimary primary;

@@ -105,17 +105,22 @@ ScriptedPrimary::~ScriptedPrimary() {
 void ScriptedPrimary::stop() {
   if (stopping_.exchange(true)) return;
   udp_thread_.join();
-  tcp_thread_.join();
+  udp_fd_.reset();
+  close_tcp();
+}
+
+void ScriptedPrimary::close_tcp() {
+  tcp_stopping_ = true;
+  if (tcp_thread_.joinable()) tcp_thread_.join();
   for (std::thread& thread : connections_) thread.join();
   connections_.clear();
-  udp_fd_.reset();
   tcp_fd_.reset();
 }
 
 void ScriptedPrimary::resume() {
   udp_fd_ = std::move(*open_udp_socket(endpoint_));
   tcp_fd_ = std::move(*open_tcp_listener(endpoint_));
-  stopping_ = false;
+  stopping_ = tcp_stopping_ = false;
   udp_thread_ = std::thread([this] { run_udp(); });
   tcp_thread_ = std::thread([this] { run_tcp(); });
 }
@@ -310,7 +315,7 @@ void ScriptedPrimary::notified(ByteView wire, const Query& query, const sockaddr
 }
 
 void ScriptedPrimary::run_tcp() {
-  while (!stopping_) {
+  while (!tcp_stopping_) {
     if (!readable(tcp_fd_.get(), 20ms)) continue;
     const int fd = accept4(tcp_fd_.get(), nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) continue;
@@ -325,9 +330,9 @@ void ScriptedPrimary::run_tcp() {
 void ScriptedPrimary::run_connection(int fd) {
   while (true) {
     std::uint8_t prefix[2];
-    if (!receive_exactly(fd, prefix, stopping_)) return;
+    if (!receive_exactly(fd, prefix, tcp_stopping_)) return;
     Bytes wire(load_u16(prefix));
-    if (!receive_exactly(fd, wire, stopping_)) return;
+    if (!receive_exactly(fd, wire, tcp_stopping_)) return;
     const std::optional<Query> query = read(wire);
     if (!query) return;
     if (query->question.type == RRType::AXFR) {
@@ -376,7 +381,7 @@ void ScriptedPrimary::run_axfr(int fd, const Query& query, bool& over) {
   }
   const auto wait_for_the_end = [&] {
     std::uint8_t octet[1];
-    receive_exactly(fd, octet, stopping_);
+    receive_exactly(fd, octet, tcp_stopping_);
   };
   if (how == Axfr::silent) return wait_for_the_end();
   if (how == Axfr::refused || records.empty()) {
@@ -410,7 +415,7 @@ void ScriptedPrimary::run_axfr(int fd, const Query& query, bool& over) {
     append_u16(framed, static_cast<std::uint16_t>(message.size()));
     append(framed, message);
     for (const std::uint8_t octet : framed) {
-      if (stopping_) return;
+      if (tcp_stopping_) return;
       send_all(fd, {&octet, 1});
       std::this_thread::sleep_for(10ms);
     }

@@ -87,6 +87,8 @@ class ScriptedPrimary {
   /// Closes the port: the primary is gone. resume() brings it back at the same port.
   void stop();
   void resume();
+  /// Refuses connections from now on; datagrams are answered.
+  void close_tcp();
 
  private:
   struct Query {
@@ -112,7 +114,7 @@ class ScriptedPrimary {
 
   Endpoint endpoint_;
   UniqueFd udp_fd_, tcp_fd_;
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, tcp_stopping_{false};
   std::thread udp_thread_, tcp_thread_;
   mutable std::mutex mutex_;
   std::vector<std::thread> connections_;                    // guarded by mutex_
