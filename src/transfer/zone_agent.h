@@ -105,7 +105,11 @@ class ZoneAgent final : public TimerEntry,
   [[nodiscard]] PrimaryHealth::Outcome outcome_of(const Work& work, std::optional<Errc> failure) const;
   void note_check(Work& work, std::optional<Errc> failure);
   void check_again_at(Work& work, std::optional<double> when);
-  void note_transfer(Work& work, const Error* failure, bool asks_again = false);
+  enum class Tells : std::uint8_t {
+    of_transfers,  // what its primary's transfers are like
+    of_itself      // only: this server ended it, or what follows at once says more
+  };
+  void note_transfer(Work& work, const Error* failure, Tells tells);
   bool leave_transfer_to_rest(Work& work);
   void probed(const WorkPtr& work, Result<Serial> serial);
   void found_newer(const WorkPtr& work);

@@ -174,7 +174,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
     taken = fail(Errc::stalled, fmt::format("{}: nothing came, and primaries that were never asked wait for the room",
                                             work->attempt->peer.address.text()));
   }
-  self->note_transfer(*work, taken ? nullptr : &taken.error());
+  self->note_transfer(*work, taken ? nullptr : &taken.error(), makes_way ? Tells::of_itself : Tells::of_transfers);
   self->taken(work, std::move(taken), std::move(permit));
 }
 
@@ -207,7 +207,7 @@ void ZoneAgent::note_no_differences(const PeerSettings& peer, const Error& error
 
 /// Only a NOTIFY says that there is something newer, and anyone can send that: it is not worth a whole zone.
 void ZoneAgent::ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error) {
-  note_transfer(*work, &error, true);
+  note_transfer(*work, &error, Tells::of_itself);
   differences_failed(*work, error);
   give_back(permit, error.code);
   work->waited = work->attempt->waited;

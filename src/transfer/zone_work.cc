@@ -305,8 +305,8 @@ void ZoneAgent::note_check(Work& work, std::optional<Errc> failure) {
       work, core_.health.end(peer.address, peer.name, outcome_of(work, failure), work.probe_began, core_.now().mono));
 }
 
-/// The same of a transfer; null: it came to its end. `asks_again`: what follows at once says more about transfers.
-void ZoneAgent::note_transfer(Work& work, const Error* failure, bool asks_again) {
+/// The same of a transfer; null: it came to its end.
+void ZoneAgent::note_transfer(Work& work, const Error* failure, Tells tells) {
   using Outcome = PrimaryHealth::Outcome;
   Outcome check = Outcome::answered, transfer = Outcome::answered;
   if (failure != nullptr) {
@@ -320,7 +320,7 @@ void ZoneAgent::note_transfer(Work& work, const Error* failure, bool asks_again)
     // That a connection came about, or none did, or it was ended, says nothing about whether serials are answered.
     if (stands || check == Outcome::hung || check == Outcome::unreachable) check = Outcome::unknown;
     if (heard) check = Outcome::answered;
-    if (asks_again) transfer = Outcome::unknown;
+    if (tells == Tells::of_itself) transfer = Outcome::unknown;
   }
   const PeerSettings& peer = work.attempt->peer;
   check_again_at(

@@ -6,6 +6,7 @@ namespace understudy {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 using ZoneWork = EngineTest;
 using Steady = std::chrono::steady_clock;
@@ -363,6 +364,42 @@ TEST_F(ZoneWork, APrimaryThatIsNewDoesNotWaitForAnyNumberOfHungTransfers) {
     ASSERT_TRUE(waits_for(1, name));
     EXPECT_LT(Steady::now() - began, 2s) << i;  // some milliseconds on a machine with nothing else to do
   }
+}
+
+// What is ended to make way was given a second, which says little.
+TEST_F(ZoneWork, AFirstTryThatMakesWayIsNoFailureOfItsPrimary) {
+  settings_.stall_timeout = 60s;
+  settings_.max_transfers = 4;
+  settings_.max_transfers_per_primary = 4;
+  std::vector<std::unique_ptr<ScriptedPrimary>> hung;
+  std::vector<ZoneSettings> zones;
+  const auto add = [&](const std::string& name, int count) {
+    hung.push_back(std::make_unique<ScriptedPrimary>());
+    hung.back()->axfr = Axfr::silent;
+    for (int i = 0; i < count; ++i) {
+      const std::string zone_name = "z" + std::to_string(i) + "." + name + ".";
+      hung.back()->serve({.name = zone_name, .hosts = 1});
+      zones.push_back(zone(zone_name, {peer(*hung.back(), name)}));
+    }
+  };
+  for (int i = 0; i < 3; ++i) add("hung" + std::to_string(i), 4);
+  start();
+  set_zones(zones);
+  const auto open = [&] {
+    int all = 0;
+    for (const auto& each : hung) all += each->transfers_open;
+    return all;
+  };
+  ASSERT_TRUE(eventually([&] { return open() >= 12; }));
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) add("try" + std::to_string(i), 1);
+  set_zones(zones);
+  const bool gave_way =
+      eventually([&] { return hung.back()->transfers + hung[4]->transfers + hung[3]->transfers >= 3; });
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(gave_way);
+  EXPECT_THAT(log, HasSubstr("wait for the room"));
+  EXPECT_THAT(log, Not(HasSubstr("nothing comes of transfers")));
 }
 
 TEST_F(ZoneWork, HungTransfersDoNotDelayWhatThePrimaryAnnounces) {
