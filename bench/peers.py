@@ -46,22 +46,30 @@ def ask(port, name, qtype=6, timeout=0.1, host="127.0.0.1"):
     return flags & 15, bool(flags & 0x400), answers, raw
 
 
-def notify(port, zone):
-    """Sends NOTIFY(SOA) for ZONE, as a primary does, without waiting for the acknowledgement."""
-    wire = struct.pack(">HHHHHH", 4243, 0x2400, 1, 0, 0, 0) + question(zone, 6)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.sendto(wire, ("127.0.0.1", port))
-
-
-def serial(port, zone):
-    """The serial of ZONE's SOA as the server on PORT answers it, or None."""
+def soa(port, zone):
+    """The serial of ZONE's SOA as the server on PORT answers it, and question and SOA as they stand in that answer; or None."""
     reply = ask(port, zone)
     if not reply or reply[0] or not reply[2]:
         return None
     raw = reply[3]
     at = after_name(raw, after_name(raw, 12) + 4) + 10  # behind the question; the answer's owner, type, class, TTL, length
+    end = at + struct.unpack(">H", raw[at - 2:at])[0]
     at = after_name(raw, after_name(raw, at))  # MNAME, RNAME
-    return struct.unpack(">I", raw[at:at + 4])[0]
+    return struct.unpack(">I", raw[at:at + 4])[0], raw[12:end]
+
+
+def serial(port, zone):
+    """The serial of ZONE's SOA as the server on PORT answers it, or None."""
+    found = soa(port, zone)
+    return found and found[0]
+
+
+def notify(port, zone, primary_port):
+    """Sends NOTIFY(SOA) for ZONE without waiting for the acknowledgement; the primary's SOA is in it, as BIND, Knot and NSD send it."""
+    _, question_and_soa = soa(primary_port, zone)
+    wire = struct.pack(">HHHHHH", 4243, 0x2400, 1, 1, 0, 0) + question_and_soa
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(wire, ("127.0.0.1", port))
 
 
 class Server:
