@@ -1,7 +1,7 @@
 """K small zones from one primary: from the start of a secondary that has none of them to the answer of the last."""
 import peers
 import zones as zonekinds
-from load import answer_load, median_of, start_until_all_answer
+from load import answer_load, figures, start_until_all_answer, waiting_load, waiting_rows
 
 DESCRIPTION = "SIZE zones of 12 records, transferred all at once from one primary (ours); `list`, `catalog`: how they are made known"
 WAYS = {"understudy": "list", "understudy-catalog": "catalog", "knot": "list", "knot-catalog": "catalog", "nsd": "list", "bind": "list"}
@@ -13,6 +13,8 @@ ROWS = (
     ("cpu_s", "processor time of the secondary for that, s", "{:.1f}"),
     ("memory_mib", "memory then, MiB", "{:.0f}"),
     ("udp_q_per_cpu_s", "UDP, queries per server CPU-second", "{:,.0f}"),
+    *waiting_rows("udp_waiting", "UDP"),
+    ("bad_codes", "answers that are neither NOERROR nor NXDOMAIN, of a million", "{:.0f}"),
     ("restart_s", "start with stored zones to the answer of the last, s", "{:.1f}"),
 )
 
@@ -50,8 +52,12 @@ class Workload(SmallZones):
             seconds, used = start_until_all_answer(server, self.folder + "/apexes.txt")
             row = {"transfer_s": seconds, "cpu_s": used, "memory_mib": server.memory_mib()}
             server.settle()
-            runs = [answer_load(server, self.folder + "/queries.txt", 2 if quick else 4) for _ in range(1 if quick else 3)]
-            row["udp_q_per_cpu_s"] = median_of(runs, "per_cpu_second")
+            bad = asked = 0
+            for label, ask in (("udp", answer_load), ("udp_waiting", waiting_load)):
+                runs = [ask(server, self.folder + "/queries.txt", 2 if quick else 4) for _ in range(1 if quick else 3)]
+                row |= figures(label, runs)
+                bad, asked = bad + sum(run.bad_codes for run in runs), asked + sum(run.queries for run in runs)
+            row["bad_codes"] = bad * 1e6 / max(asked, 1)
             server.stop()
             row["restart_s"], _ = start_until_all_answer(server, self.folder + "/apexes.txt")
             return row

@@ -7,7 +7,7 @@ import time
 import peers
 import zones as zonekinds
 from contents import unlike_the_primary
-from load import answer_load, median_of
+from load import answer_load, figures, waiting_load, waiting_rows
 from transfer_out import whole_zone
 
 DESCRIPTIONS = {
@@ -21,16 +21,19 @@ DESCRIPTIONS = {
     "secure": "referrals of one signed zone of SIZE delegations, each with a DS",
     "mix": "one zone of SIZE hosts; wildcards, CNAMEs with their target, MX with addresses",
 }
-# What goes to dnsperf, and how it is called.
+# How each is called, who asks, and with which options.
 LOADS = {
-    "udp": ("UDP", ()),
-    "edns_do": ("UDP with EDNS and DO", ("-D",)),
-    "tcp": ("TCP, connections kept", ("-m", "tcp")),
-    "tcp100": ("TCP, 100 queries a connection", ("-m", "tcp", "-O", "num-queries-per-conn=100")),
-    "tcp1": ("TCP, a connection for each query", ("-m", "tcp", "-O", "num-queries-per-conn=1")),
+    "udp": ("UDP", answer_load, ()),
+    "udp_waiting": ("UDP", waiting_load, ()),
+    "edns_do": ("UDP with EDNS and DO", answer_load, ("-D",)),
+    "edns_do_waiting": ("UDP with EDNS and DO", waiting_load, ("-D",)),
+    "tcp": ("TCP, connections kept", answer_load, ("-m", "tcp")),
+    "tcp100": ("TCP, 100 queries a connection", answer_load, ("-m", "tcp", "-O", "num-queries-per-conn=100")),
+    "tcp1": ("TCP, a connection for each query", answer_load, ("-m", "tcp", "-O", "num-queries-per-conn=1")),
 }
-LOADS_OF = {"hot": tuple(LOADS), "flat": ("udp", "edns_do", "tcp"), "tld": ("udp", "edns_do", "tcp"),
-            "nsec": ("edns_do",), "nsec3": ("edns_do",), "secure": ("edns_do",)}
+UDP = tuple(label for label in LOADS if not label.startswith("tcp"))
+SIGNED = ("edns_do", "edns_do_waiting")
+LOADS_OF = {"hot": tuple(LOADS), "flat": (*UDP, "tcp"), "tld": (*UDP, "tcp"), "nsec": SIGNED, "nsec3": SIGNED, "secure": SIGNED}
 CHANGES = ("flat", "tld", "hosting", "nsec3")  # kinds whose updates, transfers out and starts are measured too
 SAMPLE = 200  # queries whose answers are compared with the primary's
 
@@ -40,9 +43,11 @@ ROWS = (
     ("memory_after_updates_mib", "memory after updates, MiB", "{:.0f}"),
     ("update_ms", "one-record update, NOTIFY to served, ms", "{:.1f}"),
     ("sync_ms", "meanwhile, one sync of the same disk, ms", "{:.1f}"),
-    *((f"{key}_q_per_cpu_s", f"{text}, queries per server CPU-second", "{:,.0f}") for key, (text, _) in LOADS.items()),
+    *((f"{label}_q_per_cpu_s", f"{text}, queries per server CPU-second", "{:,.0f}")
+      for label, (text, ask, _) in LOADS.items() if ask is answer_load),
     ("udp_user_share", "UDP, share of user time in that", "{:.2f}"),
     ("edns_do_user_share", "UDP with EDNS and DO, share of user time in that", "{:.2f}"),
+    *(row for label, (text, ask, _) in LOADS.items() if ask is waiting_load for row in waiting_rows(label, text)),
     ("bad_codes", "answers that are neither NOERROR nor NXDOMAIN, of a million", "{:.0f}"),
     ("unlike_primary", f"of {SAMPLE} queries, answered unlike the primary", "{:.0f}"),
     ("axfr_out_s", "AXFR out of the whole zone, s", "{:.2f}"),
@@ -117,10 +122,10 @@ class Workload:
 
     def answer(self, server, row, seconds, rounds):
         bad = asked = 0
-        for label in LOADS_OF.get(self.kind, ("udp", "edns_do")):
-            runs = [answer_load(server, self.queries, seconds, *LOADS[label][1]) for _ in range(rounds)]
-            row[label + "_q_per_cpu_s"], row[label + "_qps"] = median_of(runs, "per_cpu_second"), median_of(runs, "qps")
-            row[label + "_user_share"], row[label + "_lost"] = median_of(runs, "user_share"), median_of(runs, "lost")
+        for label in LOADS_OF.get(self.kind, UDP):
+            _, ask, options = LOADS[label]
+            runs = [ask(server, self.queries, seconds, *options) for _ in range(rounds)]
+            row |= figures(label, runs)
             bad, asked = bad + sum(run.bad_codes for run in runs), asked + sum(run.queries for run in runs)
         row["bad_codes"] = bad * 1e6 / max(asked, 1)
 
