@@ -31,6 +31,7 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       random(std::random_device()()),
       probes(
           max_probes, max_probes_per_primary, [this] { return now().mono; }, [this](double at) { pace_at(at); }),
+      health([this] { boost::asio::post(io, [this] { health.tell_some(); }); }),
       connections(io.get_executor()),
       datagrams(io.get_executor()),
       transfers(engine_settings.max_transfers, engine_settings.max_transfers_per_primary),

@@ -12,6 +12,7 @@ namespace {
 // Those that had queued for it while it was not known to hang have gone elsewhere after this time; seconds.
 constexpr double shortest_pause = 1;
 constexpr unsigned most_doublings = 20;
+constexpr std::size_t told_at_once = 128;  // before other events get their turn
 // One that is under way for so long gets on, or is about to be given up: others need not wait for how it ends; seconds.
 constexpr double longest_trial = 10;
 
@@ -82,18 +83,30 @@ void PrimaryHealth::Track::end_pause() {
   failures = std::min(failures, 1U);
 }
 
-void PrimaryHealth::wait(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter) {
+void PrimaryHealth::wait(const Endpoint& primary, Waiter& waiter) {
   const auto found = states_.find(primary);
   if (found == states_.end()) return;
   for (Track* track : {&found->second.checks, &found->second.transfers}) {
     if (track->failures == 0) continue;
-    track->waiters.emplace(waiter.get(), waiter);
+    track->waiters.add(waiter, WaitsFor::another_check);
     return;
   }
 }
 
-void PrimaryHealth::wait_for_answer(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter) {
-  states_[primary].checks.waiters.emplace(waiter.get(), waiter);
+void PrimaryHealth::wait_for_answer(const Endpoint& primary, Waiter& waiter) {
+  states_[primary].checks.waiters.add(waiter, WaitsFor::first_answer);
+}
+
+void PrimaryHealth::tell(Track& track) {
+  if (track.waiters.empty()) return;
+  const bool is_first = told_.empty();
+  told_.take_all(track.waiters);
+  if (is_first) tell_later_();
+}
+
+void PrimaryHealth::tell_some() {
+  told_.tell(told_at_once);
+  if (!told_.empty()) tell_later_();
 }
 
 void PrimaryHealth::begin(const Endpoint& primary, Kind kind, double now) {
@@ -117,20 +130,17 @@ double PrimaryHealth::failed(Track& track, double now) const {
   return track.rests_until;
 }
 
-/// Returns until when it rests from now on, if it failed. Who waited for an answer is added to `told`.
-std::optional<double> PrimaryHealth::note(Track& track, Outcome outcome, double began, double now,
-                                          Waiters& told) const {
+/// Returns until when it rests from now on, if it failed. Who waited for an answer is going to be told.
+std::optional<double> PrimaryHealth::note(Track& track, Outcome outcome, double began, double now) {
   --track.under_way;
   if (outcome == Outcome::answered) {
     track.answered_at = now;
     track.failures = 0;
     track.rests_until = -1;
-    told.merge(track.waiters);
-    track.waiters.clear();
+    tell(track);
   } else if (outcome == Outcome::refused) {
     track.failed_at = now;
-    told.merge(track.waiters);  // they may be given what this one was not
-    track.waiters.clear();
+    tell(track);  // they may be given what this one was not
   } else if (outcome != Outcome::unknown && track.answered_at < began) {
     return failed(track, now);
   }
@@ -143,16 +153,12 @@ std::optional<double> PrimaryHealth::end(const Endpoint& primary, const std::str
   const auto found = states_.find(primary);
   if (found == states_.end()) return std::nullopt;
   State& state = found->second;
-  Waiters told;
-  std::optional<double> again = note(state.checks, outcome, began, now, told);
+  std::optional<double> again = note(state.checks, outcome, began, now);
   if (outcome == Outcome::answered && std::exchange(state.checks.hangs, false)) {
     log_info("primary {} ({}) answers again", name, primary.text());
   }
   if (again && outcome == Outcome::hung && !std::exchange(state.checks.hangs, true)) log_hanging(name, primary);
   if (!state.checks.is_known() && !state.transfers.is_known()) states_.erase(found);
-  for (const auto& [key, waiter] : told) {
-    if (const auto held = waiter.lock()) held->primary_answers();
-  }
   if (longest_pause_ <= 0) again.reset();
   return again;
 }
@@ -162,17 +168,13 @@ std::optional<double> PrimaryHealth::end_transfer(const Endpoint& primary, const
   const auto found = states_.find(primary);
   if (found == states_.end()) return std::nullopt;
   Track& transfers = found->second.transfers;
-  Waiters told;
-  std::optional<double> again = note(transfers, transfer, began, now, told);
+  std::optional<double> again = note(transfers, transfer, began, now);
   if (transfer == Outcome::answered && std::exchange(transfers.hangs, false)) {
     log_info("primary {} ({}) transfers again", name, primary.text());
   }
   if (again && transfer == Outcome::hung && !std::exchange(transfers.hangs, true)) log_hanging_transfers(name, primary);
   if (again) *again += shortest_pause;                                              // after whoever claims the next try
   const std::optional<double> check_again = end(primary, name, check, began, now);  // may forget the primary
-  for (const auto& [key, waiter] : told) {
-    if (const auto held = waiter.lock()) held->primary_answers();
-  }
   if (longest_pause_ <= 0) again.reset();
   return check_again ? check_again : again;
 }

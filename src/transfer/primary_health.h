@@ -6,8 +6,8 @@
 //
 // A primary that hangs, or that refuses connections, also rests: zones without another primary do not ask it for a
 // pause that doubles with every failure, from a second to a bound. Whose check failed is to check again at the end of
-// the pause; the others wait, and are told once an answer has come. A NOTIFY from the primary, or a command, ends the
-// pause. Any answer ends all of it.
+// the pause; the others wait, and are told once an answer has come, a few at a time as they may be very many. A NOTIFY
+// from the primary, or a command, ends the pause. Any answer ends all of it.
 //
 // Transfers are counted apart by the same rules, as a primary may answer for its serials and have nothing come of its
 // transfers: only a transfer that came to its end ends that. Serials are asked for all the same, so that what is
@@ -18,12 +18,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <utility>
 
 #include "base/address.h"
+#include "transfer/waiting_list.h"
 
 namespace understudy {
 
@@ -38,13 +38,8 @@ class PrimaryHealth {
   };
   enum class Kind : std::uint8_t { check, transfer };
 
-  /// Somebody who could not ask.
-  class Waiter {
-   public:
-    virtual ~Waiter() = default;
-    /// The primary has answered somebody. Called once for each wait().
-    virtual void primary_answers() = 0;
-  };
+  /// `tell_later` asks for a call of tell_some() soon, but not from within it.
+  explicit PrimaryHealth(std::function<void()> tell_later) : tell_later_(std::move(tell_later)) {}
 
   /// The longest pause, seconds; 0: none at all.
   void set_longest_pause(double seconds) { longest_pause_ = seconds; }
@@ -61,10 +56,13 @@ class PrimaryHealth {
   std::optional<double> claim_next_try(const Endpoint& primary, double now);
   /// There is a sign of life of it, or somebody insists: it may be asked.
   void end_pause(const IpAddress& address);
-  /// To be told when it answers again. Nothing happens if it does not rest.
-  void wait(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter);
+  /// To be told when it answers again: as soon as it cannot be asked, or has failed, for later may be too late. Nothing
+  /// happens if it does not rest.
+  void wait(const Endpoint& primary, Waiter& waiter);
   /// To be told of its next answer, whatever is known of it.
-  void wait_for_answer(const Endpoint& primary, const std::shared_ptr<Waiter>& waiter);
+  void wait_for_answer(const Endpoint& primary, Waiter& waiter);
+  /// Tells some of those who waited and whose primary has answered.
+  void tell_some();
 
   /// A check of it, or a transfer, begins; `now` in monotonic seconds.
   void begin(const Endpoint& primary, Kind kind = Kind::check, double now = 0);
@@ -77,7 +75,6 @@ class PrimaryHealth {
                                      double began, double now);
 
  private:
-  using Waiters = std::unordered_map<Waiter*, std::weak_ptr<Waiter>>;
   /// What is known of one kind of exchanges.
   struct Track {
     unsigned under_way = 0;
@@ -88,9 +85,11 @@ class PrimaryHealth {
     double failed_at = -1;
     double began_at = 0;  // the last of those that began
     double rests_until = -1;
-    Waiters waiters;
+    WaitingList waiters;
 
-    [[nodiscard]] bool is_known() const { return under_way != 0 || failures != 0 || answered_at >= 0; }
+    [[nodiscard]] bool is_known() const {
+      return under_way != 0 || failures != 0 || answered_at >= 0 || !waiters.empty();
+    }
     [[nodiscard]] bool is_to_be_passed_over(double now) const;
     void end_pause();
   };
@@ -99,10 +98,13 @@ class PrimaryHealth {
   };
   [[nodiscard]] const State* find(const Endpoint& primary) const;
   double failed(Track& track, double now) const;
-  std::optional<double> note(Track& track, Outcome outcome, double began, double now, Waiters& told) const;
+  std::optional<double> note(Track& track, Outcome outcome, double began, double now);
+  void tell(Track& track);
 
   double longest_pause_ = 0;
   std::map<Endpoint, State> states_;  // of primaries that were or are being asked
+  const std::function<void()> tell_later_;
+  WaitingList told_;  // those that are to be told
 };
 
 }  // namespace understudy

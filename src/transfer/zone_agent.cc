@@ -295,18 +295,20 @@ void ZoneAgent::expire() {
   save_timers(true, nullptr);
 }
 
-void ZoneAgent::primary_answers() {
+void ZoneAgent::primary_answers(WaitsFor what) {
   if (retired_ || core_.stopping || is_local()) return;
-  if (work_) {
-    const WorkPtr work = work_;
-    if (version() || work->started || work->cancelled || !work->request.is_waiting()) return;
+  const WorkPtr work = work_;
+  if (what == WaitsFor::first_answer) {
+    if (!work || version() || work->started || work->cancelled || !work->request.is_waiting()) return;
     if (!needs_no_probe(*work, work->policy->primaries[work->order[work->next]])) return;
     work->request.withdraw();
     ask_next(work);  // the zone itself is asked for now
-    return;
+  } else if (work) {
+    check_again_at(*work, core_.now().mono);  // unless this work finds what it looks for elsewhere
+  } else {
+    schedule_.check_by(core_.now().mono);
+    set_timer();
   }
-  schedule_.check_by(core_.now().mono);
-  set_timer();
 }
 
 void ZoneAgent::save_timers(bool durable, std::function<void()> then) {
@@ -497,6 +499,7 @@ void ZoneAgent::retire(bool forget_stored, std::function<void()> gone) {
 
 void ZoneAgent::cancel() {
   core_.timers.remove(*this);
+  stop_waiting();
   stop_work();
   for (const CommandDone& done : std::exchange(commands_, {})) {
     done({fail(Errc::cancelled, "the zone is being removed or the server stops"), ""});

@@ -32,7 +32,7 @@
 namespace understudy {
 
 class ZoneAgent final : public TimerEntry,
-                        public PrimaryHealth::Waiter,
+                        public Waiter,
                         public Notifier::Announcer,
                         public std::enable_shared_from_this<ZoneAgent> {
  public:
@@ -70,7 +70,7 @@ class ZoneAgent final : public TimerEntry,
   void put_version(std::shared_ptr<const Zone> version, DeltaPtr delta);
   void timer_due();
   void take_notify();
-  void primary_answers() override;
+  void primary_answers(WaitsFor what) override;
   void announce_now(bool urgent) override;
   /// Checks; with `whole`, takes the zone whatever its serial.
   void command(bool whole, CommandDone done);
@@ -95,7 +95,8 @@ class ZoneAgent final : public TimerEntry,
   void begin_work(Level level);
   void order_primaries(Work& work) const;
   bool pass_over(Work& work) const;
-  bool leave_to_rest(Work& work) const;
+  bool leave_to_rest(Work& work);
+  void wait_for(const PeerSettings& peer);
   [[nodiscard]] bool needs_no_probe(const Work& work, const PeerSettings& peer) const;
   void begin_attempt(Work& work, const PeerSettings& peer) const;
   void ask_next(const WorkPtr& work);

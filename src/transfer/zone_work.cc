@@ -87,6 +87,7 @@ void ZoneAgent::after_work() {
 }
 
 void ZoneAgent::begin_work(Level level) {
+  stop_waiting();  // it sees for itself
   const WorkPtr work = work_ = std::make_shared<Work>();
   ++core_.at_work;
   work->urgent = level == Level::urgent;
@@ -129,6 +130,7 @@ void ZoneAgent::order_primaries(Work& work) const {
 }
 
 void ZoneAgent::work_is_over(const WorkPtr& work) {
+  stop_waiting(WaitsFor::first_answer);
   work->request.withdraw();
   work_.reset();
   --core_.at_work;
@@ -145,6 +147,7 @@ void ZoneAgent::finish(const WorkPtr& work, CommandOutcome outcome) {
     commands_.insert(commands_.end(), work->commands.begin(), work->commands.end());
     refresh_wanted_ = true;
   } else {
+    if (outcome.result) stop_waiting();
     for (const CommandDone& done : work->commands) done(outcome);
     drop_answered_notify();
   }
@@ -169,7 +172,7 @@ bool ZoneAgent::pass_over(Work& work) const {
 
 /// Leaves out the primary whose turn it is if it could not be reached and the time to try again has not come; not if
 /// somebody insists.
-bool ZoneAgent::leave_to_rest(Work& work) const {
+bool ZoneAgent::leave_to_rest(Work& work) {
   if (work.urgent) return false;
   const PeerSettings& peer = work.policy->primaries[work.order[work.next]];
   const double now = core_.now().mono;
@@ -178,9 +181,15 @@ bool ZoneAgent::leave_to_rest(Work& work) const {
   add_error(work, {Errc::connect_failed,
                    fmt::format("{} ({}) was not asked: it could not be reached and is tried again in {:.0f} s",
                                peer.name, peer.address.text(), std::max(*until - now, 1.0))});
+  wait_for(peer);
   ++work.next;
   work.unanswered = true;
   return true;
+}
+
+/// It may answer before this work is over.
+void ZoneAgent::wait_for(const PeerSettings& peer) {
+  if (!retired_ && !core_.stopping) core_.health.wait(peer.address, *this);
 }
 
 /// Without a version, whatever a primary has is newer, so one that answers others need not be asked twice. A NOTIFY
@@ -204,6 +213,7 @@ void ZoneAgent::begin_attempt(Work& work, const PeerSettings& peer) const {
 }
 
 void ZoneAgent::ask_next(const WorkPtr& work) {
+  stop_waiting(WaitsFor::first_answer);
   if (work->cancelled) {
     note_given_up(*work);
     finish_failed(work);
@@ -224,7 +234,7 @@ void ZoneAgent::ask_next(const WorkPtr& work) {
       return;
     }
     // Many may wait for the first answer, which spares all of them the question.
-    core_.health.wait_for_answer(peer.address, std::static_pointer_cast<PrimaryHealth::Waiter>(shared_from_this()));
+    if (!work->started) core_.health.wait_for_answer(peer.address, *this);
   }
   // What takes the place of an SOA query waits as that would: anyone can send NOTIFYs of newer serials.
   work->request = core_.probes.enqueue(
@@ -247,6 +257,7 @@ void ZoneAgent::transfer_unprobed(const WorkPtr& work) {
 }
 
 void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
+  stop_waiting(WaitsFor::first_answer);
   if (work->cancelled) {
     permit.give_back_unused();
     ask_next(work);
@@ -300,9 +311,11 @@ void ZoneAgent::check_again_at(Work& work, std::optional<double> when) {
 
 /// What the end of a check says about the primary; `failure` if it failed.
 void ZoneAgent::note_check(Work& work, std::optional<Errc> failure) {
+  using Outcome = PrimaryHealth::Outcome;
   const PeerSettings& peer = work.attempt->peer;
-  check_again_at(
-      work, core_.health.end(peer.address, peer.name, outcome_of(work, failure), work.probe_began, core_.now().mono));
+  const Outcome outcome = outcome_of(work, failure);
+  check_again_at(work, core_.health.end(peer.address, peer.name, outcome, work.probe_began, core_.now().mono));
+  if (outcome == Outcome::hung || outcome == Outcome::unreachable) wait_for(peer);
 }
 
 /// The same of a transfer; null: it came to its end.
@@ -325,6 +338,7 @@ void ZoneAgent::note_transfer(Work& work, const Error* failure, Tells tells) {
   const PeerSettings& peer = work.attempt->peer;
   check_again_at(
       work, core_.health.end_transfer(peer.address, peer.name, check, transfer, work.probe_began, core_.now().mono));
+  if (transfer == Outcome::hung || transfer == Outcome::unreachable) wait_for(peer);
 }
 
 /// Leaves out a transfer from a primary of which none came to its end, unless somebody insists: other primaries are
@@ -340,6 +354,7 @@ bool ZoneAgent::leave_transfer_to_rest(Work& work) {
   add_error(work, {Errc::stalled, fmt::format("{} ({}) was not asked for the zone: nothing came of the last transfers "
                                               "from it, and one at a time is tried",
                                               peer.name, peer.address.text())});
+  wait_for(peer);
   work.newer_failed |= !work.goes_back;
   work.attempt.reset();
   return true;
@@ -535,9 +550,6 @@ void ZoneAgent::finish_failed(const WorkPtr& work) {
     const std::optional<double> behind_since = schedule_.behind_since();
     if (behind_since && policy_->serial_backwards == BackwardsPolicy::accept_after) {
       schedule_.check_by(*behind_since + static_cast<double>(policy_->backwards_after.count()));
-    }
-    for (const PeerSettings& peer : work->policy->primaries) {
-      core_.health.wait(peer.address, std::static_pointer_cast<PrimaryHealth::Waiter>(shared_from_this()));
     }
   }
   {

@@ -201,6 +201,57 @@ TEST_F(Primaries, ARefusalByUdpIsAnAnswerThoughNoConnectionComesAbout) {
   EXPECT_GE(status("current.")->checks, 2U);
 }
 
+class WaitingForAnAnswer : public Primaries {
+ protected:
+  /// Two primaries for "example.", of which "other." has the first.
+  void hold_both(const ZoneSpec& spec) {
+    for (ScriptedPrimary* each : {&first_, &second_}) each->serve(spec);
+    first_.serve({.name = "other.", .serial = 1, .retry = 3600});
+    start();
+    set_zones(
+        {zone("example.", {peer(first_, "first"), peer(second_, "second")}), zone("other.", {peer(first_, "first")})});
+    ASSERT_TRUE(waits_for(1) && rests());
+    ASSERT_TRUE(waits_for(1, "other.") && rests("other."));
+  }
+  ScriptedPrimary first_{IpAddress::v4(127, 0, 0, 2)}, second_{IpAddress::v4(127, 0, 0, 3)};
+};
+
+TEST_F(WaitingForAnAnswer, IsNotLostWhileAnotherPrimaryIsAsked) {
+  settings_.max_pause = 3600s;
+  hold_both({.serial = 1, .refresh = 3, .retry = 3600});
+  first_.stop();
+  first_.serve({.serial = 2, .retry = 3600});
+  second_.udp = Udp::refused;
+  second_.tcp = Tcp::refused;
+  second_.probe_delay_ms = 1500;
+  const int asked = second_.udp_probes;
+  // The first rests, or has just failed, when the zone is due; so the second is asked, which takes its time.
+  ASSERT_TRUE(eventually([&] {
+    EXPECT_FALSE(refresh("other.").result);
+    return second_.udp_probes > asked;
+  }));
+  first_.resume();
+  EXPECT_TRUE(refresh("other.").result);
+  EXPECT_EQ(status()->failures, 0U) << "its check is still under way";
+  EXPECT_TRUE(waits_for(2, "example.", 10s)) << "RETRY is an hour";
+}
+
+TEST_F(WaitingForAnAnswer, EndsWhenAnotherPrimaryHasConfirmedTheZone) {
+  settings_.max_pause = 3600s;
+  hold_both({.serial = 1, .refresh = 3600, .retry = 3600});
+  first_.stop();
+  second_.stop();
+  EXPECT_FALSE(refresh().result);
+  second_.resume();
+  EXPECT_TRUE(refresh().result);
+  ASSERT_TRUE(rests());
+  const std::uint32_t checks = status()->checks;
+  first_.resume();
+  EXPECT_TRUE(refresh("other.").result);
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(status()->checks, checks) << "nothing is to be found out by another one";
+}
+
 TEST_F(Primaries, ACommandDoesNotWaitForTheEndOfAPause) {
   settings_.max_pause = 3600s;
   ScriptedPrimary primary;

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 namespace understudy {
 namespace {
 
@@ -14,8 +18,14 @@ class PrimaryHealthTest : public testing::Test {
   void end(Outcome outcome, double began, double now) { health_.end(primary_, "hidden1", outcome, began, now); }
   [[nodiscard]] bool passed_over(double now) const { return health_.is_to_be_passed_over(primary_, now); }
 
+  /// As the event loop would, until nobody is left.
+  void tell_all() {
+    while (std::exchange(is_to_tell_, false)) health_.tell_some();
+  }
+
   const Endpoint primary_ = *Endpoint::parse("192.0.2.1@53");
-  PrimaryHealth health_;
+  bool is_to_tell_ = false;
+  PrimaryHealth health_{[this] { is_to_tell_ = true; }};
 };
 
 TEST_F(PrimaryHealthTest, OneCheckAtATimeFindsOutWhetherItStillHangs) {
@@ -60,9 +70,9 @@ TEST_F(PrimaryHealthTest, WhatIsNotKnownChangesNothing) {
   EXPECT_TRUE(passed_over(20));
 }
 
-class CountingWaiter final : public PrimaryHealth::Waiter {
+class CountingWaiter final : public Waiter {
  public:
-  void primary_answers() override { ++told; }
+  void primary_answers(WaitsFor) override { ++told; }
   int told = 0;
 };
 
@@ -110,28 +120,109 @@ TEST_F(PrimaryHealthTest, SignOfLifeEndsThePause) {
 
 TEST_F(PrimaryHealthTest, WaitersAreToldOnce) {
   health_.set_longest_pause(60);
-  const auto waiter = std::make_shared<CountingWaiter>();
+  CountingWaiter waiter;
   health_.wait(primary_, waiter);
   begin();
   end(Outcome::answered, 0, 0);
-  EXPECT_EQ(waiter->told, 0) << "there was nothing to wait for";
+  tell_all();
+  EXPECT_EQ(waiter.told, 0) << "there was nothing to wait for";
   begin();
   end(Outcome::unreachable, 1, 1);
   health_.wait(primary_, waiter);
   health_.wait(primary_, waiter);
   {
-    const auto gone = std::make_shared<CountingWaiter>();
+    CountingWaiter gone;
     health_.wait(primary_, gone);
   }
   begin();
   end(Outcome::unreachable, 2, 2);
-  EXPECT_EQ(waiter->told, 0);
+  tell_all();
+  EXPECT_EQ(waiter.told, 0);
   begin();
   end(Outcome::answered, 3, 3);
-  EXPECT_EQ(waiter->told, 1);
+  EXPECT_EQ(waiter.told, 0) << "not within the work of who got the answer";
+  tell_all();
+  EXPECT_EQ(waiter.told, 1);
+  EXPECT_FALSE(waiter.waits());
   begin();
   end(Outcome::answered, 4, 4);
-  EXPECT_EQ(waiter->told, 1);
+  tell_all();
+  EXPECT_EQ(waiter.told, 1);
+}
+
+TEST_F(PrimaryHealthTest, VeryManyWaitersAreToldAFewAtATimeInTheirOrder) {
+  std::vector<CountingWaiter> waiters(10'000);
+  for (CountingWaiter& waiter : waiters) health_.wait_for_answer(primary_, waiter);
+  begin();
+  end(Outcome::answered, 0, 0);
+  int turns = 0;
+  std::ptrdiff_t before = 0;
+  while (std::exchange(is_to_tell_, false)) {
+    health_.tell_some();
+    const auto told = std::ranges::count(waiters, 1, &CountingWaiter::told);
+    EXPECT_GT(told, before);
+    EXPECT_LE(told - before, 200) << "what else is due waits so long only";
+    EXPECT_TRUE(std::ranges::is_partitioned(waiters, [](const CountingWaiter& waiter) { return waiter.told == 1; }));
+    before = told;
+    ++turns;
+  }
+  EXPECT_EQ(before, 10'000);
+  EXPECT_GE(turns, 50);
+}
+
+TEST_F(PrimaryHealthTest, WhoStopsWaitingIsNotTold) {
+  std::vector<CountingWaiter> waiters(1000);
+  for (CountingWaiter& waiter : waiters) health_.wait_for_answer(primary_, waiter);
+  waiters[7].stop_waiting();
+  waiters[8].stop_waiting(WaitsFor::first_answer);
+  waiters[9].stop_waiting(WaitsFor::another_check);
+  begin();
+  end(Outcome::answered, 0, 0);
+  health_.tell_some();
+  waiters[998].stop_waiting();  // its turn has not come yet
+  tell_all();
+  for (std::size_t i = 0; i < waiters.size(); ++i) {
+    EXPECT_EQ(waiters[i].told, i == 7 || i == 8 || i == 998 ? 0 : 1) << i;
+    EXPECT_FALSE(waiters[i].waits()) << i;
+  }
+}
+
+TEST_F(PrimaryHealthTest, WhoWaitsIsNotForgottenWithAPrimaryOfWhichNothingIsKnown) {
+  CountingWaiter waiter;
+  health_.wait_for_answer(primary_, waiter);
+  begin();
+  end(Outcome::unknown, 0, 1);
+  EXPECT_TRUE(waiter.waits());
+  begin();
+  end(Outcome::answered, 2, 3);
+  tell_all();
+  EXPECT_EQ(waiter.told, 1);
+}
+
+/// Waits for another primary as soon as it is told.
+class RestlessWaiter final : public Waiter {
+ public:
+  RestlessWaiter(PrimaryHealth& health, Endpoint next) : health_(health), next_(next) {}
+  void primary_answers(WaitsFor) override {
+    ++told;
+    health_.wait_for_answer(next_, *this);
+  }
+  int told = 0;
+
+ private:
+  PrimaryHealth& health_;
+  const Endpoint next_;
+};
+
+TEST_F(PrimaryHealthTest, WhoIsToldMayWaitAgain) {
+  RestlessWaiter waiter(health_, primary_);
+  health_.wait_for_answer(primary_, waiter);
+  for (int i = 1; i <= 3; ++i) {
+    begin();
+    end(Outcome::answered, i, i);
+    tell_all();
+    EXPECT_EQ(waiter.told, i) << "for the next answer, not for this one";
+  }
 }
 
 class TransfersTest : public PrimaryHealthTest {
@@ -190,23 +281,26 @@ TEST_F(TransfersTest, AnotherZoneTriesNext) {
 }
 
 TEST_F(TransfersTest, WhoClaimedTheNextTryAndWasRefusedLetsOthersTry) {
-  const auto waiter = std::make_shared<CountingWaiter>();
+  CountingWaiter waiter;
   transfer(Outcome::unknown, Outcome::hung, 0, 5);
   EXPECT_TRUE(health_.claim_next_try(primary_, 5.5));
   health_.wait(primary_, waiter);
   transfer(Outcome::answered, Outcome::refused, 6.5, 7);
-  EXPECT_EQ(waiter->told, 1);
+  tell_all();
+  EXPECT_EQ(waiter.told, 1);
   EXPECT_TRUE(health_.claim_next_try(primary_, 7.5)) << "nobody else would";
 }
 
 TEST_F(TransfersTest, WhoWaitsIsToldOfATransferOnly) {
-  const auto waiter = std::make_shared<CountingWaiter>();
+  CountingWaiter waiter;
   transfer(Outcome::answered, Outcome::hung, 0, 5);
   health_.wait(primary_, waiter);
   check(6);
-  EXPECT_EQ(waiter->told, 0);
+  tell_all();
+  EXPECT_EQ(waiter.told, 0);
   transfer(Outcome::answered, Outcome::answered, 6, 7);
-  EXPECT_EQ(waiter->told, 1);
+  tell_all();
+  EXPECT_EQ(waiter.told, 1);
 }
 
 TEST_F(PrimaryHealthTest, WithoutPausesNobodyRests) {
