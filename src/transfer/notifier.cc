@@ -26,8 +26,11 @@ constexpr unsigned max_exchanges = 256;
 constexpr unsigned max_exchanges_per_target = 64;
 // Zones stand in line once so many announcements are pending: enough to keep every exchange busy.
 constexpr std::size_t max_pending = 2 * max_exchanges;
-// A target that acknowledged none of so many tries is silent; that many repetitions may wait for it.
+// A target that acknowledged none of so many tries is silent; that many repetitions may wait for it, and some more
+// changes: for it, and for all such targets together.
 constexpr unsigned silent_after = max_exchanges_per_target;
+constexpr std::size_t max_changes_for_silent = 512;
+constexpr std::size_t max_changes_for_all_silent = 4096;
 constexpr int drawn_at_once = 256;  // before other events get their turn
 
 double seconds_of(const Clock& clock) {
@@ -92,10 +95,7 @@ void Notifier::announce(std::span<const PeerSettings> targets, const std::shared
     Key key = key_of(version->apex(), target.address);
     const auto found = tasks_.find(key);
     const bool is_new = found == tasks_.end();
-    if (is_new && !urgent) {
-      const auto known = targets_.find(target.address);
-      if (known != targets_.end() && known->second.is_silent && known->second.tasks >= silent_after) continue;
-    }
+    if (is_new && leaves_out(target, urgent)) continue;
     const std::shared_ptr<Task> task = is_new ? std::make_shared<Task>() : found->second;
     if (is_new) {
       tasks_.emplace(key, task);
@@ -116,6 +116,26 @@ void Notifier::announce(std::span<const PeerSettings> targets, const std::shared
       lanes_.make_urgent(task->request);
     }
   }
+}
+
+/// Somebody who acknowledges nothing must not cost memory for every zone. When it is there again, it sees what it was
+/// not told at its next refresh.
+bool Notifier::leaves_out(const PeerSettings& target, bool urgent) {
+  const auto known = targets_.find(target.address);
+  if (known == targets_.end() || !known->second.is_silent) return false;
+  Target& counted = known->second;
+  if (!urgent) return counted.tasks >= silent_after;
+  // The first tries find out whether it is there again, whatever waits for others.
+  const bool is_full = pending_to_silent_ >= max_changes_for_all_silent && counted.tasks >= silent_after;
+  if (counted.tasks < max_changes_for_silent && !is_full) return false;
+  board_.count([](EngineCounters& counters) { ++counters.notifies_failed; });
+  if (!std::exchange(counted.leaves_out, true)) {
+    log_warning(
+        "{} ({}) acknowledges no NOTIFY, and too many changes wait for it: until it does, it is not told of more, and "
+        "sees them at its next refresh; check that it runs and allows NOTIFY from us, or take it out of notify",
+        target.name, target.address.text());
+  }
+  return true;
 }
 
 void Notifier::forget(NameView zone) {
@@ -247,14 +267,14 @@ void Notifier::finish(const std::shared_ptr<Task>& task) {
 void Notifier::count_task(const Endpoint& target) {
   Target& counted = targets_[target];
   ++counted.tasks;
-  if (!counted.is_silent) ++pending_;
+  ++(counted.is_silent ? pending_to_silent_ : pending_);
 }
 
 void Notifier::uncount_task(const Endpoint& target) {
   const auto found = targets_.find(target);
   if (found == targets_.end()) return;
   --found->second.tasks;
-  if (!found->second.is_silent) --pending_;
+  --(found->second.is_silent ? pending_to_silent_ : pending_);
   const bool is_forgotten = found->second.failures == 0 || (lines_[0].empty() && lines_[1].empty());
   if (found->second.tasks == 0 && is_forgotten) targets_.erase(found);
 }
@@ -262,13 +282,21 @@ void Notifier::uncount_task(const Endpoint& target) {
 void Notifier::note_try(const PeerSettings& target, const Result<>& outcome) {
   const auto found = targets_.find(target.address);
   if (found == targets_.end()) return;
+  // What this server lacks, or ended, is not the target's silence; nor is it what somebody else sent in its place.
+  const bool says_nothing = !outcome && (outcome.error().code == Errc::io || outcome.error().code == Errc::cancelled ||
+                                         outcome.error().code == Errc::wrong_id);
+  if (says_nothing) return;
   Target& counted = found->second;
   const bool heard = outcome || outcome.error().code == Errc::rcode;
   if (heard) {
     counted.failures = 0;
-    if (std::exchange(counted.is_silent, false)) pending_ += counted.tasks;
+    counted.leaves_out = false;
+    if (!std::exchange(counted.is_silent, false)) return;
+    pending_ += counted.tasks;
+    pending_to_silent_ -= counted.tasks;
   } else if (++counted.failures == silent_after && !std::exchange(counted.is_silent, true)) {
     pending_ -= counted.tasks;
+    pending_to_silent_ += counted.tasks;
     log_warning(
         "{} ({}) acknowledges no NOTIFY: until it does, it is told of changes only, and not once more of what has not "
         "changed since before the start; check that it runs and allows NOTIFY from us",

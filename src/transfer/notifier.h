@@ -6,7 +6,8 @@
 //
 // Of zones that want to announce something, only some hundreds have announcements pending; the others stand in line, at
 // the cost of a pointer each, and announce what they have when their turn comes. Targets that acknowledge nothing are
-// not waited for: what was only to be repeated after a start is left out there. On the transfer thread only.
+// not waited for: what was only to be repeated after a start is left out there, and so are changes once some hundreds
+// are pending. On the transfer thread only.
 #pragma once
 
 #include <array>
@@ -58,6 +59,8 @@ class Notifier {
   [[nodiscard]] bool is_idle() const { return lanes_.active() == 0; }
   /// Announcements that are kept for targets that acknowledge them, or may.
   [[nodiscard]] std::size_t pending() const { return pending_; }
+  /// Those for targets that acknowledge none.
+  [[nodiscard]] std::size_t pending_to_silent() const { return pending_to_silent_; }
 
  private:
   struct Task;
@@ -74,7 +77,9 @@ class Notifier {
     std::size_t tasks = 0;
     unsigned failures = 0;  // of tries, in a row
     bool is_silent = false;
+    bool leaves_out = false;  // changes, as too many are pending; said in the log
   };
+  [[nodiscard]] bool leaves_out(const PeerSettings& target, bool urgent);
   void count_task(const Endpoint& target);
   void uncount_task(const Endpoint& target);
   void note_try(const PeerSettings& target, const Result<>& outcome);
@@ -93,6 +98,7 @@ class Notifier {
   std::map<Key, std::shared_ptr<Task>> tasks_;
   std::map<Endpoint, Target> targets_;                           // those that have tasks or did not acknowledge
   std::size_t pending_ = 0;                                      // tasks of targets that are not silent
+  std::size_t pending_to_silent_ = 0;                            // the others
   std::array<std::deque<std::shared_ptr<Announcer>>, 2> lines_;  // urgent ones first
   bool draw_is_posted_ = false;
   boost::asio::steady_timer pace_timer_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "net/no_descriptors.h"
 #include "transfer/fixture.h"
 #include "zone/builder.h"
 
@@ -146,6 +147,7 @@ class NotifierOfMany : public NotifierTest {
       ++announced;
       all_.notifier_.announce(all_.targets_, version, urgent);
       all_.most_pending_ = std::max(all_.most_pending_, all_.notifier_.pending());
+      all_.most_pending_to_silent_ = std::max(all_.most_pending_to_silent_, all_.notifier_.pending_to_silent());
     }
     std::shared_ptr<const Zone> version;
     int announced = 0;
@@ -174,7 +176,7 @@ class NotifierOfMany : public NotifierTest {
   Notifier notifier_;
   std::vector<PeerSettings> targets_;
   std::vector<std::shared_ptr<Announcing>> zones_;
-  std::size_t most_pending_ = 0;
+  std::size_t most_pending_ = 0, most_pending_to_silent_ = 0;
 };
 
 TEST_F(NotifierOfMany, OnlySomeArePendingAtATime) {
@@ -224,6 +226,60 @@ TEST_F(NotifierOfManyToTheSilent, ATargetThatIsSilentHoldsUpNoOther) {
   const int before = silent.notifies;
   io_.run();
   EXPECT_EQ(silent.notifies, before + 1);
+}
+
+TEST_F(NotifierOfManyToTheSilent, ChangesThatWaitForItAreBounded) {
+  ScriptedPrimary silent, target;
+  silent.acknowledge = false;
+  targets_ = {peer(silent, "silent"), peer(target, "target")};
+  add_zones(3000);
+  ::testing::internal::CaptureStderr();
+  for (const auto& zone : zones_) announce(zone, true);
+  io_.run();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(target.notifies, 3000) << "the other one is told of all";
+  EXPECT_LE(most_pending_to_silent_, 512U);
+  const std::size_t said = log.find("too many changes wait");
+  EXPECT_NE(said, std::string::npos);
+  EXPECT_EQ(log.find("too many changes wait", said + 1), std::string::npos) << "once";
+  EXPECT_EQ(notifier_.pending_to_silent(), 0U);
+  Lock lock(board_.mutex);
+  EXPECT_EQ(board_.counters.notifies_failed, 3000U) << "given up or left out, each is counted";
+}
+
+// Where nobody listens, which is known at once.
+class NotifierOfManyToNobody : public NotifierOfMany {
+ protected:
+  NotifierOfManyToNobody() : NotifierOfMany(20ms) {}
+};
+
+TEST_F(NotifierOfManyToNobody, ChangesForAllThatAreSilentAreBoundedTogether) {
+  for (std::uint8_t i = 0; i < 12; ++i) {
+    targets_.push_back({"silent" + std::to_string(i), {IpAddress::v4(127, 0, 1, i), 9}, nullptr});
+  }
+  add_zones(1500);
+  for (const auto& zone : zones_) announce(zone, true);
+  io_.run();
+  EXPECT_LE(most_pending_to_silent_, 4096U + 12 * 64);
+  EXPECT_GE(most_pending_to_silent_, 4096U);
+}
+
+TEST_F(NotifierOfManyToNobody, ALackOfDescriptorsIsNotTheTargetsSilence) {
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "that sanitizer opens pipes to look at objects and takes them for damaged if it cannot";
+#endif
+  ScriptedPrimary target;
+  targets_ = {peer(target, "target")};
+  add_zones(200);
+  ::testing::internal::CaptureStderr();
+  {
+    const NoDescriptors none;
+    for (const auto& zone : zones_) announce(zone, true);
+    io_.run();
+  }
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, ::testing::HasSubstr("descriptor"));
+  EXPECT_THAT(log, ::testing::Not(::testing::HasSubstr("acknowledges no NOTIFY")));
 }
 
 /// Stands for an allocation that fails while a NOTIFY is signed.
