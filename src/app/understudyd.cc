@@ -7,6 +7,9 @@
 #include "server/process.h"
 #include "server/server.h"
 
+// For jemalloc: what is not needed any more goes back to the system also where nothing happens that could tell so.
+extern "C" const char* malloc_conf = "background_thread:true";
+
 namespace understudy {
 namespace {
 

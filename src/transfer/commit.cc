@@ -1,11 +1,12 @@
 #include "transfer/commit.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <exception>
 #include <iterator>
 #include <utility>
+
+#include "base/unused_memory.h"
 
 namespace understudy {
 namespace {
@@ -134,7 +135,7 @@ void Committer::submit(CommitTask task, Haste haste) {
     auto alone = std::make_shared<CommitTask>(std::move(task));
     jobs_.post([this, alone] {
       commit_versions(store_, clock_, {alone.get(), 1});
-      ::malloc_trim(0);  // building and storing took much for a short time; else it would stay with the process
+      release_unused_memory();  // building and storing took much for a short time; else it would stay with the process
     });
     return;
   }
