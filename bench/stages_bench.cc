@@ -1,105 +1,128 @@
-// What the stages of Responder::answer_batch() cost (doc/answering.md): each line does what the one before it does and
-// one stage more, for batches of 32 in a zone that stays in the cache (1,000 hosts) and in one of over 1 GiB (12 M
-// hosts). The last line is answer_batch() itself, which counts and looks for proofs too.
+// What the stages of Responder::answer_batch() cost (doc/answering.md): each line runs one stage more than the line
+// before it (0: read_all alone, 6: all of them), for batches of 32; the difference of two lines is a stage. In
+// zones that stay in the cache and in those of over 1 GiB, for answers, referrals and NSEC3 name errors.
 //
 //   scripts/build release stages_bench && build/release/bin/stages_bench
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <map>
 #include <random>
 
-#include "answer/fast_answer.h"
 #include "bench_zones.h"
+
+namespace understudy {
+
+enum class Stage : std::uint8_t {
+  read_all,
+  find_zones,
+  ask_for_nodes,
+  look_up_all,
+  ask_for_targets,
+  finish_proofs,
+  write_all
+};
+
+/// Runs the first stages of a Responder.
+class StageRunner {
+ public:
+  static void run(Responder& responder, std::span<Datagram> batch, Stage last) {
+    const std::span works(responder.work_.data(), batch.size());
+    responder.now_.reset();
+    responder.read_all(batch, works);
+    if (last >= Stage::find_zones) responder.find_zones(works);
+    if (last >= Stage::ask_for_nodes) responder.ask_for_nodes(works);
+    if (last >= Stage::look_up_all) responder.look_up_all(works);
+    if (last >= Stage::ask_for_targets) responder.ask_for_targets(works);
+    if (last >= Stage::finish_proofs) responder.finish_proofs(works);
+    if (last >= Stage::write_all) responder.write_all(batch, works);
+  }
+};
+
+}  // namespace understudy
 
 namespace {
 
 using namespace understudy;
 using namespace understudy::bench;
 
-constexpr std::uint32_t hot = 1'000, cold = 12'000'000;
-constexpr unsigned questions = 1U << 18;
+enum class Kind : std::uint8_t { answers, referrals, nsec3 };
 
-enum class Stage : std::uint8_t { read, zone, bucket, node, write, whole };
+constexpr unsigned most_questions = 1U << 18;  // some 12 MiB of them, asked in turn
+constexpr std::int64_t hot = 1'000;
+// So many names take over 1 GiB.
+constexpr std::int64_t cold_hosts = 12'000'000, cold_delegations = 9'000'000, cold_signed = 3'500'000;
 
+std::shared_ptr<const Zone> make(Kind kind, std::uint32_t names) {
+  if (kind == Kind::nsec3) return signed_zone(RRType::NSEC3, names);
+  ZoneBuilder builder = begin_zone();
+  for (std::uint32_t i = 0; i < names; ++i) {
+    if (kind == Kind::answers) add_host(builder, i);
+    if (kind == Kind::referrals) add_delegation(builder, i);
+  }
+  return builder.finish().value();
+}
+
+/// The zone of the benchmarks that run one after the other; the one before it is let go.
 struct Setting {
+  Kind kind = Kind::answers;
+  std::uint32_t names = 0;
   std::shared_ptr<const Zone> zone;
   std::unique_ptr<Environment> environment;
 };
 
-Setting& setting(std::uint32_t hosts) {
-  static std::map<std::uint32_t, Setting> settings;
-  Setting& found = settings[hosts];
-  if (!found.zone) {
-    ZoneBuilder builder = begin_zone();
-    for (std::uint32_t i = 0; i < hosts; ++i) add_host(builder, i);
-    found.zone = builder.finish().value();
-    found.environment = std::make_unique<Environment>(std::vector{found.zone});
+Setting& setting(Kind kind, std::uint32_t names) {
+  static Setting made;
+  if (made.zone == nullptr || made.kind != kind || made.names != names) {
+    made = {};
+    made = {kind, names, make(kind, names), nullptr};
+    made.environment = std::make_unique<Environment>(std::vector{made.zone});
   }
-  return found;
+  return made;
 }
 
-struct Work {
-  PlainQuery query;
-  const Zone* zone;
-  Lookup found;
-};
-
-void stage_by_stage(const Environment& environment, std::span<Datagram> batch, Stage last, std::vector<Work>& works) {
-  const ZoneTable& table = *environment.table();
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    (void)read_plain_query({batch[i].query, batch[i].query_size}, works[i].query);
-    table.prefetch(works[i].query.name);
+Bytes question(Kind kind, std::uint32_t i) {
+  switch (kind) {
+    case Kind::answers:
+      return query(host(i), RRType::A);
+    case Kind::referrals:
+      return query(delegation(i), RRType::A);
+    case Kind::nsec3:
+      break;
   }
-  if (last == Stage::read) return;
-  for (Work& work : works) {
-    std::size_t label = 0;
-    work.zone = table.find_closest(work.query.name, &label)->zone();
-    work.zone->prefetch(work.query.name.hashes[0]);
-  }
-  if (last == Stage::zone) return;
-  for (const Work& work : works) work.zone->prefetch_node(work.query.name.hashes[0]);
-  if (last == Stage::bucket) return;
-  for (Work& work : works) work.found = look_up(*work.zone, work.query.name, work.query.type);
-  if (last == Stage::node) return;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    bool truncated = false;
-    batch[i].response_size = static_cast<std::uint32_t>(
-        fast_answer(table, *works[i].zone, works[i].found, {}, {}, {batch[i].query, batch[i].query_size},
-                    works[i].query, batch[i].response, 512, *environment.settings(), {}, truncated));
-  }
+  return query(name("missing" + std::to_string(i) + ".bench."), RRType::A, AskEdns::dnssec_ok);
 }
 
-void until(benchmark::State& state, Stage last) {
-  const auto hosts = static_cast<std::uint32_t>(state.range(0));
-  Setting& at = setting(hosts);
+void stages(benchmark::State& state, Kind kind) {
+  const auto names = static_cast<std::uint32_t>(state.range(0));
+  const auto last = static_cast<Stage>(state.range(1));
+  Setting& at = setting(kind, names);
   std::mt19937 random(5);
   std::vector<Bytes> queries;
-  for (unsigned i = 0; i < std::min(questions, hosts); ++i) queries.push_back(query(host(random() % hosts), RRType::A));
+  for (unsigned i = 0; i < std::min(most_questions, names); ++i) queries.push_back(question(kind, random() % names));
   Batches batches(std::move(queries));
   AnswerCounters counters;
   Responder responder(*at.environment, counters);
-  std::vector<Work> works(Batches::width);
   for (auto _ : state) {
-    const std::span<Datagram> batch = batches.next();
-    if (last == Stage::whole) {
-      responder.answer_batch(batch);
-    } else {
-      stage_by_stage(*at.environment, batch, last, works);
-    }
-    benchmark::DoNotOptimize(works.data());
+    StageRunner::run(responder, batches.next(), last);
     benchmark::ClobberMemory();
   }
+  if (counters.slow != 0) state.SkipWithError("a query left the fast path");
   state.counters["MiB"] = static_cast<double>(at.zone->memory_size()) / (1 << 20);
   state.counters["ns/query"] = benchmark::Counter(static_cast<double>(state.iterations() * Batches::width) / 1e9,
                                                   benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
-BENCHMARK_CAPTURE(until, 1_read_and_hash, Stage::read)->Arg(hot)->Arg(cold);
-BENCHMARK_CAPTURE(until, 2_find_zone, Stage::zone)->Arg(hot)->Arg(cold);
-BENCHMARK_CAPTURE(until, 3_read_bucket, Stage::bucket)->Arg(hot)->Arg(cold);
-BENCHMARK_CAPTURE(until, 4_look_up, Stage::node)->Arg(hot)->Arg(cold);
-BENCHMARK_CAPTURE(until, 5_write, Stage::write)->Arg(hot)->Arg(cold);
-BENCHMARK_CAPTURE(until, answer_batch, Stage::whole)->Arg(hot)->Arg(cold);
+
+void all_stages(benchmark::internal::Benchmark* made, std::int64_t cold) {
+  made->ArgNames({"names", "stages"});
+  for (const std::int64_t names : {hot, cold}) {
+    for (std::int64_t stage = 0; stage <= static_cast<std::int64_t>(Stage::write_all); ++stage) {
+      made->Args({names, stage});
+    }
+  }
+}
+BENCHMARK_CAPTURE(stages, answers, Kind::answers)->Apply([](auto* made) { all_stages(made, cold_hosts); });
+BENCHMARK_CAPTURE(stages, referrals, Kind::referrals)->Apply([](auto* made) { all_stages(made, cold_delegations); });
+BENCHMARK_CAPTURE(stages, nsec3, Kind::nsec3)->Apply([](auto* made) { all_stages(made, cold_signed); });
 
 }  // namespace
 

@@ -51,22 +51,6 @@ void Responder::find_proof(Work& work) {
   work.proof = denier_.prove(*work.zone, work.query.name, work.found, most);
 }
 
-// All searches for proofs, a step of each at a time.
-void Responder::finish_proofs(std::span<Work> works) {
-  if (!searching_) return;
-  for (bool pending = true; pending;) {
-    pending = false;
-    for (Work& work : works) {
-      if (work.zone != nullptr && work.search.count != 0 && Denier::advance(work.search)) pending = true;
-    }
-  }
-  for (Work& work : works) {
-    if (work.zone == nullptr || work.search.count == 0) continue;
-    work.proof = denier_.end(*work.zone, work.query.name, work.found, work.search);
-  }
-  searching_ = false;
-}
-
 void Responder::find_node(Work& work) {
   work.found = look_up(*work.zone, work.query.name, work.query.type);
   work.target_count = 0;
@@ -129,31 +113,71 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
   return size;
 }
 
-void Responder::answer_some(std::span<Datagram> batch) {
+[[gnu::noinline]] void Responder::read_all(std::span<const Datagram> batch, std::span<Work> works) {
   const ZoneTable* table = fast_path_ ? environment_.table() : nullptr;
-  now_.reset();
-  const std::span<Work> works(work_.data(), batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) read(table, {batch[i].query, batch[i].query_size}, works[i]);
+}
+
+[[gnu::noinline]] void Responder::find_zones(std::span<Work> works) {
   for (Work& work : works) {
     if (work.table != nullptr) find_zone(*work.table, work);
   }
+}
+
+[[gnu::noinline]] void Responder::ask_for_nodes(std::span<const Work> works) {
   for (const Work& work : works) {
     if (work.zone == nullptr) continue;
     work.zone->prefetch_node(work.query.name.hashes[0]);
     if (work.cut_hash != 0) work.zone->prefetch_node(work.cut_hash);
   }
+}
+
+[[gnu::noinline]] void Responder::look_up_all(std::span<Work> works) {
   for (Work& work : works) {
     if (work.zone != nullptr) find_node(work);
   }
+}
+
+[[gnu::noinline]] void Responder::ask_for_targets(std::span<const Work> works) {
   for (const Work& work : works) {
     for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch_node(work.targets[i]);
   }
-  finish_proofs(works);
+}
+
+// All searches for proofs, a step of each at a time.
+[[gnu::noinline]] void Responder::finish_proofs(std::span<Work> works) {
+  if (!searching_) return;
+  for (bool pending = true; pending;) {
+    pending = false;
+    for (Work& work : works) {
+      if (work.zone != nullptr && work.search.count != 0 && Denier::advance(work.search)) pending = true;
+    }
+  }
+  for (Work& work : works) {
+    if (work.zone == nullptr || work.search.count == 0) continue;
+    work.proof = denier_.end(*work.zone, work.query.name, work.found, work.search);
+  }
+  searching_ = false;
+}
+
+[[gnu::noinline]] void Responder::write_all(std::span<Datagram> batch, std::span<const Work> works) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Datagram& d = batch[i];
     d.response_size = static_cast<std::uint32_t>(
-        write(work_[i], {d.query, d.query_size}, d.peer, Transport::udp, {d.response, d.response_capacity}, nullptr));
+        write(works[i], {d.query, d.query_size}, d.peer, Transport::udp, {d.response, d.response_capacity}, nullptr));
   }
+}
+
+void Responder::answer_some(std::span<Datagram> batch) {
+  now_.reset();
+  const std::span<Work> works(work_.data(), batch.size());
+  read_all(batch, works);
+  find_zones(works);
+  ask_for_nodes(works);
+  look_up_all(works);
+  ask_for_targets(works);
+  finish_proofs(works);
+  write_all(batch, works);
 }
 
 void Responder::answer_batch(std::span<Datagram> batch) {

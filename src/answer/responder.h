@@ -1,7 +1,6 @@
 // The one answering function, in stages over a batch (doc/answering.md), for UDP, TCP, tests and fuzzers:
 //
-//   read and hash all -> find all zones, ask for their buckets -> ask for the nodes -> look all up, ask for the buckets
-//   of the names whose addresses go along -> ask for their nodes -> write all answers
+//   read_all -> find_zones -> ask_for_nodes -> look_up_all -> ask_for_targets -> finish_proofs -> write_all
 //
 // so that the memory of one query arrives while others are worked on. One object per worker, not shared.
 #pragma once
@@ -32,6 +31,8 @@ class Responder final : public DatagramHandler, public StreamHandler {
   void set_fast_path(bool on) { fast_path_ = on; }
 
  private:
+  friend class StageRunner;  // bench/stages_bench.cc, which measures the stages one by one
+
   static constexpr std::size_t stage_width = 32;
   struct Work {
     PlainQuery query;
@@ -45,11 +46,20 @@ class Responder final : public DatagramHandler, public StreamHandler {
     std::size_t target_count = 0;
   };
 
-  void read(const ZoneTable* table, ByteView query, Work& work);
-  void find_zone(const ZoneTable& table, Work& work);
+  // The stages, in their order.
+  void read_all(std::span<const Datagram> batch, std::span<Work> works);
+  static void find_zones(std::span<Work> works);
+  static void ask_for_nodes(std::span<const Work> works);
+  void look_up_all(std::span<Work> works);
+  static void ask_for_targets(std::span<const Work> works);
+  void finish_proofs(std::span<Work> works);
+  void write_all(std::span<Datagram> batch, std::span<const Work> works);
+
+  // What they do for one query.
+  static void read(const ZoneTable* table, ByteView query, Work& work);
+  static void find_zone(const ZoneTable& table, Work& work);
   void find_node(Work& work);
   void find_proof(Work& work);
-  void finish_proofs(std::span<Work> works);
   std::size_t write(const Work& work, ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
                     std::unique_ptr<ResponseSource>* rest);
   std::size_t write_fast(const Work& work, ByteView query, const sockaddr* peer, Transport transport,
