@@ -40,6 +40,14 @@ inline std::unexpected<Error> failure(Errc code, const Endpoint& peer, const boo
   return fail(code, fmt::format("{}: {}", peer.text(), error.message()));
 }
 
+/// Datagrams that are no answer at one socket, from the peer or who acts as such: after so many, somebody may be
+/// guessing what would be taken for one.
+constexpr unsigned most_strangers = 32;
+
+inline Error too_many_strangers(const Endpoint& peer, unsigned count) {
+  return {Errc::wrong_id, fmt::format("{}: {} datagrams that answer nothing", peer.text(), count)};
+}
+
 /// Why there is no socket. What this server lacks is not the peer's fault.
 inline std::unexpected<Error> no_socket(const Endpoint& peer, const boost::system::error_code& error) {
   namespace errc = boost::system::errc;

@@ -30,7 +30,6 @@ using TimePoint = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t sockets_of_a_peer = 4;
 constexpr unsigned queries_of_a_socket = 128;
-constexpr unsigned strangers_of_a_socket = 32;
 constexpr std::chrono::seconds life_of_a_socket{10};
 constexpr std::size_t most_idle = 64;  // sockets without a query, in all
 constexpr std::size_t answer_capacity = 4096;
@@ -71,7 +70,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
   Socket(const asio::any_io_executor& executor, Key peer) : key(std::move(peer)), socket(executor) {}
 
   [[nodiscard]] bool takes_more(TimePoint now) const {
-    return asked < queries_of_a_socket && strangers < strangers_of_a_socket && now < opened_at + life_of_a_socket;
+    return asked < queries_of_a_socket && strangers < client::most_strangers && now < opened_at + life_of_a_socket;
   }
   [[nodiscard]] Call* find(std::uint16_t id) const {
     const auto found = std::ranges::find(calls, id, &Call::id);
@@ -82,6 +81,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
   udp::socket socket;
   TimePoint opened_at = std::chrono::steady_clock::now();
   std::vector<Call*> calls;
+  std::vector<std::uint16_t> given_up;  // ids of calls that ended without an answer, which may come yet
   unsigned asked = 0;
   unsigned strangers = 0;
 };
@@ -109,8 +109,10 @@ class DatagramExchanges::Impl : public std::enable_shared_from_this<Impl> {
   void receive(const SocketPtr& socket);
   void drain(const SocketPtr& socket);
   void dispatch(Socket& socket, ByteView message);
+  void note_stranger(Socket& socket);
   void fail_all(Socket& socket, const Error& error);
   void take_off(Call& call);
+  void give_up(Call& call);
   void use_no_more(const Socket& socket);
   void close_if_unused(Socket& socket);
   void close(Socket& socket);
@@ -133,7 +135,7 @@ class DatagramExchanges::Impl : public std::enable_shared_from_this<Impl> {
 struct DatagramExchanges::Impl::Withdrawal {
   Impl& impl;
   Call& call;
-  ~Withdrawal() { impl.take_off(call); }
+  ~Withdrawal() { impl.give_up(call); }
 };
 
 asio::awaitable<Result<>> DatagramExchanges::Impl::exchange(std::shared_ptr<Impl> self, Key key,
@@ -249,19 +251,31 @@ void DatagramExchanges::Impl::drain(const SocketPtr& socket) {
 }
 
 void DatagramExchanges::Impl::dispatch(Socket& socket, ByteView message) {
-  Call* call = message.size() >= 2 ? socket.find(load_u16(message.data())) : nullptr;
+  if (message.size() < 2) return note_stranger(socket);
+  const std::uint16_t id = load_u16(message.data());
+  Call* const call = socket.find(id);
   if (call == nullptr) {
-    if (++socket.strangers >= strangers_of_a_socket) use_no_more(socket);
+    // What comes too late is not strange, once.
+    const auto late = std::ranges::find(socket.given_up, id);
+    if (late == socket.given_up.end()) return note_stranger(socket);
+    socket.given_up.erase(late);
     return;
   }
   Result<> outcome;
   try {
-    if (!call->request.accept(message)) return;
+    if (!call->request.accept(message)) return note_stranger(socket);
   } catch (const std::exception& error) {  // memory that ran out is the end of this query, and of nothing else
     outcome = fail(Errc::io, fmt::format("{}: {}", socket.key.first.text(), error.what()));
   }
   take_off(*call);
   call->finish(std::move(outcome));
+}
+
+/// Whoever guesses gets no more guesses at what is under way here than at what comes later.
+void DatagramExchanges::Impl::note_stranger(Socket& socket) {
+  if (++socket.strangers < client::most_strangers) return;
+  use_no_more(socket);
+  fail_all(socket, client::too_many_strangers(socket.key.first, socket.strangers));
 }
 
 void DatagramExchanges::Impl::fail_all(Socket& socket, const Error& error) {
@@ -278,6 +292,12 @@ void DatagramExchanges::Impl::take_off(Call& call) {
   if (socket == nullptr) return;
   std::erase(socket->calls, &call);
   deadlines_.erase({call.deadline, &call});
+}
+
+/// The same of one that is not answered.
+void DatagramExchanges::Impl::give_up(Call& call) {
+  if (call.socket != nullptr) call.socket->given_up.push_back(call.id);
+  take_off(call);
 }
 
 /// Its queries go on, but it gets no further ones.
@@ -312,7 +332,7 @@ void DatagramExchanges::Impl::ring() {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     Call& call = *deadlines_.begin()->second;
     const std::string peer = call.socket->key.first.text();
-    take_off(call);
+    give_up(call);
     call.finish(fail(Errc::timed_out,
                      fmt::format("{}: no answer within {}", peer, client::seconds_text(call.request.timeout))));
   }

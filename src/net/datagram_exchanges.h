@@ -3,9 +3,10 @@
 // A socket costs more than a query. Each peer has up to four, with random ports of their own and connected, so that the
 // kernel drops what others send; a query takes one of them at random, with an id at random that no other query of that
 // socket has. A stranger who would answer in the peer's place must thus guess both, as with a socket for each query.
-// What he may try is bounded: a socket takes no more queries after 10 s, after 128 of them, or once 32 datagrams came
-// that nobody waits for; its port is not used again then. `accept` sees what has the right id only, and must check the
-// rest: the question, and the signature if there is one.
+// What he may try is bounded: a socket takes no more queries after 10 s or after 128 of them, and its port is not used
+// again then. Once 32 datagrams came that are no answer, what is under way there ends too; answers that come after
+// their query was given up do not count. `accept` sees what has the right id only, and must check the rest: the
+// question, and the signature if there is one.
 //
 // All calls and callbacks are on the one thread that runs the executor. Nothing throws; cancelling the coroutine ends
 // the query with Errc::cancelled.
@@ -42,8 +43,9 @@ class DatagramExchanges {
   DatagramExchanges(const DatagramExchanges&) = delete;
   DatagramExchanges& operator=(const DatagramExchanges&) = delete;
 
-  /// Sends the query once and waits for its answer. Errc: what make() returns; timed_out, connect_failed (e.g. port
-  /// unreachable), cancelled, io (no descriptor or memory left).
+  /// Sends the query once and waits for its answer. Errc: what make() returns; timed_out, wrong_id (so many datagrams
+  /// that are no answer that TCP is better), connect_failed (e.g. port unreachable), cancelled, io (no descriptor or
+  /// memory left).
   boost::asio::awaitable<Result<>> exchange(Endpoint peer, std::optional<IpAddress> source, DatagramRequest request);
 
   /// Closes everything. Exchanges, also later ones, end with Errc::cancelled.

@@ -62,6 +62,7 @@ asio::awaitable<Result<Bytes>> exchange_datagrams(Endpoint peer, ByteView query,
 
   alarm.set(SteadyClock::now() + timeout);
   Bytes answer(udp_answer_capacity);
+  unsigned strangers = 0;
   while (!is_set(co_await asio::this_coro::cancellation_state)) {
     const std::size_t size =
         co_await socket.async_receive(asio::buffer(answer), asio::redirect_error(asio::use_awaitable, error));
@@ -72,6 +73,8 @@ asio::awaitable<Result<Bytes>> exchange_datagrams(Endpoint peer, ByteView query,
     if (alarm.has_rung()) {
       co_return fail(Errc::timed_out, fmt::format("{}: no answer within {}", peer.text(), seconds_text(timeout)));
     }
+    if (!error && ++strangers == client::most_strangers)
+      co_return std::unexpected(client::too_many_strangers(peer, strangers));
     if (error == asio::error::operation_aborted) break;
     if (error == asio::error::connection_refused) co_return failure(Errc::connect_failed, peer, error);
     if (error) co_return failure(Errc::io, peer, error);

@@ -24,8 +24,9 @@
 namespace understudy {
 
 /// Sends `query` from a fresh socket with a random port and returns the first datagram from `peer` for which `accept`
-/// is true; others (late answers, forgeries) are ignored. Errc: timed_out, connect_failed (e.g. port unreachable),
-/// cancelled, io (no descriptor or memory left). Does not repeat the query. Answers longer than 4096 octets are cut.
+/// is true; others (late answers, forgeries) are ignored, up to 31 of them. Errc: timed_out, wrong_id (more than that:
+/// TCP is better), connect_failed (e.g. port unreachable), cancelled, io (no descriptor or memory left). Does not
+/// repeat the query. Answers longer than 4096 octets are cut.
 boost::asio::awaitable<Result<Bytes>> udp_exchange(Endpoint peer, ByteView query, std::chrono::milliseconds timeout,
                                                    std::function<bool(ByteView)> accept,
                                                    std::optional<IpAddress> source = std::nullopt);

@@ -167,6 +167,7 @@ asio::awaitable<Result<SoaAnswer>> probe_by_all_means(Exchange& exchange, Attemp
     if (answer) break;
     const Errc code = answer.error().code;
     if (code == Errc::connect_failed) break;            // the port is closed: maybe only for UDP
+    if (code == Errc::wrong_id) break;                  // who guesses is not on the way of a connection
     if (code == Errc::rcode) refused = answer.error();  // Knot refuses SOA of catalogs by UDP, as it could be forged
     if (refused) break;
     if (code != Errc::timed_out) co_return std::unexpected(answer.error());

@@ -13,8 +13,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
+#include <map>
 #include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "net/sockets.h"
 
@@ -42,6 +45,7 @@ class Peer {
   Endpoint address;
   std::set<std::uint16_t> ports;  // that queries came from; to be read when no query is under way
   std::atomic<int> queries{0};
+  std::atomic<std::uint16_t> asking{0};  // the port of the present query
 
  private:
   void serve() {
@@ -54,7 +58,8 @@ class Peer {
       const ssize_t n = ::recvfrom(fd_.get(), query.data(), query.size(), 0, reinterpret_cast<sockaddr*>(&from), &size);
       if (n < 2) continue;
       query.resize(static_cast<std::size_t>(n));
-      ports.insert(Endpoint::from_sockaddr(reinterpret_cast<sockaddr*>(&from), size)->port);
+      asking = Endpoint::from_sockaddr(reinterpret_cast<sockaddr*>(&from), size)->port;
+      ports.insert(asking);
       ++queries;
       answer_(query, [&](const Bytes& message) {
         (void)::sendto(fd_.get(), message.data(), message.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
@@ -142,7 +147,54 @@ TEST_F(DatagramExchangesTest, WhoGuessesIdsHasToGuessThePortAnew) {
   });
   ask_many(peer.address, 20, 1);
   ASSERT_EQ(outcomes_.size(), 20U);
+  for (const Result<>& outcome : outcomes_) {
+    ASSERT_FALSE(outcome) << "somebody may be about to guess it";
+    EXPECT_EQ(outcome.error().code, Errc::wrong_id);
+  }
   EXPECT_EQ(exchanges_.opened(), 20U) << "no socket is used again after so many guesses";
+}
+
+TEST_F(DatagramExchangesTest, WhoGuessesEndsWhatOthersHaveUnderWayAtThatSocket) {
+  std::atomic<bool> guesses{false};
+  Peer peer([&](const Bytes& query, const Peer::Send& send) {
+    for (int i = 0; guesses && i < 32; ++i) send(Bytes{static_cast<std::uint8_t>(i)});
+    (void)query;
+  });
+  int ended = 0;
+  for (int i = 0; i < 40; ++i) {
+    asio::co_spawn(io_, ask(peer.address, 5s, any), [&](const std::exception_ptr&) { ++ended; });
+  }
+  io_.run_for(200ms);
+  ASSERT_EQ(exchanges_.open(), 4U);
+  guesses = true;
+  asio::co_spawn(io_, ask(peer.address, 5s, any), [&](const std::exception_ptr&) { ++ended; });
+  io_.run_for(500ms);
+  EXPECT_GT(ended, 1) << "one of the sockets, and all that it was used for";
+  EXPECT_LT(ended, 40);
+  EXPECT_EQ(exchanges_.open(), 3U);
+  for (const Result<>& outcome : outcomes_) EXPECT_EQ(outcome.error().code, Errc::wrong_id);
+  exchanges_.stop();
+  run();
+}
+
+TEST_F(DatagramExchangesTest, AnswersThatComeTooLateAreNotStrange) {
+  std::map<std::uint16_t, std::vector<Bytes>> unanswered;
+  std::atomic<bool> answers{false};
+  Peer peer([&](const Bytes& query, const Peer::Send& send) {
+    auto& kept = unanswered[peer.asking];
+    if (!answers) return kept.push_back(query);
+    for (const Bytes& each : std::exchange(kept, {})) send(each);
+    send(query);
+  });
+  for (int i = 0; i < 240; ++i) asio::co_spawn(io_, ask(peer.address, 300ms, any), asio::detached);
+  io_.run_for(1s);
+  ASSERT_EQ(outcomes_.size(), 240U);
+  answers = true;
+  outcomes_.clear();
+  ask_many(peer.address, 20, 1);
+  ASSERT_EQ(outcomes_.size(), 20U);
+  for (const Result<>& outcome : outcomes_) EXPECT_TRUE(outcome) << outcome.error().text();
+  EXPECT_EQ(exchanges_.opened(), 4U);
 }
 
 TEST_F(DatagramExchangesTest, WaitsForWhatIsAccepted) {

@@ -126,6 +126,17 @@ TEST(UdpExchange, ReturnsTheAnswer) {
   EXPECT_EQ(outcome.messages[0], message(11, 700, 9));
 }
 
+TEST(UdpExchange, EndsWhereSomebodyGuesses) {
+  UdpPeer peer([](UdpPeer& p) {
+    const auto [query, from] = p.take();
+    for (std::uint16_t id = 100; id < 132; ++id) p.give(message(id), from);
+    p.give(message(load_u16(query.data())), from);
+  });
+  const Outcome outcome = ask(peer.address, 11, 5s);
+  EXPECT_TRUE(outcome.messages.empty());
+  EXPECT_EQ(outcome.error, Errc::wrong_id) << outcome.detail;
+}
+
 TEST(UdpExchange, IgnoresWhatIsNotTheAnswer) {
   UdpPeer peer([](UdpPeer& p) {
     const auto [query, from] = p.take();

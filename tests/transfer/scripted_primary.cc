@@ -291,6 +291,14 @@ void ScriptedPrimary::run_udp() {
       case Udp::refused:
         out = answer(*query, {}, number(Rcode::REFUSED));
         break;
+      case Udp::strange:  // guesses at the id, which go on until after the answer
+        out = soa_answer(*query, true);
+        for (std::uint16_t i = 1; i <= 32; ++i) {
+          store_u16(out.data(), static_cast<std::uint16_t>(query->header.id + i));
+          sendto(udp_fd_.get(), out.data(), out.size(), 0, address, size);
+        }
+        store_u16(out.data(), query->header.id);
+        break;
       default:
         continue;
     }

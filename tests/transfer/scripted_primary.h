@@ -37,7 +37,7 @@ struct ZoneSpec {
 std::vector<Record> zone_records(const ZoneSpec& spec);
 std::string zone_file_text(const ZoneSpec& spec);
 
-enum class Udp { answer, silent, truncated, refused, unsigned_answer, closed };
+enum class Udp { answer, silent, truncated, refused, unsigned_answer, strange, closed };
 enum class Tcp { answer, silent, refused };  // for SOA
 enum class Axfr { whole, silent, half_then_close, half_then_silent, trickle, refused, older_serial };
 

@@ -497,6 +497,17 @@ TEST_F(ZoneWork, ATruncatedProbeIsRepeatedOverTcp) {
   EXPECT_EQ(primary.tcp_probes, 1);
 }
 
+TEST_F(ZoneWork, WhereSomebodyGuessesTheSerialIsAskedOverTcp) {
+  ScriptedPrimary primary;
+  primary.serve({.serial = 5});
+  primary.udp = Udp::strange;
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(5));
+  EXPECT_EQ(primary.udp_probes, 1);
+  EXPECT_EQ(primary.tcp_probes, 1);
+}
+
 TEST_F(ZoneWork, DroppedAndOddRecordsAreWarnedOfOnce) {
   ScriptedPrimary primary;
   primary.serve({.serial = 5, .extra = "both CNAME h0\nboth A 192.0.2.9\nother.test. A 192.0.2.9\nh0 A 10.0.0.0\n"});
