@@ -234,7 +234,8 @@ void ZoneAgent::ask_next(const WorkPtr& work) {
       return;
     }
     // Many may wait for the first answer, which spares all of them the question.
-    if (!work->started) core_.health.wait_for_answer(peer.address, *this);
+    const bool would_do = !work->started && !failed_before_ && !work->policy->check_all_primaries;
+    if (would_do) core_.health.wait_for_answer(peer.address, *this);
   }
   // What takes the place of an SOA query waits as that would: anyone can send NOTIFYs of newer serials.
   work->request = core_.probes.enqueue(
