@@ -66,9 +66,10 @@ struct SlowAnswer::Context {
   std::vector<const Chunk*> dnames;  // DNAMEs in the answer section: each once, however often a chain comes by
   std::size_t proofs_put = 0;
   std::vector<std::pair<const ZoneSlot*, const Zone*>> versions;  // that the response is from
-  bool handed_over = false;                                       // a transfer takes the response over
-  Bytes options;                                                  // EDNS options of the answer
-  EdnsRequest wishes;                                             // what the query's options ask for
+  double expires = ZoneSlot::never;  // as the first one's slot said before the version was taken
+  bool handed_over = false;          // a transfer takes the response over
+  Bytes options;                     // EDNS options of the answer
+  EdnsRequest wishes;                // what the query's options ask for
   CookieVerdict cookie = CookieVerdict::none;
 };
 
@@ -266,7 +267,8 @@ void SlowAnswer::answer_notify(Context& c) {
 void SlowAnswer::put_expire(Context& c, const ZoneSlot& slot, const Zone& zone) {
   if (!c.wishes.has(EdnsRequest::expire)) return;
   std::int64_t left = zone.soa().expire;
-  if (const double at = slot.expires(); at != ZoneSlot::never) {
+  // Another version may be published meanwhile, which may live longer than the one that is told of.
+  if (const double at = std::min(c.expires, slot.expires()); at != ZoneSlot::never) {
     const double now = static_cast<double>(environment_.clock().mono_ns()) / 1e9;
     left = static_cast<std::int64_t>(std::clamp(at - now, 0.0, 4'294'967'295.0));
   }
@@ -386,6 +388,7 @@ const Zone* SlowAnswer::zone_for(Context& c, const HashedName& name, RRType type
     return nullptr;
   }
   // Whatever is published meanwhile, one response says of a zone what one version does.
+  if (first) c.expires = slot->expires();
   const auto known = std::ranges::find(c.versions, slot, &std::pair<const ZoneSlot*, const Zone*>::first);
   const Zone* zone = known != c.versions.end() ? known->second : slot->zone();
   if (known == c.versions.end()) c.versions.emplace_back(slot, zone);

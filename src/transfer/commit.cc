@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <iterator>
 #include <utility>
@@ -105,7 +106,10 @@ void make_durable(ZoneStore& store, const Clock& clock, std::span<CommitTask> ta
 
 void make_visible(std::span<CommitTask> tasks) {
   for (CommitTask& task : tasks) {
-    if (task.result) task.slot->publish(task.version, task.history);
+    if (!task.result) continue;
+    // What is told of the new version is never too much; where it may be more, the agent says so afterwards.
+    if (task.stored) task.slot->set_expires(std::min(task.slot->expires(), task.schedule.expiry()));
+    task.slot->publish(task.version, task.history);
   }
 }
 

@@ -113,8 +113,10 @@ void ZoneAgent::set_activity(ZoneActivity activity) {
   facts_.activity = activity;
 }
 
-/// What is left of it is told to downstream secondaries (RFC 7314).
+/// What is left of it is told to downstream secondaries (RFC 7314). While a version is being committed the slot is not
+/// ours; the end of it shows that.
 void ZoneAgent::show_expiry() {
+  if (work_ && work_->committing) return;
   slot_->set_expires(is_local() || !schedule_.has_version() ? ZoneSlot::never : schedule_.expiry());
 }
 

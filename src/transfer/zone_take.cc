@@ -359,6 +359,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   attempt.received = task.version->serial();
   schedule_ = task.schedule;
   schedule_.set_bounds(policy_->bounds, core_.now());
+  show_expiry();
   history_ = task.history;
   origin_ = attempt.peer.address.text();
   write_whole_ = task.wants_whole;

@@ -51,8 +51,10 @@ class ZoneSlot {
   /// what it sends of this must lead to the serial of the one it holds (ZoneHistory::between).
   [[nodiscard]] const ZoneHistory* history() const { return history_.load(std::memory_order_acquire); }
   /// When a version from a primary expires unless confirmed, in monotonic seconds, so that no step of the wall clock
-  /// changes what is left; infinity: it does not count down (it comes from a file).
-  [[nodiscard]] double expires() const { return expires_.load(std::memory_order_relaxed); }
+  /// changes what is left; infinity: it does not count down (it comes from a file). What was read before zone() and
+  /// what is read after it may belong to the versions before and behind: the earlier of both is never too late for
+  /// zone().
+  [[nodiscard]] double expires() const { return expires_.load(std::memory_order_acquire); }
 
   // The one writer.
   /// Makes `version` what is answered, without a history. The version before is let go after a grace period.
@@ -64,7 +66,8 @@ class ZoneSlot {
   /// Goes on answering from current(), which has expired.
   void publish_stale(std::shared_ptr<const Zone> version, ZoneHistory::Ptr history);
   void set_access(std::shared_ptr<const ZoneAccess> access);
-  void set_expires(double at) { expires_.store(at, std::memory_order_relaxed); }
+  /// Around publish(): before it to the earlier one of what both versions are given, after it to the new one's.
+  void set_expires(double at) { expires_.store(at, std::memory_order_release); }
   /// The last version published, answered or not. For the writer only.
   [[nodiscard]] const std::shared_ptr<const Zone>& current() const { return current_; }
 

@@ -1,6 +1,10 @@
 // Differences as a client gets them: composed into a datagram, or message by message over TCP.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
 #include "answer/answer_fixture.h"
 #include "xfr/ixfr_reader.h"
 
@@ -184,6 +188,49 @@ TEST(ExpireTest, AStepOfTheWallClockChangesNothing) {
     clock.jump_wall_seconds(step);
     EXPECT_EQ(left(), 4998U) << step;
   }
+}
+
+// Versions come and go whose lives differ, while one thread asks.
+TEST(ExpireTest, NoVersionIsToldTheLifeOfAnother) {
+  TestServer server;
+  ZoneSlot& slot = server.environment.add_slot("example.");
+  const double now = static_cast<double>(server.environment.manual_clock().mono_ns()) / 1e9;
+  const auto life_of = [](std::uint32_t serial) { return serial % 2 == 0 ? 1000U : 9000U; };
+  const auto publish = [&](std::uint32_t serial) {
+    const double expires = now + life_of(serial);
+    slot.set_expires(std::min(slot.expires(), expires));
+    slot.publish(zone_fixture::build(zone_fixture::records(
+        "@ SOA ns h " + std::to_string(serial) + " 7200 3600 1209600 300\n@ NS ns\n", "example.")));
+    slot.set_expires(expires);
+  };
+  publish(1);
+  std::atomic<bool> ends{false};
+  std::thread writer([&] {
+    for (std::uint32_t serial = 2; !ends; ++serial) publish(serial);
+  });
+  Query query{.qname = "example.", .type = RRType::SOA, .edns = true};
+  append_edns_option(query.options, edns_expire, {});
+  int most = 0;
+  {
+    const QsbrReader reader;
+    for (int i = 0; i < 20'000; ++i) {
+      const Bytes answer = server.udp(query.bytes());
+      const auto view = MessageView::parse(answer);
+      std::uint32_t serial = 0;
+      view->for_each_record([&](const RecordView& record) {
+        if (record.section == Section::answer) serial = soa_view(*record.rdata()).serial;
+        return true;
+      });
+      const std::uint32_t left = expire_option(*view).value_or(0);
+      EXPECT_LE(left, life_of(serial)) << serial;
+      if (left == 9000) ++most;
+      QsbrReader::quiescent();
+    }
+  }
+  ends = true;
+  writer.join();
+  EXPECT_GT(most, 0);
+  qsbr_drain();
 }
 
 }  // namespace

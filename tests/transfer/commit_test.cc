@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "transfer/fixture.h"
 
 namespace understudy {
@@ -30,6 +32,7 @@ class CommitTest : public EngineTest {
               stored_.push_back(stored ? std::optional(stored->version->serial()) : std::nullopt);
               const Zone* visible = finished.slot->zone();
               visible_.push_back(visible != nullptr ? std::optional(visible->serial()) : std::nullopt);
+              told_.push_back(finished.slot->expires() - moment_of(system_clock_).mono);
               results_.push_back(finished.result);
             }};
   }
@@ -38,6 +41,7 @@ class CommitTest : public EngineTest {
   std::shared_ptr<ZoneSlot> slot_ =
       std::make_shared<ZoneSlot>(*Name::parse("example."), std::make_shared<ZoneAccess>());
   std::vector<std::optional<Serial>> stored_, visible_;
+  std::vector<double> told_;  // what is left until the version expires
   std::vector<Result<void>> results_;
 };
 
@@ -50,6 +54,21 @@ TEST_F(CommitTest, IsDurableVisibleAndThenAnnounced) {
   const auto heads = store_->list([](const std::string&) {});
   EXPECT_EQ(heads->front().source, "192.0.2.1@53");
   EXPECT_GT(heads->front().timers.expire_at, system_clock_.wall_seconds());
+}
+
+// The time that the version before had left may be far more than the new one has, or far less.
+TEST_F(CommitTest, NeverTellsALongerLifeThanTheVersionHas) {
+  commit(task(builder({.serial = 5, .expire = 5000})));
+  const double now = moment_of(system_clock_).mono;
+  slot_->set_expires(now + 1'000'000);
+  commit(task(builder({.serial = 6, .expire = 5000}), Serial{5}));
+  slot_->set_expires(now + 100);
+  commit(task(builder({.serial = 7, .expire = 5000}), Serial{6}));
+  ASSERT_EQ(told_.size(), 3U);
+  EXPECT_NEAR(told_[0], 5000, 60);
+  EXPECT_NEAR(told_[1], 5000, 60);
+  EXPECT_NEAR(told_[2], 100, 60) << "until the agent tells more";
+  EXPECT_LE(std::max(told_[0], told_[1]), 5000);
 }
 
 TEST_F(CommitTest, WhatMayNotBeServedChangesNothing) {
