@@ -359,6 +359,7 @@ class Bind(Server):
   listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; allow-query {{ any; }}; allow-transfer {{ any; }};
   minimal-responses no-auth-recursive; transfers-in 64; transfers-per-ns 64; serial-query-rate 5000; notify no; dnssec-validation no; lock-file none; }};
 controls {{ }};
+logging {{ channel warnings {{ stderr; severity warning; }}; category default {{ warnings; }}; }};
 {zones}""")
 
     def start(self):
@@ -403,6 +404,7 @@ class Understudy(Server):
     version_command = (binary, "--version")
     answering_threads = ("us-udp", "us-xdp")
     template = ""  # further settings of the zones
+    log_level = "warning"  # as the others': no line for each transfer
 
     def zone_lines(self):
         """The configuration of the zones."""
@@ -421,6 +423,7 @@ class Understudy(Server):
         self.write("understudy.yaml", f"""server:
   listen: [{self.listen()}]
   workers: {self.workers}
+  log-level: {self.log_level}
 {self.xdp_line()}storage:
   directory: {self.root}/store
 control:
