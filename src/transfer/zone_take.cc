@@ -89,20 +89,20 @@ bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
 void ZoneAgent::queue_transfer(const WorkPtr& work) {
   set_activity(ZoneActivity::queued);
   if (work->differences != Work::Differences::failed) {
-    const bool asks = !work->whole && !work->goes_back && may_take_differences(work->attempt->peer);
+    const bool asks = !work->whole && !work->goes_back && may_take_differences(work->asked());
     work->differences = asks ? Work::Differences::asked : Work::Differences::possible;
   }
-  work->request = core_.transfers.enqueue(
-      work->attempt->peer.address, work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
-      [this, self = shared_from_this(), work](Lanes::Permit permit) {
-        asio::post(core_.io, [this, self, work, granted = std::move(permit)]() mutable {
-          if (work_ == work) {
-            start_transfer(work, std::move(granted));
-          } else {
-            granted.give_back_unused();
-          }
-        });
-      });
+  work->request =
+      core_.transfers.enqueue(work->asked().address, work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
+                              [this, self = shared_from_this(), work](Lanes::Permit permit) {
+                                asio::post(core_.io, [this, self, work, granted = std::move(permit)]() mutable {
+                                  if (work_ == work) {
+                                    start_transfer(work, std::move(granted));
+                                  } else {
+                                    granted.give_back_unused();
+                                  }
+                                });
+                              });
 }
 
 void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
@@ -111,6 +111,7 @@ void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
     ask_next(work);
     return;
   }
+  if (!work->attempt) begin_attempt(*work, work->asked());
   if (leave_transfer_to_rest(*work)) {  // while it waited for its turn
     permit.give_back_unused();
     ask_next(work);

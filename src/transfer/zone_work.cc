@@ -251,10 +251,9 @@ void ZoneAgent::ask_next(const WorkPtr& work) {
 }
 
 void ZoneAgent::transfer_unprobed(const WorkPtr& work) {
-  const PeerSettings& peer = work->policy->primaries[work->order[work->next++]];
+  ++work->next;
   work->started = true;
-  begin_attempt(*work, peer);
-  queue_transfer(work);
+  queue_transfer(work);  // the attempt begins when it is its turn: very many may wait
 }
 
 void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {

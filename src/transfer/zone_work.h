@@ -51,6 +51,10 @@ struct ZoneAgent::Work {
   Lanes::Request request;
   CancelSignal cancel;  // of the present coroutine
 
+  /// The primary of the present attempt, or of the one that waits for its turn.
+  [[nodiscard]] const PeerSettings& asked() const {
+    return attempt ? attempt->peer : policy->primaries[order[next - 1]];
+  }
   /// There is no other primary left to ask.
   [[nodiscard]] bool asks_last() const { return next == order.size() && newer.empty(); }
 };
