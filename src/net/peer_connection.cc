@@ -280,6 +280,7 @@ void PeerConnection::complete(PeerCall& call) {
   take_off(call);
   recent_[answered_++ % recent_.size()] = call.id;
   if (!call.first) owner_->saw_reuse(*this, true);
+  owner_->saw_answer(*this, call.octets);
   call.finish({});
   if (calls_.empty() && (retired_ || broken_ || !abandoned_.empty() || begin_ != end_)) {
     close({Errc::connection_closed, peer_.address.text()});

@@ -89,6 +89,8 @@ class PeerConnectionOwner {
   /// A request is over; maybe there is room for another.
   virtual void has_room(PeerConnection& connection) = 0;
   virtual void is_closed(PeerConnection& connection) = 0;
+  /// A whole answer of so many octets has come.
+  virtual void saw_answer(PeerConnection& connection, std::uint64_t octets) = 0;
   /// A request that was not the first on its connection was answered, or was not while a first one is.
   virtual void saw_reuse(PeerConnection& connection, bool works) = 0;
 };
@@ -113,6 +115,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   [[nodiscard]] bool is_idle() const { return accepts() && calls_.empty(); }
   /// May further requests be sent?
   [[nodiscard]] bool accepts() const { return !closed_ && !retired_ && !broken_; }
+  [[nodiscard]] bool has_answered() const { return answered_ != 0; }
   [[nodiscard]] std::size_t load() const { return calls_.size() + abandoned_.size(); }
   /// Idle, and the peer has neither closed it nor sent anything.
   [[nodiscard]] bool is_fit() const { return is_idle() && stream_->is_quiet(); }

@@ -25,6 +25,9 @@ using TimePoint = SteadyClock::time_point;
 
 constexpr unsigned strikes_limit = 2;
 constexpr std::chrono::minutes memory_of_strikes{10};
+// Answers of up to so many octets are small: what they cost is mostly that they are asked for and read.
+constexpr std::uint64_t small_answer = 16 * 1024;
+constexpr std::uint64_t answers_averaged = 8;
 
 /// One peer: its connections, who waits for one, and what is remembered about it.
 struct Peer {
@@ -32,7 +35,8 @@ struct Peer {
   std::deque<PeerCall*> waiting;
   std::unique_ptr<Alarm> alarm;  // for when a connection falls silent, while somebody waits
   std::optional<std::chrono::milliseconds> idle_timeout;
-  bool serving = false;  // those who wait
+  bool serving = false;                                          // those who wait
+  std::uint64_t usual_answer = answers_averaged * small_answer;  // octets, averaged; many small answers show
   unsigned strikes = 0;  // requests that were not answered because they were not the first
   TimePoint one_request_until{};
 
@@ -61,6 +65,7 @@ class PeerConnections::Impl final : public PeerConnectionOwner, public std::enab
   std::chrono::nanoseconds brief_wait() const override { return settings_.brief_wait; }
   void has_room(PeerConnection& connection) override;
   void is_closed(PeerConnection& connection) override;
+  void saw_answer(PeerConnection& connection, std::uint64_t octets) override;
   void saw_reuse(PeerConnection& connection, bool works) override;
 
  private:
@@ -70,6 +75,7 @@ class PeerConnections::Impl final : public PeerConnectionOwner, public std::enab
   void withdraw(const PeerKey& key, PeerCall& call);
   std::shared_ptr<PeerConnection> find_place(const PeerKey& key, Peer& peer, const PeerCall& call);
   static std::shared_ptr<PeerConnection> find_idle(Peer& peer);
+  [[nodiscard]] std::shared_ptr<PeerConnection> find_shared(const Peer& peer, TimePoint now) const;
   std::shared_ptr<PeerConnection> open_fresh(const PeerKey& key, Peer& peer, TimePoint now);
   static void close(PeerConnection& connection);
   void send_on(PeerConnection& connection, PeerCall& call);
@@ -159,6 +165,7 @@ std::shared_ptr<PeerConnection> PeerConnections::Impl::find_place(const PeerKey&
   const TimePoint now = SteadyClock::now();
   const bool shares = !call.fresh && !peer.takes_one_request(now);
   if (shares) {
+    if (auto shared = find_shared(peer, now)) return shared;
     if (auto idle = find_idle(peer)) return idle;
   }
   if (auto fresh = open_fresh(key, peer, now)) return fresh;
@@ -191,6 +198,18 @@ std::shared_ptr<PeerConnection> PeerConnections::Impl::open_fresh(const PeerKey&
 
 void PeerConnections::Impl::close(PeerConnection& connection) {
   connection.close({Errc::connection_closed, connection.peer().address.text()});
+}
+
+/// One that others wait on, if answers are usually small: many can be asked for, and read, at once. Null if there is
+/// none.
+std::shared_ptr<PeerConnection> PeerConnections::Impl::find_shared(const Peer& peer, TimePoint now) const {
+  if (peer.usual_answer > small_answer) return nullptr;
+  const auto found = std::ranges::find_if(peer.connections, [&](const auto& connection) {
+    const std::size_t load = connection->load();
+    return load != 0 && load < settings_.max_pipelined && connection->accepts() && connection->has_answered() &&
+           !connection->is_silent(now);
+  });
+  return found == peer.connections.end() ? nullptr : *found;
 }
 
 /// The one that was used last; on the way those are closed that the peer has closed.
@@ -284,6 +303,14 @@ void PeerConnections::Impl::is_closed(PeerConnection& connection) {
   asio::post(executor_, [self = weak_from_this(), key] {  // not now: a caller may be at work on this peer
     if (const auto impl = self.lock()) impl->forget_if_unused(key);
   });
+}
+
+void PeerConnections::Impl::saw_answer(PeerConnection& connection, std::uint64_t octets) {
+  const auto found = peers_.find(connection.peer());
+  if (found == peers_.end()) return;
+  std::uint64_t& usual = found->second.usual_answer;
+  usual -= usual / answers_averaged;
+  usual += std::min(octets, answers_averaged * small_answer * 2) / answers_averaged;
 }
 
 void PeerConnections::Impl::saw_reuse(PeerConnection& connection, bool works) {

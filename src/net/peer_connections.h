@@ -2,10 +2,12 @@
 //
 // A request goes to an idle kept connection of its peer; else to a new one while fewer than max_connections get on;
 // else behind others on the least busy one (pipelined, at most max_pipelined), never on one that has been silent for
-// a second; else it waits its turn. Answers may interleave and come in any order: the message id tells whose they are.
-// A connection that the peer has closed meanwhile is no error: the request is repeated once on a fresh one. A peer that
-// twice in a row does not answer a request because it is not the first on its connection gets one request for each
-// connection for ten minutes. A connection that cannot get on (a hung peer) is not counted to max_connections.
+// a second; else it waits its turn. While a peer's answers are small, as those of very many small zones, it goes behind
+// others first, which spares both sides most of the reading and writing. Answers may interleave and come in any order:
+// the message id tells whose they are. A connection that the peer has closed meanwhile is no error: the request is
+// repeated once on a fresh one. A peer that twice in a row does not answer a request because it is not the first on its
+// connection gets one request for each connection for ten minutes. A connection that cannot get on (a hung peer) is not
+// counted to max_connections.
 //
 // Memory is one buffer for each busy connection: messages are handed over where they lie, as they come. Nothing throws:
 // failures are Results whose details name the peer. All calls and callbacks are on the one thread that runs the

@@ -295,6 +295,35 @@ TEST(PeerConnections, AThousandRequestsOverSixteenConnections) {
   EXPECT_EQ(pool.connections.counts().idle, 16U);
 }
 
+/// How many connections sixteen requests at once take where the answers before had so many octets.
+int connections_after_answers_of(std::size_t octets) {
+  Server server([](int fd, int) { answer_all(fd); });
+  Pool pool;
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(pool.get(server.address, {.size = octets})->error);
+  EXPECT_EQ(server.connections, 1);
+  std::vector<std::shared_ptr<Asked>> all;
+  for (int i = 0; i < 16; ++i) all.push_back(pool.ask(server.address, {.size = octets}));
+  EXPECT_TRUE(pool.until([&] { return all_over(all); }));
+  for (const auto& asked : all) EXPECT_EQ(asked->messages.size(), 1U) << asked->detail;
+  return server.connections;
+}
+
+TEST(PeerConnections, SmallAnswersShareAConnection) {
+  EXPECT_EQ(connections_after_answers_of(1000), 1);
+  EXPECT_GT(connections_after_answers_of(40'000), 8);
+}
+
+TEST(PeerConnections, LargeAnswersAmongSmallOnesMakeTheNextSpread) {
+  Server server([](int fd, int) { answer_all(fd); });
+  Pool pool;
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(pool.get(server.address)->error);
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(pool.get(server.address, {.size = 65'535})->error);
+  std::vector<std::shared_ptr<Asked>> all;
+  for (int i = 0; i < 4; ++i) all.push_back(pool.ask(server.address));
+  EXPECT_TRUE(pool.until([&] { return all_over(all); }));
+  EXPECT_EQ(server.connections, 4);
+}
+
 TEST(PeerConnections, IdsAreNotUsedAgainSoonAndCannotBeGuessed) {
   Server server([](int fd, int) { answer_all(fd); });
   Pool pool;
