@@ -14,6 +14,7 @@ namespace {
 constexpr double longest_wait = 5;      // seconds; a jump is noticed after this time at the latest
 constexpr double rewrite_pause = 0.05;  // seconds between two batches
 constexpr std::size_t rewrite_batch = 200;
+constexpr double grain = 0.02;     // seconds by which what is due later may be late, so that several share a wake-up
 constexpr int due_at_once = 1000;  // zones that are begun before other events get their turn
 
 }  // namespace
@@ -72,7 +73,9 @@ void ClockWatch::rewrite_some() {
 void ClockWatch::wait() {
   const double now = core_.now().mono;
   waits_until_ = now + (rewriting_ ? rewrite_pause : longest_wait);
-  if (const std::optional<double> due = core_.timers.next()) waits_until_ = std::min(waits_until_, *due);
+  if (const std::optional<double> due = core_.timers.next()) {
+    waits_until_ = std::min(waits_until_, *due <= now ? now : std::max(*due, now + grain));
+  }
   waiting_ = true;
   const auto delay = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(waits_until_ - now));
   timer_.expires_after(std::max(delay, std::chrono::milliseconds(0)));

@@ -15,6 +15,9 @@ namespace {
 constexpr unsigned max_probes = 512;
 constexpr unsigned max_probes_per_primary = 64;
 constexpr unsigned write_threads = 4;
+// What a rate holds back may be late by so much: checks of zones at rest share a wake-up then, instead of having one
+// each.
+constexpr double pace_grain = 0.02;  // seconds
 // So long a version that nobody waits for may wait for others that can share its sync.
 constexpr std::chrono::milliseconds commit_wait{20};
 
@@ -58,10 +61,12 @@ void EngineCore::apply_settings() {
 }
 
 void EngineCore::pace_at(double when) {
+  const double present = now().mono;
+  when = std::max(when, present + pace_grain);
   if (stopping || (paces_at_ != 0 && paces_at_ <= when)) return;
   paces_at_ = when;
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(when - now().mono));
-  pace_timer_.expires_after(std::max(wait, std::chrono::milliseconds(0)));
+  pace_timer_.expires_after(
+      std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(when - present)));
   pace_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     paces_at_ = 0;
