@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "dns/edns.h"
 #include "dns/rdata.h"
@@ -13,6 +14,31 @@ namespace {
 constexpr std::size_t record_fixed_size = 10;  // type, class, TTL and RDLENGTH
 constexpr std::uint16_t edns_do = 0x8000;
 constexpr std::size_t pointer_limit = 0x4000;  // a pointer has fourteen bits (RFC 1035 section 4.1.4)
+
+/// What a pointer can hold of an offset; 0: it cannot.
+std::uint16_t place(std::size_t offset) {
+  return offset < pointer_limit ? static_cast<std::uint16_t>(offset) : 0;
+}
+
+/// Of a label, with its length octet in front, below the name at `parent`. Whatever the case: what is found is
+/// compared.
+std::uint32_t hash_label(const std::uint8_t* label, std::uint16_t parent) {
+  constexpr std::uint64_t any_case = 0x2020'2020'2020'2020, factor = 0x9e37'79b9'7f4a'7c15;
+  std::size_t octets = label[0] + 1U;
+  std::uint64_t hash = parent;
+  for (; octets > 8; label += 8, octets -= 8) {
+    hash = (hash ^ (load_word(label) | any_case)) * factor;
+    hash ^= hash >> 32;
+  }
+  return static_cast<std::uint32_t>((hash ^ (load_short_word(label, octets) | any_case)) * factor >> 32);
+}
+
+bool equal_octets(const std::uint8_t* a, const std::uint8_t* b, std::size_t size) {
+  for (; size >= 8; a += 8, b += 8, size -= 8) {
+    if (load_word(a) != load_word(b)) return false;
+  }
+  return load_short_word(a, size) == load_short_word(b, size);
+}
 
 /// The record whose owner ends at the reader's position.
 RecordView read_fixed_part(ByteReader& reader, std::size_t owner_offset, Section section) {
@@ -144,12 +170,29 @@ bool skip_name(ByteReader& message) {
   return message.ok();
 }
 
+bool MessageWriter::Recent::is(ByteView name) const {
+  return name.size() == size && equal_octets(name.data(), wire.data(), size);
+}
+
+bool MessageWriter::Recent::is_beside(ByteView name) const {
+  const std::size_t own = wire[0] + 1U, other = name[0] + 1U;
+  return size - own == name.size() - other && equal_octets(&wire[own], &name[other], size - own);
+}
+
+void MessageWriter::Recent::keep(ByteView name, std::uint16_t name_at, std::uint16_t parents_at) {
+  std::memcpy(wire.data(), name.data(), name.size());
+  size = name.size();
+  at = name_at;
+  parent_at = parents_at;
+}
+
 MessageWriter::MessageWriter(MutableBytes buffer, std::size_t limit, Compression compression)
     : buffer_(buffer),
       compression_(compression),
       limit_(std::min({limit, buffer.size(), max_message_size})),
       // A new suffix seldom costs less than eight octets of message.
-      table_size_(std::bit_ceil(std::clamp<std::size_t>(limit_ / 8, 64, max_table_size))) {
+      table_size_(
+          std::bit_ceil(std::clamp<std::uint32_t>(static_cast<std::uint32_t>(limit_ / 8), 64, max_table_size))) {
   std::fill_n(buffer_.begin(), header_size, std::uint8_t{0});
   std::fill_n(table_.begin(), table_size_, Entry{});
 }
@@ -162,7 +205,7 @@ void MessageWriter::set_header(std::uint16_t id, std::uint16_t flags) {
 bool MessageWriter::add_question(NameView name, RRType type, RRClass klass) {
   const Mark before = mark();
   if (before.counts[1] != 0 || before.counts[2] != 0 || before.counts[3] != 0) return false;
-  if (!put_name(name, true) || !put_u16(number(type)) || !put_u16(number(klass))) {
+  if (!put_name(name, true, recent_owner_) || !put_u16(number(type)) || !put_u16(number(klass))) {
     rewind(before);
     return false;
   }
@@ -172,23 +215,25 @@ bool MessageWriter::add_question(NameView name, RRType type, RRClass klass) {
 
 bool MessageWriter::add_record(Section section, NameView owner, RRType type, RRClass klass, std::uint32_t ttl,
                                ByteView rdata) {
-  const Mark before = mark();
-  std::uint8_t fixed[record_fixed_size];
+  const std::size_t start = position_, names = names_;
+  if (!put_record(owner, type, klass, ttl, rdata)) {
+    forget(start, names);
+    return false;
+  }
+  count_one(static_cast<std::size_t>(section) + 1);
+  return true;
+}
+
+bool MessageWriter::put_record(NameView owner, RRType type, RRClass klass, std::uint32_t ttl, ByteView rdata) {
+  if (!put_name(owner, true, recent_owner_) || room() < record_fixed_size) return false;
+  std::uint8_t* fixed = &buffer_[position_];
   store_u16(fixed, number(type));
   store_u16(fixed + 2, number(klass));
   store_u32(fixed + 4, ttl);
-  store_u16(fixed + 8, 0);
-  if (!put_name(owner, true) || !put(fixed)) {
-    rewind(before);
-    return false;
-  }
+  position_ += record_fixed_size;
   const std::size_t rdata_start = position_;
-  if (!put_rdata(type, rdata)) {
-    rewind(before);
-    return false;
-  }
-  store_u16(&buffer_[rdata_start - 2], static_cast<std::uint16_t>(position_ - rdata_start));
-  count_one(static_cast<std::size_t>(section) + 1);
+  if (!put_rdata(type, rdata)) return false;
+  store_u16(fixed + 8, static_cast<std::uint16_t>(position_ - rdata_start));
   return true;
 }
 
@@ -197,7 +242,7 @@ bool MessageWriter::put_rdata(RRType type, ByteView rdata) {
   for (const RdataName& name : rdata_names(type, rdata)) {
     if (!put(rdata.subspan(done, name.offset - done))) return false;
     const NameView view = NameView::trusted(rdata.subspan(name.offset, name.size));
-    if (!put_name(view, name.use == NameUse::compressible)) return false;
+    if (!put_name(view, name.use == NameUse::compressible, recent_target_)) return false;
     done = std::size_t{name.offset} + name.size;
   }
   return put(rdata.subspan(done));
@@ -210,10 +255,15 @@ MessageWriter::Mark MessageWriter::mark() const {
 }
 
 void MessageWriter::rewind(const Mark& mark) {
-  position_ = mark.position;
   for (std::size_t i = 0; i < 4; ++i) store_u16(&buffer_[4 + 2 * i], mark.counts[i]);
+  forget(mark.position, mark.names);
+}
+
+void MessageWriter::forget(std::size_t position, std::size_t names) {
+  position_ = position;
   // Entries leave in the opposite order of their coming, so no probe sequence is ever interrupted.
-  while (names_ > mark.names) table_[order_[--names_]] = Entry{};
+  while (names_ > names) table_[order_[--names_]] = Entry{};
+  recent_owner_.at = recent_owner_.parent_at = recent_target_.at = recent_target_.parent_at = 0;
 }
 
 bool MessageWriter::add_opt(std::uint16_t udp_size, Rcode extended_rcode, bool dnssec_ok, ByteView options) {
@@ -250,6 +300,10 @@ bool MessageWriter::put(ByteView bytes) {
   return true;
 }
 
+bool MessageWriter::put_pointer(std::uint16_t at) {
+  return put_u16(static_cast<std::uint16_t>(0xc000U | at));
+}
+
 bool MessageWriter::put_u16(std::uint16_t value) {
   std::uint8_t octets[2];
   store_u16(octets, value);
@@ -261,70 +315,67 @@ void MessageWriter::count_one(std::size_t index) {
   store_u16(at, static_cast<std::uint16_t>(load_u16(at) + 1));
 }
 
-bool MessageWriter::put_name(NameView name, bool compress) {
-  // Hashes of all suffixes in one pass from the right.
-  std::array<std::uint8_t, max_labels> labels;
-  std::array<std::uint32_t, max_labels> hashes;
+bool MessageWriter::put_name(NameView name, bool compress, Recent& recent) {
   const ByteView wire = name.wire();
-  std::size_t count = 0;
-  for (std::size_t i = 0; wire[i] != 0; i += wire[i] + 1U) labels[count++] = static_cast<std::uint8_t>(i);
-  std::uint32_t hash = 2166136261U;  // FNV-1a
-  for (std::size_t i = count; i-- > 0;) {
-    const std::size_t end = labels[i] + 1U + wire[labels[i]];
-    for (std::size_t k = labels[i]; k < end; ++k) hash = (hash ^ ascii_lower(wire[k])) * 16777619U;
-    hashes[i] = hash;
-  }
+  if (name.is_root()) return put(wire);
+  if (compress && recent.at != 0 && recent.is(wire)) return put_pointer(recent.at);
 
-  std::size_t known = 0;  // the first label of the longest suffix that the message has
-  std::uint16_t target = 0;
-  for (; known < count; ++known) {
-    target = find_suffix(NameView::trusted(wire.subspan(labels[known])), hashes[known]);
-    if (target != 0) break;
+  std::array<std::uint8_t, max_labels> labels;
+  std::size_t known = 0;     // the first label of the longest suffix that the message has
+  std::uint16_t target = 0;  // where that is
+  if (recent.parent_at != 0 && recent.is_beside(wire)) {
+    labels[known++] = 0;
+    target = recent.parent_at;
+  } else {
+    for (std::size_t i = 0; wire[i] != 0; i += wire[i] + 1U) labels[known++] = static_cast<std::uint8_t>(i);
+  }
+  const std::size_t whole = known;
+  std::uint16_t parent = 0;  // where the suffix behind the one at `target` is
+  std::uint32_t hash = 0;    // of the label in front of it
+  for (; known > 0; --known) {
+    const std::uint8_t* label = wire.data() + labels[known - 1];
+    hash = hash_label(label, target);
+    const std::uint16_t found = find_child(target, label, hash);
+    if (found == 0) break;
+    parent = std::exchange(target, found);
   }
 
   const std::size_t start = position_;
   if (compress && target != 0) {
-    if (!put(wire.first(labels[known])) || !put_u16(static_cast<std::uint16_t>(0xc000U | target))) return false;
+    const std::size_t new_octets = known == whole ? wire[0] + 1U : labels[known];
+    if (!put(wire.first(new_octets)) || !put_pointer(target)) return false;
   } else if (!put(wire)) {
     return false;
   }
-  for (std::size_t i = 0; i < known; ++i) add_suffix(hashes[i], start + labels[i]);
+  if (known > 0) parent = known == 1 ? target : place(start + wire[0] + 1);
+  recent.keep(wire, known == 0 ? target : place(start), parent);
+  while (known > 0 && add_child(target, start + labels[known - 1], hash)) {
+    target = static_cast<std::uint16_t>(start + labels[--known]);
+    if (known > 0) hash = hash_label(wire.data() + labels[known - 1], target);
+  }
   return true;
 }
 
-std::uint16_t MessageWriter::find_suffix(NameView suffix, std::uint32_t hash) const {
+std::uint16_t MessageWriter::find_child(std::uint16_t parent, const std::uint8_t* label, std::uint32_t hash) const {
+  const std::size_t size = label[0] + 1U;
   for (std::size_t i = slot(hash); table_[i].offset != 0; i = (i + 1) & (table_size_ - 1)) {
-    if (table_[i].hash == hash && is_at(table_[i].offset, suffix)) return table_[i].offset;
+    if (table_[i].hash != hash || table_[i].parent != parent) continue;
+    const std::uint8_t* at = &buffer_[table_[i].offset];
+    const bool same =
+        compression_ == Compression::keeps_case ? equal_octets(at, label, size) : equal_without_case(at, label, size);
+    if (same) return table_[i].offset;
   }
   return 0;
 }
 
-void MessageWriter::add_suffix(std::uint32_t hash, std::size_t offset) {
+bool MessageWriter::add_child(std::uint16_t parent, std::size_t offset, std::uint32_t hash) {
   // A quarter stays free so that probe sequences stay short; later suffixes are then written out in full.
-  if (offset >= pointer_limit || names_ >= table_size_ / 4 * 3) return;
+  if (offset >= pointer_limit || names_ >= table_size_ / 4 * 3) return false;
   std::size_t i = slot(hash);
   while (table_[i].offset != 0) i = (i + 1) & (table_size_ - 1);
-  table_[i] = {.hash = hash, .offset = static_cast<std::uint16_t>(offset)};
+  table_[i] = {.hash = hash, .offset = static_cast<std::uint16_t>(offset), .parent = parent};
   order_[names_++] = static_cast<std::uint16_t>(i);
-}
-
-/// Compares with a name that this object has written, so its pointers can be trusted.
-bool MessageWriter::is_at(std::size_t offset, NameView name) const {
-  const std::uint8_t* rest = name.wire().data();
-  while (true) {
-    const std::uint8_t* at = &buffer_[offset];
-    if (*at >= 0xc0) {
-      offset = load_u16(at) & (pointer_limit - 1);
-      continue;
-    }
-    const std::size_t size = *at + 1U;
-    const bool same =
-        compression_ == Compression::keeps_case ? std::equal(at, at + size, rest) : equal_without_case(at, rest, size);
-    if (!same) return false;
-    if (size == 1) return true;
-    offset += size;
-    rest += size;
-  }
+  return true;
 }
 
 }  // namespace understudy

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -123,8 +124,8 @@ class MessageView {
 bool skip_name(ByteReader& message);
 
 /// Writes a message into a caller's buffer with compression: every name is matched against all names already in the
-/// message below offset 16384. A record that does not fit leaves the message as it was before it and returns false.
-/// Counts are kept up to date in the header.
+/// message below offset 16384 (of very many, the first 48 to 768, as the limit is). A record that does not fit leaves
+/// the message as it was before it and returns false. Counts are kept up to date in the header.
 class MessageWriter {
  public:
   /// Whether a name may point at one that differs in case. Transfers keep it (RFC 5936 section 3.4).
@@ -160,31 +161,50 @@ class MessageWriter {
   [[nodiscard]] std::uint16_t count(Section section) const;
 
  private:
-  // Open-addressed table of the name suffixes already written: message offsets, found by the suffix's hash.
+  // The names in the message as a tree from the root down, in an open-addressed table: a suffix is its first label
+  // below the suffix behind that. So a name is looked up from the right, and each step compares one label.
   struct Entry {
-    std::uint32_t hash;
-    std::uint16_t offset;  // 0: free
+    std::uint32_t hash;    // of the label and the parent
+    std::uint16_t offset;  // of the label in the message; 0: free
+    std::uint16_t parent;  // offset of the suffix behind it; 0: the root
   };
-  static constexpr std::size_t max_table_size = 1024;
+  static constexpr std::uint32_t max_table_size = 1024;
 
-  bool put_name(NameView name, bool compress);
+  // A name put before. Most owners are the one before them, or one beside it (the same but for the first label); so
+  // are the names in the RDATA of name servers.
+  struct Recent {
+    std::size_t size = 0;
+    std::uint16_t at = 0;         // where it can be aimed at; 0: nowhere
+    std::uint16_t parent_at = 0;  // the same of the name without its first label
+    std::array<std::uint8_t, max_name_size> wire;
+
+    [[nodiscard]] bool is(ByteView name) const;
+    [[nodiscard]] bool is_beside(ByteView name) const;
+    void keep(ByteView name, std::uint16_t name_at, std::uint16_t parents_at);
+  };
+
+  bool put_record(NameView owner, RRType type, RRClass klass, std::uint32_t ttl, ByteView rdata);
+  bool put_name(NameView name, bool compress, Recent& recent);
   bool put_rdata(RRType type, ByteView rdata);
   bool put(ByteView bytes);
   bool put_u16(std::uint16_t value);
+  bool put_pointer(std::uint16_t at);
+  void forget(std::size_t position, std::size_t names);
   [[nodiscard]] std::size_t room() const;
   void count_one(std::size_t index);
-  [[nodiscard]] std::size_t slot(std::uint32_t hash) const { return (hash ^ hash >> 15) & (table_size_ - 1); }
-  [[nodiscard]] std::uint16_t find_suffix(NameView suffix, std::uint32_t hash) const;
-  void add_suffix(std::uint32_t hash, std::size_t offset);
-  [[nodiscard]] bool is_at(std::size_t offset, NameView name) const;
+  /// By the uppermost bits of the hash, which all octets take part in.
+  [[nodiscard]] std::size_t slot(std::uint32_t hash) const { return hash >> std::countl_zero(table_size_ - 1); }
+  [[nodiscard]] std::uint16_t find_child(std::uint16_t parent, const std::uint8_t* label, std::uint32_t hash) const;
+  bool add_child(std::uint16_t parent, std::size_t offset, std::uint32_t hash);
 
   MutableBytes buffer_;
   Compression compression_;
   std::size_t limit_;
   std::size_t position_ = header_size;
   std::size_t reserved_ = 0;
-  std::size_t table_size_;  // a power of two that suits the limit: small messages are not worth clearing a large table
-  std::size_t names_ = 0;   // entries in use
+  std::uint32_t table_size_;  // a power of two that suits the limit: a large table takes time to clear
+  std::size_t names_ = 0;     // entries in use
+  Recent recent_owner_, recent_target_;
   std::array<std::uint16_t, max_table_size> order_;  // slots in the order of insertion; the first names_ are set
   std::array<Entry, max_table_size> table_;          // the first table_size_ are in use
 };

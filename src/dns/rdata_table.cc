@@ -40,6 +40,7 @@ constexpr RdataLayout row(std::uint16_t type, std::initializer_list<Field> field
     const int octets = fixed_size_of(field);
     size = octets < 0 || size < 0 ? -1 : size + octets;
     layout.expands_names |= field == Field::name_compressible || field == Field::name_tolerated;
+    layout.has_names |= is_name(field);
   }
   layout.fixed_size = static_cast<std::int16_t>(size);
   return layout;

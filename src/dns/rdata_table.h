@@ -59,6 +59,11 @@ enum class Field : std::uint8_t {
   hip_key,        // HIT length, algorithm, key length, HIT, key (RFC 8005 section 5)
 };
 
+/// One name of any kind.
+constexpr bool is_name(Field field) {
+  return field >= Field::name_compressible && field <= Field::name_plain;
+}
+
 struct RdataLayout {
   static constexpr std::size_t max_fields = 9;
 
@@ -66,6 +71,7 @@ struct RdataLayout {
   std::uint8_t count = 0;
   std::int16_t fixed_size = -1;  // octets, if every field has a fixed size; else -1
   bool expands_names = false;    // compressed names are understood in messages
+  bool has_names = false;        // fields that are one name
   std::array<Field, max_fields> list{};
 
   [[nodiscard]] std::span<const Field> fields() const { return {list.data(), count}; }

@@ -186,7 +186,7 @@ void for_each_name(const RdataLayout& layout, ByteView rdata, F&& f) {
   for (const Field field : layout.fields()) {
     const std::size_t start = r.position();
     if (!skip_field(field, r)) return;
-    if (field >= Field::name_compressible && field <= Field::name_plain) f(field, start, r.position() - start);
+    if (is_name(field)) f(field, start, r.position() - start);
   }
 }
 
@@ -248,7 +248,9 @@ RdataNames rdata_names(RRType type, ByteView rdata) {
     if (skip_hip_key(r)) add_plain_names(names, rdata, r.position(), std::size(names.names));
   } else if (const std::size_t gateway = gateway_name_offset(type, rdata); gateway != 0) {
     add_plain_names(names, rdata, gateway, 1);
-  } else {
+  } else if (layout->count == 1 && layout->has_names) {  // most names inside RDATA are of NS, CNAME and PTR
+    add_name(names, layout->list[0], 0, rdata.size());
+  } else if (layout->has_names) {
     for_each_name(*layout, rdata,
                   [&](Field field, std::size_t offset, std::size_t size) { add_name(names, field, offset, size); });
   }

@@ -15,13 +15,13 @@ inline ByteView expand(RRType type, const std::uint8_t* records, std::size_t at,
   const CompressedLayout layout = compressed_layout(type);
   if (layout.names == 0) return {records + at, size};
   std::size_t out = layout.prefix;
-  std::memcpy(scratch.data(), records + at, layout.prefix);
+  if (layout.prefix != 0) std::memcpy(scratch.data(), records + at, layout.prefix);
   std::size_t in = at + layout.prefix;
   for (unsigned i = 0; i < layout.names; ++i) {
     out += expand_chunk_name(records, in, owner, scratch.data() + out, &in);
   }
   const std::size_t tail = at + size - in;
-  std::memcpy(scratch.data() + out, records + in, tail);
+  if (tail != 0) std::memcpy(scratch.data() + out, records + in, tail);
   return {scratch.data(), out + tail};
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -295,6 +296,64 @@ TEST(MessageWriter, PacksATransferTightly) {
   const std::size_t near = 16384 / 52;
   const std::size_t far = (max_message_size - 16384) / 60;
   EXPECT_GE(static_cast<std::size_t>(hosts), near + far - 4);
+}
+
+// What a name takes if it is compressed against all suffixes in `known`, which get its own.
+std::size_t octets_of(NameView owner, bool keeps_case, std::set<std::string>& known) {
+  std::size_t octets = owner.size();
+  for (NameView suffix = owner; !suffix.is_root(); suffix = suffix.parent()) {
+    const std::string text = keeps_case ? suffix.text() : Name(suffix).lowered().text();
+    if (!known.insert(text).second) octets = std::min(octets, owner.size() - suffix.size() + 2);
+  }
+  return octets;
+}
+
+TEST(MessageWriter, FindsTheLongestSuffixThatIsThere) {
+  std::mt19937 random(6);
+  const auto pick = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
+  const auto random_name = [&] {
+    // Of all lengths to beyond two words, and of one that differ in the last octet alone.
+    static constexpr std::string_view labels[] = {
+        "a",       "A",       "host001", "host002",         "host00x",
+        "example", "EXAMPLE", "abcdefg", "abcdefghijklmno", "abcdefghijklmnp"};
+    std::string text;
+    for (unsigned i = pick(5); i > 0; --i) text += std::string(labels[pick(std::size(labels))]) + ".";
+    return name(text.empty() ? "." : text);
+  };
+  for (unsigned round = 0; round < 400; ++round) {
+    const bool keeps_case = round % 2 == 0;
+    Bytes buffer(max_message_size);
+    MessageWriter writer(
+        buffer, 16384, keeps_case ? MessageWriter::Compression::keeps_case : MessageWriter::Compression::without_case);
+    std::set<std::string> known;
+    Name last = random_name();
+    std::vector<Record> written;
+    for (unsigned i = 0; i < 60; ++i) {
+      const Name owner = pick(3) == 0 ? last : random_name();
+      const Name target = random_name();
+      const auto kept = known;
+      std::size_t expected = writer.size() + octets_of(owner, keeps_case, known) + 10;
+      expected += octets_of(target, keeps_case, known);
+      const auto mark = writer.mark();
+      const Record r{owner, RRType::NS, RRClass::IN, 60, copy(target.wire())};
+      ASSERT_TRUE(add(writer, r));
+      ASSERT_EQ(writer.size(), expected) << owner.text() << " NS " << target.text();
+      if (pick(5) == 0) {
+        writer.rewind(mark);
+        known = kept;
+      } else {
+        written.push_back(r);
+      }
+      last = owner;
+    }
+    const auto records = records_of(writer.message());
+    ASSERT_EQ(records.size(), written.size());
+    const auto same = [&](NameView a, NameView b) { return keeps_case ? a.identical(b) : a.equals(b); };
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      ASSERT_TRUE(same(records[i].owner, written[i].owner));
+      ASSERT_TRUE(same(NameView::trusted(records[i].rdata), NameView::trusted(written[i].rdata)));
+    }
+  }
 }
 
 TEST(MessageWriter, RandomRecordsRoundTrip) {
