@@ -154,6 +154,7 @@ TEST_F(Primaries, WhoCannotBeReachedIsLeftToRestAndThenAllZonesAreChecked) {
 
 // Its serials come by UDP: zones that are current are confirmed, whatever becomes of the connections for others.
 TEST_F(Primaries, WhoRefusesConnectionsIsAskedForSerialsAllTheSame) {
+  settings_.max_pause = 60s;
   ScriptedPrimary primary;
   const auto current = [](int i) { return "zone" + std::to_string(i) + ".example."; };
   std::vector<ZoneSettings> zones{zone("example.", {peer(primary)})};
@@ -180,6 +181,7 @@ TEST_F(Primaries, WhoRefusesConnectionsIsAskedForSerialsAllTheSame) {
 }
 
 TEST_F(Primaries, ARefusalByUdpIsAnAnswerThoughNoConnectionComesAbout) {
+  settings_.max_pause = 60s;
   ScriptedPrimary primary;
   for (const char* name : {"example.", "current."})
     primary.serve({.name = name, .serial = 1, .refresh = 2, .retry = 1});
