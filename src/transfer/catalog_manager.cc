@@ -229,9 +229,7 @@ void CatalogManager::State::serve_what_is_known(ZoneSources next, const Error& e
       error.text(), known->registry.member_count() + known->inventory.run_time_count(),
       std::chrono::duration_cast<std::chrono::seconds>(retry_pause).count());
   sources = std::move(next);
-  std::vector<Name> names;
-  for (const ZoneSettings& zone : sources.zones) names.push_back(zone.name);
-  known->inventory.set_configured(names);
+  known->inventory.set_configured(sources.zones);
   for (const CatalogSettings& catalog : sources.catalogs) {
     known->choices.insert_or_assign(catalog.rule.catalog.lowered(), catalog.templates);
   }
@@ -522,11 +520,8 @@ CatalogManager::~CatalogManager() {
 }
 
 void CatalogManager::State::serve(ZoneSources next, bool forget_removed, std::function<void()> loaded) {
-  std::vector<Name> names;
-  names.reserve(next.zones.size());
-  for (const ZoneSettings& zone : next.zones) names.push_back(zone.name);
   set_sources(std::move(next));
-  std::vector<Name> reserved_or_not = known->inventory.set_configured(names);
+  std::vector<Name> reserved_or_not = known->inventory.set_configured(sources.zones);
   known->inventory.for_each_run_time([&](const RunTimeZone& zone) { reserved_or_not.push_back(zone.name); });
   CatalogPlan plan;
   reconsider(reserved_or_not, plan);

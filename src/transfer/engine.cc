@@ -37,8 +37,8 @@ struct TransferEngine::State {
   };
 
   [[nodiscard]] std::shared_ptr<const Directory> zones() const US_EXCLUDES(mutex);
-  [[nodiscard]] AgentPtr make_agent(ZoneSettings settings);
-  [[nodiscard]] Change compare(std::vector<ZoneSettings> wanted);
+  [[nodiscard]] AgentPtr make_agent(const ZoneSettings& settings);
+  [[nodiscard]] Change compare(std::span<const ZoneSettings> wanted);
   [[nodiscard]] Change look_up(std::vector<ZoneSettings> wanted, std::vector<Name> removed);
   void publish(const Change& change);
   void retire(std::vector<AgentPtr> agents, bool forget);
@@ -100,25 +100,25 @@ void sort_settings(std::vector<ZoneSettings>& zones) {
 
 }  // namespace
 
-AgentPtr TransferEngine::State::make_agent(ZoneSettings settings) {
+AgentPtr TransferEngine::State::make_agent(const ZoneSettings& settings) {
   auto slot = std::make_shared<ZoneSlot>(settings.name, settings.policy->access);
-  return std::make_shared<ZoneAgent>(core, std::move(settings), std::move(slot));
+  return std::make_shared<ZoneAgent>(core, settings, std::move(slot));
 }
 
-TransferEngine::State::Change TransferEngine::State::compare(std::vector<ZoneSettings> wanted) {
-  sort_settings(wanted);
+/// `wanted` is in order.
+TransferEngine::State::Change TransferEngine::State::compare(std::span<const ZoneSettings> wanted) {
   const std::shared_ptr<const Directory> before = zones();
   Change change;
   auto next = wanted.begin();
   const auto add_up_to = [&](const AgentPtr* agent) {
     for (; next != wanted.end() && (agent == nullptr || next->name.view() < (*agent)->name()); ++next) {
-      change.added.push_back(make_agent(std::move(*next)));
+      change.added.push_back(make_agent(*next));
     }
   };
   before->for_each([&](const AgentPtr& agent) {
     add_up_to(&agent);
     if (next != wanted.end() && next->name.view() == agent->name()) {
-      change.kept.emplace_back(agent, std::move(*next++));
+      change.kept.emplace_back(agent, *next++);
     } else {
       change.removed.push_back(agent);
     }
@@ -143,7 +143,7 @@ TransferEngine::State::Change TransferEngine::State::look_up(std::vector<ZoneSet
     if (agent) {
       change.kept.emplace_back(std::move(agent), std::move(settings));
     } else {
-      change.added.push_back(make_agent(std::move(settings)));
+      change.added.push_back(make_agent(settings));
     }
   }
   return change;
@@ -264,10 +264,9 @@ void TransferEngine::put_version(std::shared_ptr<const Zone> version, std::share
 void TransferEngine::set_zones(std::vector<ZoneSettings> zones, bool forget_removed, std::function<void()> loaded) {
   std::lock_guard one_at_a_time(state_->set_zones_mutex);
   if (state_->stopped) return;
-  const auto& changed = state_->core.events.zones_changed;
-  const std::vector<ZoneSettings> told = changed ? zones : std::vector<ZoneSettings>();
-  state_->apply(state_->compare(std::move(zones)), forget_removed, std::move(loaded));
-  if (changed) changed(told, {}, true);
+  sort_settings(zones);
+  state_->apply(state_->compare(zones), forget_removed, std::move(loaded));
+  if (const auto& changed = state_->core.events.zones_changed) changed(zones, {}, true);
 }
 
 void TransferEngine::change_zones(std::vector<ZoneSettings> set, std::vector<Name> removed, bool forget_removed,

@@ -18,11 +18,11 @@ std::shared_ptr<const std::string> shared_file(std::string path) {
 
 }  // namespace
 
-ZoneAgent::ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<ZoneSlot> slot)
+ZoneAgent::ZoneAgent(EngineCore& core, const ZoneSettings& settings, std::shared_ptr<ZoneSlot> slot)
     : core_(core),
       slot_(std::move(slot)),
-      policy_(std::move(settings.policy)),
-      file_(shared_file(std::move(settings.file))),
+      policy_(settings.policy),
+      file_(shared_file(settings.file)),
       produced_(settings.produced),
       schedule_(policy_->bounds) {
   Lock lock(core_.board.mutex);

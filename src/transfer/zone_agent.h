@@ -36,7 +36,7 @@ class ZoneAgent final : public TimerEntry,
                         public Notifier::Announcer,
                         public std::enable_shared_from_this<ZoneAgent> {
  public:
-  ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<ZoneSlot> slot);
+  ZoneAgent(EngineCore& core, const ZoneSettings& settings, std::shared_ptr<ZoneSlot> slot);
   ~ZoneAgent() override;
 
   // Any thread.

@@ -45,13 +45,16 @@ bool ZoneInventory::was_added(NameView zone) const {
   return run_time_.contains(key_of(zone));
 }
 
-std::vector<Name> ZoneInventory::set_configured(std::span<const Name> zones) {
+std::vector<Name> ZoneInventory::set_configured(std::span<const ZoneSettings> zones) {
   std::vector<Name> changed;
   std::unordered_set<std::string> before = std::exchange(configured_, {});
   configured_.reserve(zones.size());
-  for (const Name& zone : zones) {
-    std::string key = key_of(zone);
-    if (before.erase(key) == 0 && !run_time_.contains(key) && !configured_.contains(key)) changed.push_back(zone);
+  if (before.empty()) changed.reserve(zones.size());
+  for (const ZoneSettings& zone : zones) {
+    std::string key = key_of(zone.name);
+    if (before.erase(key) == 0 && !run_time_.contains(key) && !configured_.contains(key)) {
+      changed.push_back(zone.name);
+    }
     configured_.insert(std::move(key));
   }
   for (const std::string& gone : before) {

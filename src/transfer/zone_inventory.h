@@ -14,6 +14,7 @@
 
 #include "dns/name.h"
 #include "store/zone_store.h"
+#include "transfer/settings.h"
 
 namespace understudy {
 
@@ -44,7 +45,7 @@ class ZoneInventory {
   [[nodiscard]] bool is_reserved(NameView zone) const { return origin(zone) != ZoneOrigin::none; }
 
   /// Replaces the configured ones. Returns the names that became reserved or ceased to be.
-  std::vector<Name> set_configured(std::span<const Name> zones);
+  std::vector<Name> set_configured(std::span<const ZoneSettings> zones);
   void add(const RunTimeZone& zone);
   void remove(NameView zone);
   /// Calls f with each zone added at run time that is not configured as well.

@@ -11,20 +11,24 @@ namespace {
 using ::testing::UnorderedElementsAre;
 using zone_fixture::name;
 
+template <typename... Names>
+std::vector<ZoneSettings> zones(Names... names) {
+  return {ZoneSettings{.name = name(names)}...};
+}
+
 TEST(ZoneInventory, ConfiguredGoesBeforeRunTime) {
   ZoneInventory inventory;
   EXPECT_EQ(inventory.origin(name("a.")), ZoneOrigin::none);
   inventory.add({name("A."), "default"});
   inventory.add({name("b."), "default"});
   EXPECT_EQ(inventory.origin(name("a.")), ZoneOrigin::run_time);
-  EXPECT_THAT(inventory.set_configured(std::vector{name("a."), name("c."), name("C.")}),
-              UnorderedElementsAre(name("c.")))
+  EXPECT_THAT(inventory.set_configured(zones("a.", "c.", "C.")), UnorderedElementsAre(name("c.")))
       << "a. was reserved before";
   EXPECT_EQ(inventory.origin(name("a.")), ZoneOrigin::configured);
   std::vector<std::string> run_time;
   inventory.for_each_run_time([&](const RunTimeZone& zone) { run_time.push_back(zone.name.text()); });
   EXPECT_THAT(run_time, UnorderedElementsAre("b."));
-  EXPECT_THAT(inventory.set_configured(std::vector{name("d.")}), UnorderedElementsAre(name("c."), name("d.")));
+  EXPECT_THAT(inventory.set_configured(zones("d.")), UnorderedElementsAre(name("c."), name("d.")));
   EXPECT_EQ(inventory.origin(name("a.")), ZoneOrigin::run_time) << "it is still there";
   inventory.remove(name("A."));
   EXPECT_FALSE(inventory.is_reserved(name("a.")));
