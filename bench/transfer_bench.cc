@@ -18,12 +18,15 @@ using namespace understudy::bench;
 
 constexpr std::uint32_t names = 1'000'000;
 
-std::shared_ptr<const Zone> zone_of(bool hosts) {
-  static std::shared_ptr<const Zone> made[2];
-  auto& zone = made[hosts ? 1 : 0];
+enum class Kind : std::uint8_t { hosts, delegations, nsec3 };
+
+std::shared_ptr<const Zone> zone_of(Kind kind) {
+  static std::shared_ptr<const Zone> made[3];
+  auto& zone = made[static_cast<std::size_t>(kind)];
+  if (!zone && kind == Kind::nsec3) zone = signed_zone(RRType::NSEC3, names);
   if (!zone) {
     ZoneBuilder builder = begin_zone();
-    for (std::uint32_t i = 0; i < names; ++i) hosts ? add_host(builder, i) : add_delegation(builder, i);
+    for (std::uint32_t i = 0; i < names; ++i) kind == Kind::hosts ? add_host(builder, i) : add_delegation(builder, i);
     zone = builder.finish().value();
   }
   return zone;
@@ -56,9 +59,9 @@ void rates(benchmark::State& state, const Zone& zone, std::uint64_t octets) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(octets));
 }
 
-void encode_axfr(benchmark::State& state, bool hosts) {
+void encode_axfr(benchmark::State& state, Kind kind) {
   const SystemClock clock;
-  const auto zone = zone_of(hosts);
+  const auto zone = zone_of(kind);
   std::uint64_t octets = 0;
   for (auto _ : state) {
     octets = 0;
@@ -67,10 +70,10 @@ void encode_axfr(benchmark::State& state, bool hosts) {
   rates(state, *zone, octets);
 }
 
-void load(benchmark::State& state, bool hosts) {
+void load(benchmark::State& state, Kind kind) {
   std::string folder = (std::filesystem::temp_directory_path() / "understudy-bench-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return state.SkipWithError("no folder for the database");
-  const auto zone = zone_of(hosts);
+  const auto zone = zone_of(kind);
   {
     const auto store = ZoneStore::open(folder).value();
     if (!store->commit(*zone, {}, "bench")) state.SkipWithError("the zone cannot be stored");
@@ -80,9 +83,9 @@ void load(benchmark::State& state, bool hosts) {
   rates(state, *zone, 0);
 }
 
-void read_axfr(benchmark::State& state, bool hosts) {
+void read_axfr(benchmark::State& state, Kind kind) {
   const SystemClock clock;
-  const auto zone = zone_of(hosts);
+  const auto zone = zone_of(kind);
   std::vector<Bytes> messages;
   std::uint64_t octets = 0;
   write_axfr(zone, clock, [&](const Bytes& message) {
@@ -100,12 +103,15 @@ void read_axfr(benchmark::State& state, bool hosts) {
   rates(state, *zone, octets);
 }
 
-BENCHMARK_CAPTURE(encode_axfr, hosts, true)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(encode_axfr, delegations, false)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(read_axfr, hosts, true)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(read_axfr, delegations, false)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(load, hosts, true)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(load, delegations, false)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(encode_axfr, hosts, Kind::hosts)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(encode_axfr, delegations, Kind::delegations)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(encode_axfr, nsec3, Kind::nsec3)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(read_axfr, hosts, Kind::hosts)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(read_axfr, delegations, Kind::delegations)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(read_axfr, nsec3, Kind::nsec3)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(load, hosts, Kind::hosts)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(load, delegations, Kind::delegations)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(load, nsec3, Kind::nsec3)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 

@@ -113,17 +113,34 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
   return size;
 }
 
+// The stages. Behind each stands what it costs a query, in a batch of 32:
+//
+//   instructions                    by scripts/check-instructions --stages; they do not depend on the machine
+//   ns of processor time, hot/cold  by bench/stages_bench, in zones of 1,000 names and in zones of over 1 GiB (12 M
+//                                   hosts, 9 M delegations, 3.5 M signed names with NSEC3); AMD EPYC, 2.1 GHz,
+//                                   2026-11-29, the least of three to twelve runs on a busy machine: cold, +-50 ns
+//
+// They are not inlined, so that profiles tell them apart: a call for a batch costs nothing.
+
+// Labels, a hash of every suffix, OPT; asks for places in the zone table. Cold, it is the questions themselves that are
+// not in the cache.
+//   an address 313, 18/28 ns; a referral 395, 19/33 ns; a name error with NSEC3 368, 24/59 ns
 [[gnu::noinline]] void Responder::read_all(std::span<const Datagram> batch, std::span<Work> works) {
   const ZoneTable* table = fast_path_ ? environment_.table() : nullptr;
   for (std::size_t i = 0; i < batch.size(); ++i) read(table, {batch[i].query, batch[i].query_size}, works[i]);
 }
 
+// The zone closest to the name; asks for the name's bucket and that of a likely cut.
+//   an address 184, 8/18 ns; a referral 209, 9/20 ns; a name error with NSEC3 184, 10/19 ns
 [[gnu::noinline]] void Responder::find_zones(std::span<Work> works) {
   for (Work& work : works) {
     if (work.table != nullptr) find_zone(*work.table, work);
   }
 }
 
+// Reads the buckets, asks for the blocks that they refer to. Cold, what it waits for are buckets that are still under
+// way.
+//   an address 42, 3/32 ns; a referral 68, 3/33 ns; a name error with NSEC3 38, 2/81 ns
 [[gnu::noinline]] void Responder::ask_for_nodes(std::span<const Work> works) {
   for (const Work& work : works) {
     if (work.zone == nullptr) continue;
@@ -132,19 +149,26 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
   }
 }
 
+// What the zone says; hashes of names whose addresses go along, or the keys to search proofs by. With NSEC3 this has
+// one SHA-1 a query, and with a referral a hash of each name server.
+//   an address 270, 15/91 ns; a referral 1087, 86/281 ns; a name error with NSEC 636, with NSEC3 4642, 251/373 ns
 [[gnu::noinline]] void Responder::look_up_all(std::span<Work> works) {
   for (Work& work : works) {
     if (work.zone != nullptr) find_node(work);
   }
 }
 
+// Reads the buckets of names whose addresses go along, asks for their blocks.
+//   a referral 67, 1/59 ns; others 6, below 2 ns
 [[gnu::noinline]] void Responder::ask_for_targets(std::span<const Work> works) {
   for (const Work& work : works) {
     for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch_node(work.targets[i]);
   }
 }
 
-// All searches for proofs, a step of each at a time.
+// All searches for proofs, a step of each at a time: a page of a tree of owners for each of two (NSEC) or three
+// searches. Without any, one comparison a batch.
+//   a name error with NSEC 1234, with NSEC3 3065, 194/1286 ns
 [[gnu::noinline]] void Responder::finish_proofs(std::span<Work> works) {
   if (!searching_) return;
   for (bool pending = true; pending;) {
@@ -160,6 +184,8 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
   searching_ = false;
 }
 
+// Copies chunks behind the question, sets pointers right, counts.
+//   an address 446, 36/72 ns; a referral 1129, 77/249 ns; a name error with NSEC 972, with NSEC3 1050, 154/187 ns
 [[gnu::noinline]] void Responder::write_all(std::span<Datagram> batch, std::span<const Work> works) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Datagram& d = batch[i];
