@@ -40,6 +40,23 @@ bool equal_octets(const std::uint8_t* a, const std::uint8_t* b, std::size_t size
   return load_short_word(a, size) == load_short_word(b, size);
 }
 
+/// Most runs of octets in records are short: two words that overlap are copied sooner than memcpy is called.
+void copy_octets(std::uint8_t* to, const std::uint8_t* from, std::size_t size) {
+  const auto ends = [&]<typename Word>(Word first, Word last) {
+    std::memcpy(&first, from, sizeof first);
+    std::memcpy(&last, from + size - sizeof last, sizeof last);
+    std::memcpy(to, &first, sizeof first);
+    std::memcpy(to + size - sizeof last, &last, sizeof last);
+  };
+  if (size >= 8 && size <= 16) {
+    ends(std::uint64_t{}, std::uint64_t{});
+  } else if (size >= 4 && size < 8) {
+    ends(std::uint32_t{}, std::uint32_t{});
+  } else {
+    std::memcpy(to, from, size);
+  }
+}
+
 /// The record whose owner ends at the reader's position.
 RecordView read_fixed_part(ByteReader& reader, std::size_t owner_offset, Section section) {
   RecordView record{};
@@ -170,20 +187,14 @@ bool skip_name(ByteReader& message) {
   return message.ok();
 }
 
-bool MessageWriter::Recent::is(ByteView name) const {
-  return name.size() == size && equal_octets(name.data(), wire.data(), size);
+bool MessageWriter::Recent::has_label_of(NameView name) const {
+  const std::uint8_t* other = name.wire().data();
+  return label[0] == other[0] && equal_octets(label.data(), other, label[0] + 1U);
 }
 
-bool MessageWriter::Recent::is_beside(ByteView name) const {
-  const std::size_t own = wire[0] + 1U, other = name[0] + 1U;
-  return size - own == name.size() - other && equal_octets(&wire[own], &name[other], size - own);
-}
-
-void MessageWriter::Recent::keep(ByteView name, std::uint16_t name_at, std::uint16_t parents_at) {
-  std::memcpy(wire.data(), name.data(), name.size());
-  size = name.size();
-  at = name_at;
-  parent_at = parents_at;
+bool MessageWriter::Recent::is_beside(NameView name) const {
+  const NameView other = name.parent();
+  return parent_size == other.size() && equal_octets(parent.data(), other.wire().data(), parent_size);
 }
 
 MessageWriter::MessageWriter(MutableBytes buffer, std::size_t limit, Compression compression)
@@ -295,7 +306,7 @@ std::size_t MessageWriter::room() const {
 
 bool MessageWriter::put(ByteView bytes) {
   if (bytes.size() > room()) return false;
-  if (!bytes.empty()) std::memcpy(&buffer_[position_], bytes.data(), bytes.size());
+  if (!bytes.empty()) copy_octets(&buffer_[position_], bytes.data(), bytes.size());
   position_ += bytes.size();
   return true;
 }
@@ -305,9 +316,10 @@ bool MessageWriter::put_pointer(std::uint16_t at) {
 }
 
 bool MessageWriter::put_u16(std::uint16_t value) {
-  std::uint8_t octets[2];
-  store_u16(octets, value);
-  return put(octets);
+  if (room() < sizeof value) return false;
+  store_u16(&buffer_[position_], value);
+  position_ += sizeof value;
+  return true;
 }
 
 void MessageWriter::count_one(std::size_t index) {
@@ -316,14 +328,16 @@ void MessageWriter::count_one(std::size_t index) {
 }
 
 bool MessageWriter::put_name(NameView name, bool compress, Recent& recent) {
+  if (name.is_root()) return put(name.wire());
   const ByteView wire = name.wire();
-  if (name.is_root()) return put(wire);
-  if (compress && recent.at != 0 && recent.is(wire)) return put_pointer(recent.at);
+  const std::size_t label_size = wire[0] + 1U;
+  const bool is_beside = recent.parent_at != 0 && recent.is_beside(name);
+  if (is_beside && compress && recent.at != 0 && recent.has_label_of(name)) return put_pointer(recent.at);
 
   std::array<std::uint8_t, max_labels> labels;
   std::size_t known = 0;     // the first label of the longest suffix that the message has
   std::uint16_t target = 0;  // where that is
-  if (recent.parent_at != 0 && recent.is_beside(wire)) {
+  if (is_beside) {
     labels[known++] = 0;
     target = recent.parent_at;
   } else {
@@ -342,13 +356,18 @@ bool MessageWriter::put_name(NameView name, bool compress, Recent& recent) {
 
   const std::size_t start = position_;
   if (compress && target != 0) {
-    const std::size_t new_octets = known == whole ? wire[0] + 1U : labels[known];
+    const std::size_t new_octets = known == whole ? label_size : labels[known];
     if (!put(wire.first(new_octets)) || !put_pointer(target)) return false;
   } else if (!put(wire)) {
     return false;
   }
-  if (known > 0) parent = known == 1 ? target : place(start + wire[0] + 1);
-  recent.keep(wire, known == 0 ? target : place(start), parent);
+  recent.at = known == 0 ? target : place(start);
+  recent.parent_at = known == 0 ? parent : known == 1 ? target : place(start + label_size);
+  copy_octets(recent.label.data(), wire.data(), label_size);
+  if (!is_beside) {
+    recent.parent_size = static_cast<std::uint8_t>(wire.size() - label_size);
+    copy_octets(recent.parent.data(), &wire[label_size], recent.parent_size);
+  }
   while (known > 0 && add_child(target, start + labels[known - 1], hash)) {
     target = static_cast<std::uint16_t>(start + labels[--known]);
     if (known > 0) hash = hash_label(wire.data() + labels[known - 1], target);
@@ -369,8 +388,8 @@ std::uint16_t MessageWriter::find_child(std::uint16_t parent, const std::uint8_t
 }
 
 bool MessageWriter::add_child(std::uint16_t parent, std::size_t offset, std::uint32_t hash) {
-  // A quarter stays free so that probe sequences stay short; later suffixes are then written out in full.
-  if (offset >= pointer_limit || names_ >= table_size_ / 4 * 3) return false;
+  // Half stays free so that probe sequences stay short; later suffixes are then written out in full.
+  if (offset >= pointer_limit || names_ >= table_size_ / 2) return false;
   std::size_t i = slot(hash);
   while (table_[i].offset != 0) i = (i + 1) & (table_size_ - 1);
   table_[i] = {.hash = hash, .offset = static_cast<std::uint16_t>(offset), .parent = parent};

@@ -124,7 +124,7 @@ class MessageView {
 bool skip_name(ByteReader& message);
 
 /// Writes a message into a caller's buffer with compression: every name is matched against all names already in the
-/// message below offset 16384 (of very many, the first 48 to 768, as the limit is). A record that does not fit leaves
+/// message below offset 16384 (of very many, the first 32 to 1024, as the limit is). A record that does not fit leaves
 /// the message as it was before it and returns false. Counts are kept up to date in the header.
 class MessageWriter {
  public:
@@ -168,19 +168,19 @@ class MessageWriter {
     std::uint16_t offset;  // of the label in the message; 0: free
     std::uint16_t parent;  // offset of the suffix behind it; 0: the root
   };
-  static constexpr std::uint32_t max_table_size = 1024;
+  static constexpr std::uint32_t max_table_size = 2048;
 
-  // A name put before. Most owners are the one before them, or one beside it (the same but for the first label); so
-  // are the names in the RDATA of name servers.
+  // A name put before, and what lies behind its first label. Most owners are the one before them, or one beside it (the
+  // same but for the first label); so are the names in the RDATA of name servers.
   struct Recent {
-    std::size_t size = 0;
     std::uint16_t at = 0;         // where it can be aimed at; 0: nowhere
-    std::uint16_t parent_at = 0;  // the same of the name without its first label
-    std::array<std::uint8_t, max_name_size> wire;
+    std::uint16_t parent_at = 0;  // the same of what lies behind its first label
+    std::uint8_t parent_size = 0;
+    std::array<std::uint8_t, 1 + max_label_size> label;
+    std::array<std::uint8_t, max_name_size> parent;
 
-    [[nodiscard]] bool is(ByteView name) const;
-    [[nodiscard]] bool is_beside(ByteView name) const;
-    void keep(ByteView name, std::uint16_t name_at, std::uint16_t parents_at);
+    [[nodiscard]] bool has_label_of(NameView name) const;
+    [[nodiscard]] bool is_beside(NameView name) const;
   };
 
   bool put_record(NameView owner, RRType type, RRClass klass, std::uint32_t ttl, ByteView rdata);
