@@ -42,7 +42,7 @@ void ClockWatch::look() {
 }
 
 void ClockWatch::run_due() {
-  const double now = core_.now().mono;
+  const double now = core_.mono();
   for (int i = 0; i < due_at_once; ++i) {
     TimerEntry* const entry = core_.timers.take_due(now);
     if (entry == nullptr) return;
@@ -71,7 +71,7 @@ void ClockWatch::rewrite_some() {
 }
 
 void ClockWatch::wait() {
-  const double now = core_.now().mono;
+  const double now = core_.mono();
   waits_until_ = now + (rewriting_ ? rewrite_pause : longest_wait);
   if (const std::optional<double> due = core_.timers.next()) {
     waits_until_ = std::min(waits_until_, *due <= now ? now : std::max(*due, now + grain));

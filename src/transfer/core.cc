@@ -33,7 +33,7 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       settings(engine_settings),
       random(std::random_device()()),
       probes(
-          max_probes, max_probes_per_primary, [this] { return now().mono; }, [this](double at) { pace_at(at); }),
+          max_probes, max_probes_per_primary, [this] { return mono(); }, [this](double at) { pace_at(at); }),
       health([this] { boost::asio::post(io, [this] { health.tell_some(); }); }),
       connections(io.get_executor()),
       datagrams(io.get_executor()),
@@ -61,7 +61,7 @@ void EngineCore::apply_settings() {
 }
 
 void EngineCore::pace_at(double when) {
-  const double present = now().mono;
+  const double present = mono();
   when = std::max(when, present + pace_grain);
   if (stopping || (paces_at_ != 0 && paces_at_ <= when)) return;
   paces_at_ = when;

@@ -76,6 +76,8 @@ struct EngineCore {
   /// [0,1)
   double random_part() { return std::uniform_real_distribution<double>(0, 1)(random); }
   [[nodiscard]] Moment now() const { return moment_of(clock); }
+  /// Moment::mono alone, for half of what both clocks cost.
+  [[nodiscard]] double mono() const { return static_cast<double>(clock.mono_ns()) / 1e9; }
   /// Commits the task: at once if it is `urgent` or nothing else is being transferred, else with what comes within some
   /// milliseconds.
   void commit(CommitTask task, bool urgent);

@@ -281,7 +281,7 @@ void ZoneAgent::show_expired(const std::shared_ptr<const Zone>& held, ZoneState 
 /// Called whenever it may have an effect: at expiry, at the end of `serve-for`, when the policy has changed.
 void ZoneAgent::expire() {
   const std::shared_ptr<const Zone> held = version();
-  const ZoneState state = state_when_expired(core_.now().mono);
+  const ZoneState state = state_when_expired(core_.mono());
   const bool was_stale = slot_->is_stale();
   const bool is_shown = state == ZoneState::stale ? was_stale : slot_->expired();
   if (!held || is_shown) return;
@@ -306,9 +306,9 @@ void ZoneAgent::primary_answers(WaitsFor what) {
     work->request.withdraw();
     ask_next(work);  // the zone itself is asked for now
   } else if (work) {
-    check_again_at(*work, core_.now().mono);  // unless this work finds what it looks for elsewhere
+    check_again_at(*work, core_.mono());  // unless this work finds what it looks for elsewhere
   } else {
-    schedule_.check_by(core_.now().mono);
+    schedule_.check_by(core_.mono());
     set_timer();
   }
 }

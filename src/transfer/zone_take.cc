@@ -82,7 +82,7 @@ bool ZoneAgent::is_origin(const PeerSettings& peer) const {
 bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
   const auto held = version();
   if (!held || !peer.ixfr || !(is_origin(peer) || has_digest(*held))) return false;
-  const double now = core_.now().mono;
+  const double now = core_.mono();
   return now >= no_differences_until_ && core_.traits.sends_differences(peer.address, now);
 }
 
@@ -118,8 +118,8 @@ void ZoneAgent::start_transfer(const WorkPtr& work, Lanes::Permit permit) {
     return;
   }
   set_activity(ZoneActivity::transferring);
-  work->probe_began = core_.now().mono;
-  core_.health.begin(work->attempt->peer.address, PrimaryHealth::Kind::transfer, core_.now().mono);
+  work->probe_began = core_.mono();
+  core_.health.begin(work->attempt->peer.address, PrimaryHealth::Kind::transfer, core_.mono());
   work->cancel = spawn(core_.io, transfer(shared_from_this(), work, std::move(permit)));
 }
 
@@ -137,8 +137,8 @@ TakeOptions ZoneAgent::take_options(const Work& work) const {
   options.first_wait = is_last ? settings.stall_timeout : std::min(share, settings.stall_timeout);
   if (!is_last) {
     const std::optional<double> expires = schedule_.expires();
-    options.longest = std::min(settings.max_time,
-                               longest_transfer(expires ? std::optional(*expires - core_.now().mono) : std::nullopt));
+    options.longest =
+        std::min(settings.max_time, longest_transfer(expires ? std::optional(*expires - core_.mono()) : std::nullopt));
   }
   if (const auto held = version()) options.hints = {.nodes = held->node_count(), .octets = held->memory_size()};
   return options;
@@ -195,7 +195,7 @@ void ZoneAgent::differences_failed(Work& work, const Error& error) {
 
 /// Who does not know IXFR is not asked for any zone for a while; what else goes wrong is a matter of this zone.
 void ZoneAgent::note_no_differences(const PeerSettings& peer, const Error& error) {
-  const double now = core_.now().mono;
+  const double now = core_.mono();
   if (error.code == Errc::rcode) {
     const bool is_unknown =
         error.detail.find("NOTIMP") != std::string::npos || error.detail.find("FORMERR") != std::string::npos;
@@ -372,7 +372,6 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   log_oddities(attempt, task.report);
   attempt.came = task.deltas.empty() ? "whole zone" : "differences";
   note_attempt(attempt, nullptr);
-  const std::uint64_t records = task.version->record_count();
   std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
   {
     Lock lock(core_.board.mutex);
@@ -390,17 +389,20 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
     core_.board.counters.transferred_octets += attempt.counts.octets;
   }
   announce(true);
-  const std::string before = attempt.ours ? std::to_string(attempt.ours->value) : "none";
-  finish(work, {{},
-                fmt::format("serial {} -> {} from {}, {} records", before, task.version->serial().value,
-                            attempt.peer.name, records)});
+  std::string text;  // for whoever asked for it
+  if (!work->commands.empty()) {
+    const std::string before = attempt.ours ? std::to_string(attempt.ours->value) : "none";
+    text = fmt::format("serial {} -> {} from {}, {} records", before, task.version->serial().value, attempt.peer.name,
+                       task.version->record_count());
+  }
+  finish(work, {{}, std::move(text)});
 }
 
 // The whole version, written beside the commits of what comes next.
 
 /// If not, a later commit will ask for it again.
 bool ZoneAgent::may_rewrite() const {
-  return !rewriting_ && core_.may_rewrite() && core_.now().mono >= no_rewrite_until_;
+  return !rewriting_ && core_.may_rewrite() && core_.mono() >= no_rewrite_until_;
 }
 
 void ZoneAgent::start_rewrite(std::shared_ptr<ZoneRewrite> rewrite) {
@@ -437,7 +439,7 @@ void ZoneAgent::rewrite_is_over(const Result<void>& outcome) {
   rewriting_ = false;
   --core_.rewrites;
   if (outcome || outcome.error().code == Errc::cancelled || core_.stopping) return;
-  no_rewrite_until_ = core_.now().mono + pause_after_failure;
+  no_rewrite_until_ = core_.mono() + pause_after_failure;
   log_warning("zone {}: it could not be written whole, and is read from more and more differences at a start: {}; {}",
               name().text(), outcome.error().text(), advice_text(outcome.error().code));
 }

@@ -58,7 +58,7 @@ bool ZoneAgent::wants_check_for_notify() {
     if (!facts_.notify_waits) return false;
     if (is_newer_than_held(facts_.notify_serial)) checks = &idle_newer_checks_;
   }
-  const double now = core_.now().mono;
+  const double now = core_.mono();
   if (now - checks->since >= 1) *checks = {.since = now};
   if (checks->count < max_idle_checks) return true;
   notify_due_ = checks->since + 1;
@@ -162,7 +162,7 @@ bool ZoneAgent::pass_over(Work& work) const {
   const auto at = work.order.begin() + static_cast<std::ptrdiff_t>(work.next);
   const Endpoint& primary = work.policy->primaries[*at].address;
   if (work.next + work.passed_over + 1 >= work.until || work.notified_by == primary.address ||
-      !core_.health.is_to_be_passed_over(primary, core_.now().mono)) {
+      !core_.health.is_to_be_passed_over(primary, core_.mono())) {
     return false;
   }
   std::rotate(at, at + 1, work.order.begin() + static_cast<std::ptrdiff_t>(work.until));
@@ -175,7 +175,7 @@ bool ZoneAgent::pass_over(Work& work) const {
 bool ZoneAgent::leave_to_rest(Work& work) {
   if (work.urgent) return false;
   const PeerSettings& peer = work.policy->primaries[work.order[work.next]];
-  const double now = core_.now().mono;
+  const double now = core_.mono();
   const std::optional<double> until = core_.health.rests_until(peer.address, now);
   if (!until) return false;
   add_error(work, {Errc::connect_failed,
@@ -198,7 +198,7 @@ void ZoneAgent::wait_for(const PeerSettings& peer) {
 bool ZoneAgent::needs_no_probe(const Work& work, const PeerSettings& peer) const {
   const bool differences_failed = work.differences == Work::Differences::failed;
   if (work.policy->check_all_primaries || differences_failed || !work.newer.empty()) return false;
-  if (!version()) return !failed_before_ && core_.health.has_answered_since(peer.address, core_.now().mono - recently);
+  if (!version()) return !failed_before_ && core_.health.has_answered_since(peer.address, core_.mono() - recently);
   if (!work.notified_serial || work.whole) return false;
   if (work.notified_by != peer.address.address) return false;
   const auto held = version();
@@ -281,8 +281,8 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
   begin_attempt(*work, peer);
   work->attempt->waited = std::exchange(work->waited, 0);
   set_activity(ZoneActivity::checking);
-  work->probe_began = core_.now().mono;
-  core_.health.begin(peer.address, PrimaryHealth::Kind::check, core_.now().mono);
+  work->probe_began = core_.mono();
+  core_.health.begin(peer.address, PrimaryHealth::Kind::check, core_.mono());
   work->cancel = spawn(core_.io, probe(shared_from_this(), work, std::move(permit)));
 }
 
@@ -314,7 +314,7 @@ void ZoneAgent::note_check(Work& work, std::optional<Errc> failure) {
   using Outcome = PrimaryHealth::Outcome;
   const PeerSettings& peer = work.attempt->peer;
   const Outcome outcome = outcome_of(work, failure);
-  check_again_at(work, core_.health.end(peer.address, peer.name, outcome, work.probe_began, core_.now().mono));
+  check_again_at(work, core_.health.end(peer.address, peer.name, outcome, work.probe_began, core_.mono()));
   if (outcome == Outcome::hung || outcome == Outcome::unreachable) wait_for(peer);
 }
 
@@ -336,8 +336,8 @@ void ZoneAgent::note_transfer(Work& work, const Error* failure, Tells tells) {
     if (tells == Tells::of_itself) transfer = Outcome::unknown;
   }
   const PeerSettings& peer = work.attempt->peer;
-  check_again_at(
-      work, core_.health.end_transfer(peer.address, peer.name, check, transfer, work.probe_began, core_.now().mono));
+  check_again_at(work,
+                 core_.health.end_transfer(peer.address, peer.name, check, transfer, work.probe_began, core_.mono()));
   if (transfer == Outcome::hung || transfer == Outcome::unreachable) wait_for(peer);
 }
 
@@ -346,7 +346,7 @@ void ZoneAgent::note_transfer(Work& work, const Error* failure, Tells tells) {
 bool ZoneAgent::leave_transfer_to_rest(Work& work) {
   if (work.urgent) return false;
   const PeerSettings& peer = work.attempt->peer;
-  const double now = core_.now().mono;
+  const double now = core_.mono();
   const bool has_other = !work.asks_last();
   const bool rests = core_.health.rests_until(peer.address, now, PrimaryHealth::Kind::transfer).has_value();
   if (!rests && !(has_other && core_.health.is_to_be_passed_over(peer.address, now))) return false;
