@@ -156,6 +156,11 @@ class Case:
 
 # Rules: each takes a Case
 
+def is_referral_of(case, record, targets):
+    """A record of a cut that one of the targets is at or below, as it is served."""
+    return covered(record) in (NS, DS) and case.is_served(record) and any(is_within(labels_of_wire(t), labels_of_wire(record[0])) for t in targets)
+
+
 def knot_zero_octets(case):
     """Wrong proofs; names that it does not find, so that a wildcard further up answers; or, with NSEC3, no answer at all."""
     if not case.has_zero:
@@ -170,7 +175,7 @@ def knot_zero_octets(case):
     targets = {r[3] for r in case.peer.answer if r[1] == CNAME}
     if any(r[1] == DNAME for r in less):  # one that it does not find
         less = {r for r in less if covered(r) not in (CNAME, DNAME)}
-    rest = {r for r in case.peer.authority - case.ours.authority if covered(r) not in DENIAL}
+    rest = {r for r in case.peer.authority - case.ours.authority if covered(r) not in DENIAL and not is_referral_of(case, r, targets)}
     return (case.ours.rcode in ("NOERROR", "NXDOMAIN") and case.peer.rcode in ("NOERROR", "NXDOMAIN") and less <= made
             and all(r in made or (r[0] in targets and case.is_served(r)) for r in more)
             and case.is_soa_of(case.server, rest))
@@ -267,9 +272,9 @@ def bind_any(case):
         return (case.peer.answer == first | dname and dname <= case.ours.answer and not case.peer.authority and case.peer.aa
                 and case.peer.rcode == "NOERROR")
     everything = {r for records in case.node(case.name).values() for r in records}
-    beside_hole = ("holes" in case.server.denial and case.differing == ["answer", "authority"]
+    wrong_proof = (("holes" in case.server.denial or case.server.has_empty_wildcard) and case.differing == ["answer", "authority"]
                    and is_denial(case.peer.authority ^ case.ours.authority))
-    return ((case.differing == ["answer"] or beside_hole) and case.ours.answer == chosen_for_any(case)
+    return ((case.differing == ["answer"] or wrong_proof) and case.ours.answer == chosen_for_any(case)
             and case.peer.answer == everything)
 
 
@@ -332,6 +337,23 @@ def knot_empty_wildcard(case):
 def knot_optout_encloser(case):
     return ("optout" in case.server.denial and case.question.do and case.ours.rcode == case.peer.rcode == "NXDOMAIN"
             and not case.peer.aa and not case.peer.authority and case.peer.answer <= case.ours.answer)
+
+
+def is_of_apex(record):
+    """Whether an NSEC3 record, or its signature, says of its name that it has an SOA; of signatures it is not known."""
+    if record[1] == RRSIG:
+        return True
+    at = 5 + record[3][4]
+    types = record[3][at + 1 + record[3][at]:]
+    return bool(types) and types[0] == 0 and bool(types[2] & 0x80 >> SOA)
+
+
+def nsd_no_encloser(case):
+    """NODATA by a wildcard at the apex, without the NSEC3 record of the apex."""
+    less = case.ours.authority - case.peer.authority
+    return (case.differing == ["authority"] and case.peer.authority < case.ours.authority and not case.ours.answer
+            and case.ours.rcode == "NOERROR" and case.chain[-1] not in case.server.names and len({r[0] for r in less}) == 1
+            and all(covered(r) == NSEC3 and is_of_apex(r) for r in less))
 
 
 def nsd_optout_encloser(case):
@@ -436,6 +458,7 @@ RULES = [  # peer, name, whether it explains a difference
     ("nsd", "N other denial behind a DNAME", denial_behind_dname),
     ("nsd", "N more denial than needed", nsd_more_denial),
     ("nsd", "N closest encloser under opt-out", nsd_optout_encloser),
+    ("nsd", "N no encloser at a wildcard", nsd_no_encloser),
     ("nsd", "N ANY is another RRset", other_any),
     ("nsd", AT_ALIAS, stays_at_alias(NSEC3)),
     ("nsd", "N owner of NSEC3 is a name", nsd_hashed_owner),

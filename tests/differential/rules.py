@@ -36,7 +36,14 @@ def malformed(question, response, limit):
     return None
 
 
-def additional_fault(ours, agreeing, others, room, all_had_room):
+def octets_of(record, zone, question):
+    """What the RRset of `record` takes with its signatures, as far as it is asked for."""
+    zones = (zone, *zone.relatives)
+    rrset = next((s for z in zones if record in (s := z.contents.get(record[0], {}).get(record[1], ()))), {record})
+    return sum(12 + len(r[3]) for r in rrset if r[1] != RRSIG or question.do)
+
+
+def additional_fault(ours, agreeing, others, room, all_had_room, octets):
     """What all agreeing peers add must be there if there is `room` for it, and nothing that no peer adds if they could
     have."""
     sections = [peer.additional for peer in agreeing]
@@ -47,8 +54,7 @@ def additional_fault(ours, agreeing, others, room, all_had_room):
         return "a signature in the additional section without its records"
     known = frozenset.union(*sections, *(peer.additional | peer.answer for peer in others))
     extra = {r for r in mine - known if not is_of_service(r, ours.answer)}
-    signatures = max((sum(r[1] == RRSIG and r[0] == m[0] and covered(r) == m[1] for r in missing) for m in missing), default=0)
-    needed = min((16 + len(r[3]) for r in missing), default=0) + SIGNATURE * max(signatures, bool(signed or any(r[1] == RRSIG for r in ours.authority)))
+    needed = min((octets(r) for r in missing if r[1] != RRSIG), default=SIGNATURE)
     return "additional records are missing" if missing and needed <= room else "additional records that no peer sends" if extra and all_had_room else None
 
 
@@ -108,7 +114,8 @@ def judge(zone, question, answers):
     limit = limit_of(question)
     room = limit - answers[OURS].size if limit else 65535
     all_had_room = limit is None or all(r.size + 2 * SIGNATURE <= limit for r in answers.values())
-    fault = additional_fault(ours, agreeing, others, 0 if question.rdtype == ANY else room, all_had_room)
+    fault = additional_fault(ours, agreeing, others, 0 if question.rdtype == ANY else room, all_had_room,
+                             lambda record: octets_of(record, zone, question))
     if fault:
         return "fail", fault
     return ("known", " + ".join(sorted(names))) if names else ("same", "")
