@@ -19,7 +19,7 @@ class WallClock:
     def __init__(self, stage):
         folder = stage.folder("clock")
         library, self.path = os.path.join(folder, "wall_clock.so"), os.path.join(folder, "offset")
-        subprocess.run(["cc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o", library, SOURCE],
+        subprocess.run(["clang-19", "-std=c17", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o", library, SOURCE],
                        check=True)
         self.offset = 0
         self.set(0)
