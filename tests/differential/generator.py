@@ -4,7 +4,6 @@ Deterministic: the same seed gives the same zones and questions (signatures diff
 tuples of labels relative to the apex, the lowest first, each label octets.
 """
 import functools
-import random
 import struct
 from dataclasses import dataclass, field
 
