@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -26,13 +27,16 @@ class Environment final : public AnswerEnvironment {
  public:
   Environment() {
     settings_.keys = std::make_shared<const TsigKeyring>();
-    settings_.follows_aliases = true;  // as the plain composer does
     settings_.edns.cookies = std::make_shared<const CookieSecrets>(std::vector{SipKey{1, 2}});
     const std::string_view nsid = "plain";
     settings_.edns.nsid.assign(nsid.begin(), nsid.end());
   }
   [[nodiscard]] const ZoneTable* table() const override { return table_.get(); }
   [[nodiscard]] const AnswerSettings* settings() const override { return &settings_; }
+  void set(const plain::Settings& settings) {
+    settings_.follows_aliases = settings.follows_aliases;
+    settings_.minimal_responses = settings.minimal_responses;
+  }
   [[nodiscard]] const Clock& clock() const override { return clock_; }
   void notify(NameView, const IpAddress&, std::optional<Serial>) override { give_up("nobody may notify here"); }
 
@@ -64,15 +68,20 @@ class AnsweringSide {
     plain_.emplace_back(apex, std::vector<Record>(), state);
   }
 
-  /// Answers `query` in every way; ends the program where one is wrong.
+  /// Answers `query` in every way, with settings that its octets choose; ends the program where one is wrong.
   void ask(ByteView query) {
+    const auto chosen = static_cast<unsigned>(std::accumulate(query.begin(), query.end(), 0));
+    plain::Settings settings;
+    settings.follows_aliases = (chosen & 1) != 0;
+    settings.minimal_responses = (chosen & 6) == 6;
+    environment_.set(settings);
     for (const bool fast : {true, false}) {
       responder_.set_fast_path(fast);
       for (const bool tcp : {false, true}) {
-        const auto expected = plain::answer(plain_, query, tcp);
+        const auto expected = plain::answer(plain_, query, tcp, settings);
         const Bytes response = tcp ? by_tcp(query) : by_udp(query);
         const std::string wrong =
-            expected ? plain::check_response(*expected, query, response, tcp) : check_readable(response);
+            expected ? plain::check_response(*expected, query, response, tcp, settings) : check_readable(response);
         if (!wrong.empty()) give_up(wrong + (fast ? " (fast path, " : " (slow path, ") + (tcp ? "TCP)" : "UDP)"));
       }
     }

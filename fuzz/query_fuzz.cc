@@ -61,6 +61,47 @@ constexpr const char* other_text =
     "$TTL 60\n@ SOA . . 1 1 1 1 1\n@ NS ns\nns A 192.0.2.9\nwww A 192.0.2.10\n* TXT \"w\"\n";
 constexpr const char* sub_text = "$TTL 60\n@ SOA . . 1 1 1 1 1\n@ NS ns.example.\nx A 192.0.2.11\n@ DS 2 8 2 00\n";
 
+constexpr const char* nsec_text = R"(
+$TTL 60
+@ SOA ns admin 1 7200 3600 1209600 300
+@ NS ns
+@ NSEC ns.b.a NS SOA NSEC
+ns.b.a A 192.0.2.1
+ns.b.a NSEC cut A NSEC
+cut NS ns.cut
+cut NSEC safe NS NSEC
+ns.cut A 192.0.2.2
+safe NS ns.cut
+safe DS 1 8 2 00
+safe NSEC *.w NS DS NSEC
+*.w A 192.0.2.3
+*.w NSEC @ A NSEC
+to CNAME gone
+)";
+// With opt-out, and without records for the names on the way to `cut` (RFC 5155 section 7.1).
+constexpr const char* nsec3_text = R"(
+$TTL 60
+@ SOA ns admin 1 7200 3600 1209600 300
+@ NS ns
+@ NSEC3PARAM 1 0 1 aabb
+ns A 192.0.2.1
+a.b.c A 192.0.2.2
+*.w A 192.0.2.3
+safe NS ns
+safe DS 1 8 2 00
+h A 192.0.2.4
+cut.l.k.j.i.h.g.f.e.d.h NS ns
+3chqu8oojo9ps2a9bojj3knpjpv4lh0j NSEC3 1 1 1 aabb 3erfdjk3rl80sjihed8uig8s4b5qdfkn NS DS
+3erfdjk3rl80sjihed8uig8s4b5qdfkn NSEC3 1 1 1 aabb 5ku65k52ijgutpt75itgohoil4d2dlgd NS SOA NSEC3PARAM
+5ku65k52ijgutpt75itgohoil4d2dlgd NSEC3 1 1 1 aabb 5p9i629qnt3fn4mfu5tvme4s67j16nsk A
+5p9i629qnt3fn4mfu5tvme4s67j16nsk NSEC3 1 1 1 aabb 66sac9v0ottol50qhu4o2j6lnsr17q0g
+66sac9v0ottol50qhu4o2j6lnsr17q0g NSEC3 1 1 1 aabb 78dgnhlta5dtn9j89ji6pfjtmidr50pj A
+78dgnhlta5dtn9j89ji6pfjtmidr50pj NSEC3 1 1 1 aabb d1d2kr5rj7i9stlveclkgkm176hg16vk A
+d1d2kr5rj7i9stlveclkgkm176hg16vk NSEC3 1 1 1 aabb fi8a9msnihcd4trbhq1gvcirhnp3o1q1 A
+fi8a9msnihcd4trbhq1gvcirhnp3o1q1 NSEC3 1 1 1 aabb ubb39dknjbu4o5stj4303epo1of76qb1
+ubb39dknjbu4o5stj4303epo1of76qb1 NSEC3 1 1 1 aabb 3chqu8oojo9ps2a9bojj3knpjpv4lh0j
+)";
+
 void add(fuzzing::AnsweringSide& side, const char* apex_text, const char* text) {
   const Name apex = Name::parse(apex_text).value();
   std::vector<Record> records;
@@ -82,6 +123,8 @@ fuzzing::AnsweringSide& side() {
     add(*fresh, "example.", example_text);
     add(*fresh, "other.", other_text);
     add(*fresh, "sub.example.", sub_text);
+    add(*fresh, "nsec.", nsec_text);
+    add(*fresh, "nsec3.", nsec3_text);
     fresh->add_without_data(Name::parse("waiting.").value(), plain::Zone::State::not_loaded);
     fresh->add_without_data(Name::parse("gone.example.").value(), plain::Zone::State::expired);
     return fresh;

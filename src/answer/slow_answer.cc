@@ -24,7 +24,7 @@ constexpr std::uint64_t condense_octets[] = {std::uint64_t{16} << 10, std::uint6
 
 struct SlowAnswer::Context {
   Context(const MessageView& m, MutableBytes response, std::size_t limit)
-      : message(m), writer(response, limit, compression(m)) {}
+      : message(m), writer(response, limit, compression(m)), capacity(response.size()) {}
 
   // Transfers keep the case of names (RFC 5936 section 3.4).
   static MessageWriter::Compression compression(const MessageView& m) {
@@ -41,6 +41,7 @@ struct SlowAnswer::Context {
 
   const MessageView& message;
   MessageWriter writer;
+  std::size_t capacity;
   Transport transport = Transport::udp;
   Endpoint peer;
   const sockaddr* peer_address = nullptr;
@@ -685,6 +686,9 @@ std::size_t SlowAnswer::finish(Context& c) {
   }
   c.counters->count_rcode(number(c.rcode));
   if (!c.tsig) return c.writer.size();
+  // Whoever does not sign, and may have forged the address, gets no larger answer than without TSIG.
+  const std::size_t most = c.tsig->error == Rcode::NOERROR ? c.capacity : c.writer.limit();
+  if (c.writer.size() + tsig_size(*c.tsig) > most) return c.writer.size();
   const ByteView composed = c.writer.message();
   signed_.assign(composed.begin(), composed.end());
   if (!sign_response(signed_, *c.tsig, static_cast<std::uint64_t>(environment_.clock().wall_seconds()))) return 0;

@@ -147,25 +147,24 @@ ConnectionLimits::Verdict ConnectionLimits::admit_for_another(const std::optiona
 }
 
 ConnectionLimits::Verdict ConnectionLimits::admit_below(std::size_t limit, const std::optional<IpAddress>& client) {
+  // First what the client has: who has its share already costs nobody else a connection.
+  if (client && connections_of(*client) >= per_client_) return Verdict::client_full;
   if (open_.load(std::memory_order_relaxed) >= limit) return Verdict::full;
-  if (client && !count(*client)) return Verdict::client_full;
+  if (client) ++clients_[client_key(*client)];
   open_.fetch_add(1, std::memory_order_relaxed);
   return Verdict::admitted;
 }
 
 bool ConnectionLimits::claim(const IpAddress& client) {
   const Lock lock(mutex_);
-  return count(client);
+  if (connections_of(client) >= per_client_) return false;
+  ++clients_[client_key(client)];
+  return true;
 }
 
-bool ConnectionLimits::count(const IpAddress& client) {
-  std::size_t& connections = clients_[client_key(client)];
-  if (connections < per_client_) {
-    ++connections;
-    return true;
-  }
-  if (connections == 0) clients_.erase(client_key(client));
-  return false;
+std::size_t ConnectionLimits::connections_of(const IpAddress& client) const {
+  const auto found = clients_.find(client_key(client));
+  return found == clients_.end() ? 0 : found->second;
 }
 
 std::chrono::milliseconds ConnectionLimits::idle_time(std::chrono::milliseconds configured) const {

@@ -55,7 +55,7 @@ class ConnectionLimits {
   [[nodiscard]] std::size_t open() const { return open_.load(std::memory_order_relaxed); }
 
  private:
-  bool count(const IpAddress& client) US_REQUIRES(mutex_);
+  std::size_t connections_of(const IpAddress& client) const US_REQUIRES(mutex_);
   Verdict admit_below(std::size_t limit, const std::optional<IpAddress>& client) US_REQUIRES(mutex_);
 
   const std::size_t total_;

@@ -172,14 +172,19 @@ struct Found {
 
 class Composer {
  public:
-  Composer(const std::vector<Zone>& zones, const Question& question, bool dnssec_ok)
-      : zones_(zones), question_(question), dnssec_ok_(dnssec_ok) {}
+  Composer(const std::vector<Zone>& zones, const Question& question, bool dnssec_ok, const Settings& settings)
+      : zones_(zones), question_(question), dnssec_ok_(dnssec_ok), settings_(settings) {}
 
   Response run() {
     Name current = question_.name;
     std::vector<Name> visited;
+    const Zone* zone = nullptr;
     while (true) {
-      const Zone* zone = closest_zone(current, question_.type);
+      if (visited.empty() || settings_.follows_aliases) {
+        zone = closest_zone(current, question_.type);
+      } else if (!current.view().is_at_or_below(zone->apex())) {
+        return out_;
+      }
       if (zone == nullptr || zone->state() != Zone::State::served) {
         if (visited.empty()) unavailable(zone);
         return out_;
@@ -339,12 +344,9 @@ class Composer {
     }
   }
 
-  // The closest encloser, from `first` up, that has an NSEC3 record. Of long rows without, eight are tried before the
-  // apex is.
+  // The closest encloser, from `first` up, that has an NSEC3 record.
   Name encloser(const Zone& zone, const Name& name, Name first) {
-    for (int tried = 1; !is_match(zone, first) && !first.view().equals(zone.apex()); ++tried) {
-      first = tried == 8 ? zone.apex() : Name(first.view().parent());
-    }
+    while (!is_match(zone, first) && !first.view().equals(zone.apex())) first = Name(first.view().parent());
     if (is_match(zone, first)) put_chain(zone, zone.chain_owner(hash(zone, first)));
     const auto down = path(first, name);
     if (down.size() > 1) put_chain(zone, zone.chain_owner(hash(zone, down[1])));
@@ -491,6 +493,7 @@ class Composer {
       if (!next) continue;
       const Name& target = *next;
       const bool required = cut != nullptr && target.view().is_at_or_below(*cut);
+      if (settings_.minimal_responses && !required) continue;
       if (!target.view().is_at_or_below(zone.apex()) || !zone.exists(target)) continue;
       if (seen.size() >= most_addressed && !required) continue;
       bool below_dname = false, cut_off = false;
@@ -528,6 +531,7 @@ class Composer {
   const std::vector<Zone>& zones_;
   const Question& question_;
   const bool dnssec_ok_;
+  const Settings& settings_;
   Response out_;
 };
 
@@ -559,7 +563,7 @@ bool is_apex(const std::vector<Zone>& zones, NameView name) {
 
 }  // namespace
 
-std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, bool tcp) {
+std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, bool tcp, const Settings& settings) {
   const auto header = Header::read(query);
   Response out;
   out.silent = !header || header->is_response();
@@ -593,7 +597,7 @@ std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, b
       question->type == RRType::OPT || question->type == RRType::TSIG || number(question->type) == 0;
   if (impossible) return only(Rcode::FORMERR);
   if (is_meta_type(question->type) && question->type != RRType::ANY) return only(Rcode::NOTIMP);
-  out = Composer(zones, *question, message->edns() && message->edns()->dnssec_ok).run();
+  out = Composer(zones, *question, message->edns() && message->edns()->dnssec_ok, settings).run();
   const std::vector<Part> parts = std::exchange(out.parts, {});
   for (const Section section : {Section::answer, Section::authority, Section::additional}) {
     std::ranges::copy_if(parts, std::back_inserter(out.parts),

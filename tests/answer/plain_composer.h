@@ -84,10 +84,12 @@ struct Settings {
   std::uint16_t udp_max_size = 1232;
   // The server has cookies, and says this of itself by NSID.
   std::string nsid = "plain";
+  bool follows_aliases = false;    // CNAME and DNAME into other zones
+  bool minimal_responses = false;  // additional records only where they are required
 };
 
 /// nullopt for what is not modelled (TSIG).
-std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, bool tcp);
+std::optional<Response> answer(const std::vector<Zone>& zones, ByteView query, bool tcp, const Settings& settings = {});
 
 /// Empty if `message` is the answer `expected` to `query` or a legal truncation; else what is wrong with it.
 std::string check_response(const Response& expected, ByteView query, ByteView message, bool tcp,

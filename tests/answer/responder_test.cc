@@ -24,7 +24,6 @@ std::string zone_text(const std::vector<Record>& records) {
 class Differential {
  public:
   explicit Differential(std::uint64_t seed) : random_(seed) {
-    server_.environment.mutable_settings().follows_aliases = true;  // as the plain composer does
     server_.environment.give_identity();
     add("example.", 14);
     add("other.", 8);
@@ -36,18 +35,24 @@ class Differential {
 
   // Asks both ways over both transports; returns what is wrong.
   std::string ask() {
+    plain::Settings settings;
+    settings.follows_aliases = random_.once_in(2);
+    settings.minimal_responses = random_.once_in(4);
+    server_.environment.mutable_settings().follows_aliases = settings.follows_aliases;
+    server_.environment.mutable_settings().minimal_responses = settings.minimal_responses;
     const Query question = random_.question();
     const Bytes query = question.bytes();
     for (const bool fast : {true, false}) {
       server_.set_fast_path(fast);
       for (const Transport transport : {Transport::udp, Transport::tcp}) {
         const bool tcp = transport == Transport::tcp;
-        const auto expected = plain::answer(zones_, query, tcp);
+        const auto expected = plain::answer(zones_, query, tcp, settings);
         if (!expected) return "not modelled";
         const Bytes response = server_.ask(query, transport);
-        const std::string wrong = plain::check_response(*expected, query, response, tcp);
+        const std::string wrong = plain::check_response(*expected, query, response, tcp, settings);
         if (!wrong.empty()) {
-          return wrong + (fast ? " (fast path" : " (slow path") + (tcp ? ", tcp)" : ", udp)") +
+          return wrong + (settings.follows_aliases ? " (follows aliases)" : "") +
+                 (settings.minimal_responses ? " (minimal)" : "") + (fast ? " (fast path" : " (slow path") + (tcp ? ", tcp)" : ", udp)") +
                  "\nquery: " + joined(message_lines(query)) + "answer: " + joined(message_lines(response)) + text_;
         }
       }

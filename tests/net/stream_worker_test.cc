@@ -486,6 +486,16 @@ TEST(ConnectionLimits, IdleTimeFollowsLoad) {
   EXPECT_EQ(limits.idle_time(10s), 0ms);
 }
 
+// `full` makes others close a connection: not for a client that would get none anyway.
+TEST(ConnectionLimits, ClientsWithTheirShareMakeNobodyClose) {
+  ConnectionLimits limits(2, 1);
+  using enum ConnectionLimits::Verdict;
+  EXPECT_EQ(limits.admit(*IpAddress::parse("192.0.2.1")), admitted);
+  EXPECT_EQ(limits.admit(*IpAddress::parse("192.0.2.2")), admitted);
+  EXPECT_EQ(limits.admit(*IpAddress::parse("192.0.2.1")), client_full);
+  EXPECT_EQ(limits.admit(*IpAddress::parse("192.0.2.3")), full);
+}
+
 TEST(ConnectionLimits, CountAnIpv6SiteAsOneClient) {
   ConnectionLimits limits(10, 2);
   using enum ConnectionLimits::Verdict;
