@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from peers import CORE_OF_LOAD
 
 BLAST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "release", "bin", "blast")
+ANSWERING = (2, 3)  # seconds of a run of load, and how many there are: medians of few seconds drift less than one long run
+QUICK_ANSWERING = (0.5, 1)
 GOOD_CODES = ("NOERROR", "NXDOMAIN")
 
 

@@ -1,7 +1,7 @@
 """K small zones from one primary: from the start of a secondary that has none of them to the answer of the last."""
 import peers
 import zones as zonekinds
-from load import answer_load, figures, start_until_all_answer, waiting_load, waiting_rows
+from load import ANSWERING, QUICK_ANSWERING, answer_load, figures, start_until_all_answer, waiting_load, waiting_rows
 
 DESCRIPTION = "SIZE zones of 12 records, transferred all at once from one primary (ours); `list`, `catalog`: how they are made known"
 WAYS = {"understudy": "list", "understudy-catalog": "catalog", "knot": "list", "knot-catalog": "catalog", "nsd": "list", "bind": "list"}
@@ -54,7 +54,8 @@ class Workload(SmallZones):
             server.settle()
             bad = asked = 0
             for label, ask in (("udp", answer_load), ("udp_waiting", waiting_load)):
-                runs = [ask(server, self.folder + "/queries.txt", 2 if quick else 4) for _ in range(1 if quick else 3)]
+                seconds, rounds = QUICK_ANSWERING if quick else ANSWERING
+                runs = [ask(server, self.folder + "/queries.txt", seconds) for _ in range(rounds)]
                 row |= figures(label, runs)
                 bad, asked = bad + sum(run.bad_codes for run in runs), asked + sum(run.queries for run in runs)
             row["bad_codes"] = bad * 1e6 / max(asked, 1)

@@ -49,16 +49,16 @@ class Workload(many.SmallZones):
             row["transfer_s"] = self.start(server)
             if name == "understudy":
                 row["catalog_s"] = self.catalog_seconds(server)
-            time.sleep(5 if quick else 20)  # what the disk is still told afterwards
+            time.sleep(2 if quick else 20)  # what the disk is still told afterwards
             row["memory_mib"] = server.memory_mib()
             row["octets_a_zone"] = row["memory_mib"] * 2 ** 20 / len(self.zones)
-            row["rest_share"] = self.share(server, 10 if quick else 60)
+            row["rest_share"] = self.share(server, 5 if quick else 60)
             server.stop()
             row["restart_s"] = self.start(server)
             row["restart_memory_mib"] = server.memory_mib()
             if name == "understudy":
                 server.stop()
-                self.checks(server, row, 10 if quick else 30)
+                self.checks(server, row, *((3, 5) if quick else (15, 30)))
         finally:
             server.stop(hard=True)
         return row
@@ -80,13 +80,13 @@ class Workload(many.SmallZones):
         known = next(line for line in lines if "members" in line)
         return seconds_of_log_line(known) - seconds_of_log_line(received)
 
-    def checks(self, server, row, seconds):
+    def checks(self, server, row, until_all_are_due, seconds):
         checks = 'understudy_checks_total{result="ok"}'
         server.template = "    refresh-max: 10s\n"
         server.write_configuration()
         server.start()
         server.wait()
-        time.sleep(15)
+        time.sleep(until_all_are_due)
         before = server.metric(checks)
         used = self.share(server, seconds) * seconds
         made = server.metric(checks) - before

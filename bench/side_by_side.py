@@ -7,7 +7,7 @@ import time
 import peers
 import zones as zonekinds
 from contents import unlike_the_primary
-from load import answer_load, figures, waiting_load, waiting_rows
+from load import ANSWERING, QUICK_ANSWERING, answer_load, figures, waiting_load, waiting_rows
 from transfer_out import whole_zone
 
 DESCRIPTIONS = {
@@ -62,7 +62,6 @@ class Workload:
     def __init__(self, kind):
         self.kind = kind
         self.workers, self.only_answering = 1, False
-        self.updates = 7
 
     def prepare(self, root, size):
         self.root = root
@@ -83,10 +82,10 @@ class Workload:
             server.settle()
             row["memory_mib"] = server.memory_mib()
             row["unlike_primary"] = unlike_the_primary(self.queries, server.port, primary.port, SAMPLE)
-            self.answer(server, row, 2 if quick else 4, 1 if quick else 3)
+            self.answer(server, row, *(QUICK_ANSWERING if quick else ANSWERING))
             if changes:
                 row["axfr_out_s"], row["axfr_out_cpu_s"] = whole_zone(server, next(iter(self.zones)))
-                row["update_ms"], row["sync_ms"] = self.update_and_sync_ms(primary, server)
+                row["update_ms"], row["sync_ms"] = self.update_and_sync_ms(primary, server, 3 if quick else 7)
                 row["memory_after_updates_mib"] = server.memory_mib()
                 primary.stop(hard=True)
                 server.stop()
@@ -99,11 +98,11 @@ class Workload:
             server.stop(hard=True)
         return row
 
-    def update_and_sync_ms(self, primary, server):
+    def update_and_sync_ms(self, primary, server, updates):
         """Who makes an update durable first cannot be faster than the disk, which is not always equally fast."""
         zone, lag, syncs = next(iter(self.zones)), [], []
         with open(self.root + "/synced", "wb", buffering=0) as file:
-            for i in range(self.updates):
+            for i in range(updates):
                 old = peers.serial(primary.port, zone)
                 primary.update(zone, f"add u{i}.{zone} 300 A 192.0.2.{i + 1}")
                 peers.notify(server.port, zone, primary.port)

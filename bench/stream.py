@@ -87,7 +87,7 @@ class Workload:
         try:
             server.start_and_wait(timeout=60)
             time.sleep(3)  # what the start left to do
-            return self.stream(server, primary, 6 if quick else 15, 2 if quick else 4)
+            return self.stream(server, primary, 2 if quick else 10, 1 if quick else 4)
         finally:
             server.stop(hard=True)
             primary.stop()

@@ -22,7 +22,7 @@ import time
 
 import peers
 import zones as zonekinds
-from load import answer_load, median_of
+from load import ANSWERING, QUICK_ANSWERING, answer_load, median_of
 
 DESCRIPTION = "one zone of SIZE hosts, by AF_XDP and by sockets over a veth pair; floor: a fixed answer for any query"
 ROWS = (
@@ -136,11 +136,11 @@ class Workload:
         inside, client = self.make_wire()
         try:
             with inside.entered():
-                return self.measure_inside(name, client, 2 if quick else 6)
+                return self.measure_inside(name, client, *(QUICK_ANSWERING if quick else ANSWERING))
         finally:
             self.finish()
 
-    def measure_inside(self, name, client, seconds, rounds=3):
+    def measure_inside(self, name, client, seconds, rounds):
         kind, _, way = name.partition("-")
         primary = peers.KnotPrimary(self.root, self.zones, cpu=peers.CORE_OF_LOAD)
         server = SERVERS[kind](self.root, self.zones, cpu=peers.CORE_OF_SERVER)
@@ -164,7 +164,7 @@ class Workload:
         row = {key: median_of(runs, figure) for key, figure in (
             ("q_per_cpu_s", "per_cpu_second"), ("user_share", "user_share"), ("qps", "qps"), ("lost", "lost"))}
         for size in (200, 1500):
-            row[f"backlog_{size}_q_per_cpu_s"] = self.backlogs(server, client, size, 20 * seconds)
+            row[f"backlog_{size}_q_per_cpu_s"] = self.backlogs(server, client, size, int(40 * seconds))
         return row
 
     def backlogs(self, server, client, size, count):

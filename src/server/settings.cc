@@ -147,7 +147,8 @@ EngineSettings engine_settings(const Config& config) {
           .max_connections = t.connections_per_primary,
           .idle_timeout = t.connection_idle_timeout,
           .soa_queries_per_second = static_cast<double>(t.soa_queries_per_second),
-          .max_pause = t.retry_backoff_max};
+          .max_pause = t.retry_backoff_max,
+          .nsec3_max_iterations = config.server.nsec3_max_iterations};
 }
 
 AnswerSettings answer_settings(const Config& config) {

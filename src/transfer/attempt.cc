@@ -102,6 +102,18 @@ void log_oddities(const Attempt& attempt, const ZoneBuilder::Report& report) {
               serial_text(attempt.received), attempt.peer.name, text);
 }
 
+void log_iterations(const Zone* before, const Zone& now, std::uint16_t most) {
+  const auto over = [most](const Zone& zone) {
+    return zone.denial() == Zone::Denial::nsec3 && zone.nsec3_params().iterations > most;
+  };
+  if (!over(now) || (before != nullptr && over(*before))) return;
+  log_warning(
+      "zone {}: serial {} has {} NSEC3 iterations, more than server.nsec3-max-iterations, {}: who asks with DNSSEC gets "
+      "SERVFAIL for what does not exist, for wildcards and for delegations without DS; sign it with 0 iterations (RFC "
+      "9276), or raise the setting",
+      now.apex().text(), now.serial().value, now.nsec3_params().iterations, most);
+}
+
 TransferRecord record_of(const Attempt& attempt, std::int64_t when_ms, const Error* error) {
   TransferRecord record;
   record.when_ms = when_ms;

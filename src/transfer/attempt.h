@@ -47,6 +47,9 @@ void log_no_differences(const Attempt& attempt, const Error& error);
 void log_given_up(const Attempt& attempt, std::string_view why);
 /// One warning for all records that were dropped and all oddities that were kept.
 void log_oddities(const Attempt& attempt, const ZoneBuilder::Report& report);
+/// A warning if `now` has more NSEC3 iterations than are computed for answers, and `before` (null: there was none) had
+/// not (RFC 9276 section 3.2).
+void log_iterations(const Zone* before, const Zone& now, std::uint16_t most);
 /// What was dropped and what was kept although it is odd; empty if nothing was.
 std::string oddities_text(const TransferCounts& counts, const ZoneBuilder::Report& report);
 

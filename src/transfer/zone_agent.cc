@@ -192,6 +192,7 @@ void ZoneAgent::adopt() {
   }
   const std::shared_ptr<const Zone> held = version();
   if (!held) set_state(ZoneState::empty);
+  if (held) log_iterations(nullptr, *held, core_.settings.nsec3_max_iterations);
   if (!is_local()) {
     if (!held) schedule_.start_empty(core_.now());
     bool was_expired = false;

@@ -388,6 +388,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
     core_.board.counters.transferred_records += attempt.counts.records;
     core_.board.counters.transferred_octets += attempt.counts.octets;
   }
+  log_iterations(version.get(), *task.version, core_.settings.nsec3_max_iterations);
   announce(true);
   std::string text;  // for whoever asked for it
   if (!work->commands.empty()) {

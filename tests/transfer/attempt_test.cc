@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/log.h"
+#include "zone/zone_fixture.h"
 
 namespace understudy {
 namespace {
@@ -75,6 +76,21 @@ TEST(Attempt, OneWarningForEverythingOdd) {
                           HasSubstr("both.example."), HasSubstr("3 more")));
   EXPECT_EQ(std::ranges::count(line, '\n'), 1);
   EXPECT_THAT(logged([] { log_oddities(axfr_attempt(), {}); }), IsEmpty());
+}
+
+TEST(Attempt, TooManyIterationsAreSaidOnce) {
+  const auto zone_of = [](int iterations) {
+    const auto param = "@ NSEC3PARAM 1 0 " + std::to_string(iterations) + " -\n";
+    const auto nsec3 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa NSEC3 1 0 " + std::to_string(iterations) +
+                       " - aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa SOA\n";
+    return zone_fixture::build(zone_fixture::apex_text() + param + nsec3);
+  };
+  const auto few = zone_of(150), many = zone_of(2501);
+  EXPECT_THAT(logged([&] { log_iterations(nullptr, *many, 150); }),
+              AllOf(HasSubstr("warn"), HasSubstr("example."), HasSubstr("2501"), HasSubstr("nsec3-max-iterations")));
+  EXPECT_THAT(logged([&] { log_iterations(few.get(), *many, 150); }), Not(IsEmpty()));
+  EXPECT_THAT(logged([&] { log_iterations(many.get(), *many, 150); }), IsEmpty());
+  EXPECT_THAT(logged([&] { log_iterations(nullptr, *few, 150); }), IsEmpty());
 }
 
 TEST(Attempt, AZoneThatIsTooLargeForAnotherReasonIsNoCaseForMaxRecordsAlone) {
