@@ -129,7 +129,7 @@ class Server:
                     break
                 if time.monotonic() - begin > timeout:
                     raise TimeoutError(f"{self.name}: {z} is not served")
-                time.sleep(0.0005 if zone else 0.01)
+                time.sleep(0.0001 if zone else 0.01)
         return time.monotonic() - begin
 
     def pids(self):
