@@ -492,11 +492,15 @@ std::vector<MetricFamily> Server::State::metrics() const {
 Health Server::State::health() const {
   Health health;
   const std::string unread = members->unread();
-  health.ready = ready && unread.empty();
+  const bool is_unstored = members->is_unstored() || publisher->is_unstored();
+  health.ready = ready && unread.empty() && !is_unstored;
   if (!ready) {
     health.reason = "stored zones are still being loaded";
   } else if (!unread.empty()) {
     health.reason = "members of catalogs and zones added at run time cannot be read from the storage: " + unread;
+  } else if (is_unstored) {
+    health.reason =
+        "the storage was made anew, and members of catalogs and zones added at run time are not all noted in it yet";
   }
   return health;
 }

@@ -170,6 +170,7 @@ bool ZoneStore::State::move_in_anew() {
   database.reset();
   ledger.let_go();
   database_place = {};
+  moved = true;
   return true;
 }
 
@@ -381,6 +382,9 @@ bool ZoneStore::State::recover(const Error& error) {
     return false;
   }
   database_place.take(path(zones_folder) + "/IDENTITY");
+  if (std::exchange(moved, false)) {
+    for (const auto& tell : made_anew) tell();
+  }
   return database->writable();
 }
 

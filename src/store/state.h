@@ -9,10 +9,12 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <map>
 #include <optional>
 #include <shared_mutex>
 #include <span>
+#include <vector>
 
 #include "base/mutex.h"
 #include "store/database.h"
@@ -110,13 +112,15 @@ struct ZoneStore::State {
   rocksdb::Env* const env;
   const std::string incoming;
 
-  std::shared_mutex gate;              // exclusive: the database is closed and opened again
-  FileDescriptor lock;                 // under the gate, as are the two that follow
-  PlacedFile lock_place;               // the lock file
-  PlacedFile database_place;           // a file of the database that stays the same as long as that lives
-  std::unique_ptr<Database> database;  // under the gate; null if opening it again failed
-  std::int64_t reopened_at = 0;        // mono_ns; under the exclusive gate
-  std::int64_t moved_at = 0;           // when the directory was last found to be gone; likewise
+  std::shared_mutex gate;                        // exclusive: the database is closed and opened again
+  FileDescriptor lock;                           // under the gate, as are the two that follow
+  PlacedFile lock_place;                         // the lock file
+  PlacedFile database_place;                     // a file of the database that stays the same as long as that lives
+  std::unique_ptr<Database> database;            // under the gate; null if opening it again failed
+  std::int64_t reopened_at = 0;                  // mono_ns; under the exclusive gate
+  std::int64_t moved_at = 0;                     // when the directory was last found to be gone; likewise
+  bool moved = false;                            // since then it was not opened; likewise
+  std::vector<std::function<void()>> made_anew;  // to be told when it is; likewise
 
   std::atomic<std::uint64_t> next_version{1};
   Ledger ledger;

@@ -157,6 +157,11 @@ std::vector<Result<void>> ZoneStore::commit_all(std::span<const Commit> commits)
   return outcomes;
 }
 
+void ZoneStore::on_made_anew(std::function<void()> made_anew) {
+  const std::unique_lock guard(state_->gate);
+  state_->made_anew.push_back(std::move(made_anew));
+}
+
 Result<void> ZoneStore::save_timers(NameView zone, const ZoneTimers& timers, bool durable) {
   return state_->write_or_recover([&] { return state_->save_timers(zone, timers, durable); });
 }

@@ -146,6 +146,12 @@ class ZoneStore {
   using FactVisitor = std::function<bool(std::string_view key, ByteView value)>;
   Result<void> visit_facts(std::string_view prefix, const FactVisitor& visit) const;
 
+  /// Calls `made_anew`, as long as the store lives, whenever the directory was found to be removed or replaced and what
+  /// is at its place now is used instead: nothing of what was stored needs to be there. Versions are missed by
+  /// save_timers(); who keeps facts has to store all of them again. On any thread that writes, within the call that
+  /// found it, so it must be quick and must not call the store.
+  void on_made_anew(std::function<void()> made_anew);
+
   /// What happened in transfers; its own thread writes it, so any thread may append to it.
   [[nodiscard]] TransferLog& transfers() { return *transfers_; }
 

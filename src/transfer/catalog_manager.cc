@@ -3,113 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <condition_variable>
-#include <deque>
 #include <exception>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <set>
-#include <thread>
 #include <utility>
 
 #include "base/log.h"
-#include "base/mutex.h"
 #include "base/thread_name.h"
 #include "transfer/catalog_report.h"
-#include "transfer/fact_saver.h"
-#include "transfer/member_purge.h"
-#include "transfer/stored_zones.h"
+#include "transfer/catalog_work.h"
 
 namespace understudy {
 namespace {
 
-constexpr std::size_t zone_batch = 100'000;  // settings that are in memory at once
-constexpr std::size_t named_in_log = 8;
 constexpr auto purge_interval = std::chrono::minutes(1);
-constexpr auto purge_pause = std::chrono::milliseconds(2);  // between turns, for those that wait for a lock
-// Between two attempts to read what is stored.
-constexpr std::chrono::milliseconds shortest_retry_pause{1000};
-constexpr std::chrono::milliseconds longest_retry_pause{60'000};
+constexpr std::chrono::milliseconds longest_retry_pause{60'000};  // before what is stored is tried to read again
 
 }  // namespace
-
-struct CatalogManager::State : std::enable_shared_from_this<State> {
-  State(TransferEngine& transfer_engine, ZoneStore& zone_store, const Clock& wall_clock)
-      : engine(transfer_engine), store(zone_store), clock(wall_clock), thread([this] { run(); }) {}
-
-  struct Task {
-    std::function<void()> run;
-    std::function<void()> cancel;  // may be null
-  };
-
-  // The thread.
-  void post(Task task);
-  void post_command(std::function<CommandOutcome()> work, CommandDone done);
-  void run();
-  void stop();
-
-  // With work_mutex.
-  WallSeconds now();
-  Result<void> read_stored();
-  void set_unread(std::string reason);
-  void serve_what_is_known(ZoneSources next, const Error& error, std::function<void()> loaded);
-  void read_again();
-  void serve(ZoneSources next, bool forget_removed, std::function<void()> loaded);
-  void set_sources(ZoneSources next);
-  [[nodiscard]] std::vector<ZoneSettings> all_zones();
-  std::optional<ZoneSettings> settings_of(const MemberRef& member);
-  void add_settings(const MemberRef& member, std::vector<ZoneSettings>& set, std::vector<Name>& removed);
-  void reconsider(std::span<const Name> names, CatalogPlan& plan);
-  void carry_out(const CatalogPlan& plan);
-  void reset_members(const CatalogPlan& plan);
-  void save(const CatalogPlan& plan);
-  void purge();
-  bool purge_some();
-  void report_unserved();
-  void publish_status();
-  CommandOutcome accept(const Name& catalog);
-  CommandOutcome add_zones(const std::vector<RunTimeZone>& zones);
-  CommandOutcome remove_zones(const std::vector<Name>& zones, bool forget);
-  void hold(const Name& catalog, HoldReason reason, std::string detail);
-
-  // Without it.
-  void purge_more();
-  void take_version(const Name& catalog);
-  void look_at_catalogs();
-
-  TransferEngine& engine;
-  ZoneStore& store;
-  const Clock& clock;
-
-  std::mutex work_mutex;  // one piece of work at a time; guards the following
-  JumpWatch jumps{clock};
-  bool started = false;  // all that is stored was read
-  ZoneSources sources;
-  std::unique_ptr<StoredZones> known = std::make_unique<StoredZones>();
-  std::chrono::milliseconds retry_pause = shortest_retry_pause;
-  FactSaver saver{store};
-  std::vector<Name> unserved;  // some members without a template, until they are reported
-  std::uint64_t unserved_count = 0;
-  bool purging = false;  // the next turn is in the queue
-  MemberPurge purge_turns{store};
-
-  mutable Mutex status_mutex;
-  std::vector<CatalogStatus> statuses US_GUARDED_BY(status_mutex);
-  std::map<Name, CatalogLimits> catalogs US_GUARDED_BY(status_mutex);  // that are configured
-  std::string unread US_GUARDED_BY(status_mutex);                      // why not all that is stored could be read
-
-  std::mutex queue_mutex;  // guards the following
-  std::condition_variable changed;
-  std::deque<Task> tasks;
-  std::map<Name, std::shared_ptr<const Zone>> versions;  // that wait to be read
-  std::optional<std::chrono::steady_clock::time_point> retry_at;
-  bool stopping = false;
-
-  std::thread thread;
-};
 
 // The thread.
 
@@ -202,6 +111,11 @@ WallSeconds CatalogManager::State::now() {
 
 /// Takes what is stored, or as much of it as can be read now, in place of what was read before.
 Result<void> CatalogManager::State::read_stored() {
+  if (is_unstored()) {  // what could be read before is all there is
+    started = true;
+    set_unread("");
+    return {};
+  }
   auto read = std::make_unique<StoredZones>();
   std::vector<Fact> changed_facts;
   Result<void> outcome = read->read(store, now(), changed_facts);
@@ -253,6 +167,46 @@ void CatalogManager::State::read_again() {
   serve(std::move(sources), false, nullptr);
 }
 
+/// Any thread, within a call to the store.
+void CatalogManager::State::store_was_made_anew() {
+  {
+    Lock lock(status_mutex);
+    ++losses;
+  }
+  post({.run =
+            [this] {
+              std::lock_guard work(work_mutex);
+              store_again();
+            },
+        .cancel = nullptr});
+}
+
+void CatalogManager::State::store_again() {
+  {
+    Lock lock(status_mutex);
+    loss_made_up = losses;
+  }
+  read_again();  // as long as not all was read
+  known->store_again(store, saver);
+  note_if_stored();
+}
+
+void CatalogManager::State::note_if_stored() {
+  if (!saver.all_saved()) return;
+  {
+    Lock lock(status_mutex);
+    if (losses_stored == loss_made_up) return;
+    losses_stored = loss_made_up;
+  }
+  log_info("catalogs: the storage was made anew, and {} members and {} zones added at run time are noted in it again",
+           known->registry.member_count(), known->inventory.run_time_count());
+}
+
+bool CatalogManager::State::is_unstored() const {
+  Lock lock(status_mutex);
+  return losses != losses_stored;
+}
+
 void CatalogManager::State::save(const CatalogPlan& plan) {
   std::vector<Fact> facts;
   plan.for_each_fact([&](Fact fact) {
@@ -260,198 +214,6 @@ void CatalogManager::State::save(const CatalogPlan& plan) {
     if (facts.size() == FactSaver::batch) saver.save(std::exchange(facts, {}));
   });
   saver.save(std::move(facts));
-}
-
-// Plans.
-
-std::optional<ZoneSettings> CatalogManager::State::settings_of(const MemberRef& member) {
-  const CatalogMember what = member.get();
-  const auto choice = known->choices.find(member.catalog());
-  if (choice != known->choices.end()) {
-    if (const std::string& wanted = choice->second.template_for(what.groups); !wanted.empty()) {
-      if (auto settings = sources.from_template(what.name, wanted, &member.catalog())) return settings;
-    }
-  }
-  ++unserved_count;
-  if (unserved.size() < named_in_log) unserved.emplace_back(what.name);
-  return std::nullopt;
-}
-
-void CatalogManager::State::add_settings(const MemberRef& member, std::vector<ZoneSettings>& set,
-                                         std::vector<Name>& removed) {
-  if (auto settings = settings_of(member)) {
-    set.push_back(*std::move(settings));
-  } else {
-    removed.emplace_back(member.get().name);  // it may have been served until now
-  }
-}
-
-/// Their data go before the facts say so: a crash between leads to the same reset again.
-void CatalogManager::State::reset_members(const CatalogPlan& plan) {
-  std::vector<ZoneSettings> set;
-  std::vector<Name> names;
-  const auto flush = [&] {
-    if (!names.empty()) engine.change_zones(std::exchange(set, {}), std::exchange(names, {}), true, nullptr);
-  };
-  for (const auto& [kind, member] : plan.changes) {
-    if (kind != MemberChange::reset) continue;
-    const Name name = member.get().name;
-    if (!engine.status(name)) {  // the engine forgets only what it has
-      if (const auto forgotten = store.remove(name); !forgotten) {
-        log_error("zone {}: its stored data could not be removed: {}", name.text(), forgotten.error().text());
-      }
-    }
-    names.push_back(name);
-    if (auto settings = settings_of(member)) set.push_back(*std::move(settings));
-    if (names.size() == zone_batch) flush();
-  }
-  flush();
-}
-
-void CatalogManager::State::carry_out(const CatalogPlan& plan) {
-  reset_members(plan);
-  save(plan);
-  std::vector<ZoneSettings> set;
-  std::vector<Name> removed;
-  const auto flush = [&] {
-    if (set.empty() && removed.empty()) return;
-    engine.change_zones(std::exchange(set, {}), std::exchange(removed, {}), false, nullptr);
-  };
-  for (const auto& [kind, member] : plan.changes) {
-    switch (kind) {
-      case MemberChange::added:
-      case MemberChange::restored:
-      case MemberChange::moved:
-      case MemberChange::regrouped:
-        add_settings(member, set, removed);
-        break;
-      case MemberChange::removed:
-        removed.emplace_back(member.get().name);
-        break;
-      case MemberChange::reset:
-      case MemberChange::updated:
-      case MemberChange::released:
-        break;
-    }
-    if (set.size() + removed.size() >= zone_batch) flush();
-  }
-  flush();
-  report_unserved();
-  publish_status();
-}
-
-void CatalogManager::State::report_unserved() {
-  log_unserved(unserved, unserved_count);
-  unserved.clear();
-  unserved_count = 0;
-}
-
-void CatalogManager::State::publish_status() {
-  std::vector<CatalogStatus> now = known->registry.catalogs();
-  for (CatalogStatus& each : now) {
-    if (each.hold) each.hold->content.reset();
-  }
-  Lock lock(status_mutex);
-  statuses = std::move(now);
-}
-
-void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::string detail) {
-  known->registry.hold(catalog, reason, std::move(detail), now());
-  publish_status();
-  Lock lock(status_mutex);
-  for (const CatalogStatus& each : statuses) {
-    if (each.catalog == catalog && each.hold) log_hold(catalog, *each.hold, each.members);
-  }
-}
-
-/// Purges what is due in turns, so that commands, versions and the end of the server wait for one of them at most.
-void CatalogManager::State::purge() {
-  if (!started || purging) return;
-  saver.try_again();
-  purge_turns.begin();
-  purging = purge_some();
-  if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});
-}
-
-void CatalogManager::State::purge_more() {
-  {
-    std::unique_lock lock(queue_mutex);
-    changed.wait_for(lock, purge_pause, [this] { return stopping || !tasks.empty(); });
-    if (stopping) return;
-  }
-  std::lock_guard work(work_mutex);
-  purging = purge_some();
-  if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});
-}
-
-/// One turn; whether there may be more.
-bool CatalogManager::State::purge_some() {
-  if (purge_turns.turn(known->registry, saver, now())) return true;
-  if (purge_turns.count() == 0) return false;
-  log_info("catalogs: the data of {} former members were purged", purge_turns.count());
-  publish_status();
-  return false;
-}
-
-// Versions of catalogs.
-
-void CatalogManager::State::take_version(const Name& catalog) {
-  std::shared_ptr<const Zone> version;
-  {
-    std::lock_guard lock(queue_mutex);
-    const auto found = versions.find(catalog);
-    if (found == versions.end()) return;
-    version = std::move(found->second);
-    versions.erase(found);
-  }
-  CatalogLimits limits;
-  {
-    Lock lock(status_mutex);
-    const auto found = catalogs.find(catalog);
-    if (found == catalogs.end()) return;
-    limits = found->second;
-  }
-  auto content = read_catalog(version, limits);
-  std::lock_guard work(work_mutex);
-  if (!started) return;  // it is looked at then
-  if (!content) {
-    const std::string advice = content.error().code == Errc::record_limit
-                                   ? "; raise max-members of the catalog if it is meant to be so large"
-                                   : "";
-    hold(catalog, HoldReason::broken,
-         fmt::format("serial {}: {}{}", version->serial().value, content.error().text(), advice));
-    return;
-  }
-  const CatalogPlan plan = known->registry.update(*content, now());
-  carry_out(plan);
-  log_changes(catalog, **content, plan);
-  log_conflicts(catalog, plan);
-  if (!plan.held) return;
-  for (const CatalogStatus& each : known->registry.catalogs()) {
-    if (each.catalog == catalog && each.hold) log_hold(catalog, *each.hold, each.members);
-  }
-}
-
-void CatalogManager::State::look_at_catalogs() {
-  std::vector<Name> names;
-  {
-    Lock lock(status_mutex);
-    for (const auto& [name, limits] : catalogs) names.push_back(name);
-  }
-  for (const Name& name : names) {
-    const auto status = engine.status(name);
-    if (!status) continue;
-    if (status->state == ZoneState::expired) {
-      std::lock_guard work(work_mutex);
-      hold(name, HoldReason::expired, "");
-    } else if (auto version = engine.version(name)) {
-      {
-        std::lock_guard lock(queue_mutex);
-        versions.try_emplace(name, std::move(version));
-      }
-      take_version(name);
-    }
-  }
 }
 
 // The set of zones.
@@ -513,7 +275,11 @@ std::vector<ZoneSettings> CatalogManager::State::all_zones() {
 }
 
 CatalogManager::CatalogManager(TransferEngine& engine, ZoneStore& store, const Clock& clock)
-    : state_(std::make_shared<State>(engine, store, clock)) {}
+    : state_(std::make_shared<State>(engine, store, clock)) {
+  store.on_made_anew([weak = std::weak_ptr(state_)] {
+    if (const auto alive = weak.lock()) alive->store_was_made_anew();
+  });
+}
 
 CatalogManager::~CatalogManager() {
   stop();
@@ -545,7 +311,7 @@ void CatalogManager::set_zones(ZoneSources sources, bool forget_removed, std::fu
   std::lock_guard work(state.work_mutex);
   if (!state.started) {
     if (const Result<void> read = state.read_stored(); !read) {
-      state.retry_pause = shortest_retry_pause;
+      state.retry_pause = State::shortest_retry_pause;
       state.serve_what_is_known(std::move(sources), read.error(), std::move(loaded));
       return;
     }
@@ -556,6 +322,10 @@ void CatalogManager::set_zones(ZoneSources sources, bool forget_removed, std::fu
 std::string CatalogManager::unread() const {
   Lock lock(state_->status_mutex);
   return state_->unread;
+}
+
+bool CatalogManager::is_unstored() const {
+  return state_->is_unstored();
 }
 
 bool CatalogManager::is_catalog(NameView zone) const {

@@ -48,6 +48,8 @@ class CatalogManager {
   [[nodiscard]] std::vector<CatalogStatus> status() const;
   /// Why not all that is stored could be read yet; empty: it was.
   [[nodiscard]] std::string unread() const;
+  /// The store was made anew while it was used, and what is served is not all in it again: a restart would lose some.
+  [[nodiscard]] bool is_unstored() const;
   /// The catalog that provides the zone, if one does.
   [[nodiscard]] std::optional<Name> catalog_of(NameView zone) const;
   /// Looks for what is due to be purged now instead of within a minute.

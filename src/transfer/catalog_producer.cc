@@ -86,6 +86,17 @@ Fact CatalogProducer::member_fact(const std::string& name, const Member& member)
   return {prefix_ + name, std::move(value)};
 }
 
+void CatalogProducer::for_each_fact(const std::function<void(Fact)>& f) const {
+  if (!serial_) return;
+  f(header_fact());
+  for (const auto& [name, member] : members_) f(member_fact(name, member));
+}
+
+bool CatalogProducer::has_fact(std::string_view key) const {
+  return serial_ && key.starts_with(prefix_) &&
+         (key.size() == prefix_.size() || members_.contains(key.substr(prefix_.size())));
+}
+
 Result<void> CatalogProducer::restore(std::string_view key, ByteView value) {
   const auto damaged = [&] {
     return fail(Errc::corrupt, fmt::format("stored data of the produced catalog {} are damaged", catalog_.text()));

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -58,6 +59,10 @@ class CatalogProducer {
   [[nodiscard]] Result<std::shared_ptr<const Zone>> version();
   [[nodiscard]] std::optional<Serial> serial() const { return serial_; }
   [[nodiscard]] std::size_t size() const { return members_.size(); }
+  /// Every fact there is, for a store that has lost them; whether there is one with this key. The first one is the
+  /// producer's own. Nothing before the first update.
+  void for_each_fact(const std::function<void(Fact)>& f) const;
+  [[nodiscard]] bool has_fact(std::string_view key) const;
   /// The unique label of a member; empty if it is none.
   [[nodiscard]] std::string label_of(NameView member) const;
 

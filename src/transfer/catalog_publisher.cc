@@ -23,6 +23,7 @@ namespace {
 
 // What could not be stored or read is tried again after this time.
 constexpr std::chrono::seconds retry_after{10};
+constexpr std::size_t fact_batch = 4096;  // that are written together
 
 /// What one call of zones_changed() was about, as far as it matters here.
 struct Change {
@@ -54,6 +55,9 @@ struct CatalogPublisher::State {
   void guarded(F&& work);
   CatalogProducer* producer_of(const Name& catalog);
   void publish(const Name& catalog, Result<std::optional<CatalogProducer::Update>> update);
+  Result<void> store_whole(const CatalogProducer& producer);
+  void store_was_made_anew();
+  void store_again();
 
   TransferEngine& engine;
   ZoneStore& store;
@@ -64,9 +68,12 @@ struct CatalogPublisher::State {
   std::set<Name> broken;           // can never be made; said once
   std::set<Name> failed;           // to be tried again: `listed_in` says what they list
   std::map<Name, Name> listed_in;  // zone -> its catalog
+  std::set<Name> unstored;         // what the store has of them is not what they are: all of it is to be stored
 
-  Mutex mutex;
+  mutable Mutex mutex;
   std::condition_variable_any wake;
+  bool made_anew US_GUARDED_BY(mutex) = false;    // the store was, and the thread does not know it yet
+  bool is_unstored US_GUARDED_BY(mutex) = false;  // the same, or it has not stored everything again
   std::deque<Change> waiting US_GUARDED_BY(mutex);
   bool stopping US_GUARDED_BY(mutex) = false;
 
@@ -77,9 +84,10 @@ void CatalogPublisher::State::run() {
   name_this_thread("us-publisher");
   while (true) {
     std::deque<Change> changes;
+    bool all_is_lost = false;
     {
       Lock lock(mutex);
-      while (waiting.empty() && !stopping) {
+      while (waiting.empty() && !stopping && !made_anew) {
         if (failed.empty()) {
           wake.wait(mutex);
         } else if (wake.wait_for(mutex, retry_after) == std::cv_status::timeout) {
@@ -88,8 +96,19 @@ void CatalogPublisher::State::run() {
       }
       if (stopping) return;
       changes.swap(waiting);
+      all_is_lost = std::exchange(made_anew, false);
     }
-    guarded([&] { changes.empty() ? try_again() : carry_out(std::move(changes)); });
+    if (all_is_lost) {
+      for (const auto& [catalog, producer] : producers) unstored.insert(catalog);
+    }
+    guarded([&] {
+      if (!changes.empty()) {
+        carry_out(std::move(changes));
+      } else if (!all_is_lost) {
+        try_again();
+      }
+    });
+    guarded([&] { store_again(); });
   }
 }
 
@@ -137,6 +156,44 @@ CatalogProducer* CatalogPublisher::State::producer_of(const Name& catalog) {
   return &producers.emplace(catalog, *std::move(made)).first->second;
 }
 
+/// Any thread, within a call to the store.
+void CatalogPublisher::State::store_was_made_anew() {
+  Lock lock(mutex);
+  made_anew = is_unstored = true;
+  wake.notify_one();
+}
+
+/// New labels would have our consumers reset every zone: what is lost with the store is stored again.
+void CatalogPublisher::State::store_again() {
+  for (auto at = unstored.begin(); at != unstored.end();) {
+    const Name catalog = *at++;
+    if (failed.contains(catalog)) continue;  // try_again() comes to it
+    publish(catalog, std::nullopt);
+  }
+  Lock lock(mutex);
+  if (unstored.empty() && !made_anew) is_unstored = false;
+}
+
+Result<void> CatalogPublisher::State::store_whole(const CatalogProducer& producer) {
+  Result<void> stored;
+  std::vector<Fact> facts;
+  const auto flush = [&] {
+    if (stored) stored = store.put_facts(facts);
+    facts.clear();
+  };
+  const auto put = [&](Fact fact) {
+    facts.push_back(std::move(fact));
+    if (facts.size() == fact_batch) flush();
+  };
+  const Result<void> visited = store.visit_facts(producer.fact_prefix(), [&](std::string_view key, ByteView) {
+    if (!producer.has_fact(key)) put({std::string(key), std::nullopt});
+    return stored.has_value();
+  });
+  producer.for_each_fact(put);
+  flush();
+  return stored ? visited : stored;
+}
+
 /// Durable before visible: a label must not be given to another zone after a crash.
 void CatalogPublisher::State::publish(const Name& catalog, Result<std::optional<CatalogProducer::Update>> update) {
   CatalogProducer& producer = producers.at(catalog);
@@ -144,17 +201,19 @@ void CatalogPublisher::State::publish(const Name& catalog, Result<std::optional<
     log_error("catalog {}: its members cannot be listed: {}", catalog.text(), update.error().text());
     return;
   }
-  DeltaPtr delta;
-  if (*update) {
-    if (const Result<void> stored = store.put_facts((*update)->facts); !stored) {
+  const bool whole = unstored.contains(catalog);
+  if (whole || *update) {
+    if (const Result<void> stored = whole ? store_whole(producer) : store.put_facts((*update)->facts); !stored) {
       log_error("catalog {}: the list of its members cannot be stored and stays as it was: {}", catalog.text(),
                 stored.error().text());
-      producers.erase(catalog);  // what is stored counts
+      unstored.insert(catalog);
       failed.insert(catalog);
       return;
     }
-    delta = (*update)->delta;
+    unstored.erase(catalog);
   }
+  // After a failure the engine does not have the version that the delta begins with.
+  const DeltaPtr delta = *update && !whole ? (*update)->delta : nullptr;
   const auto version = producer.version();
   if (version) engine.put_version(*version, delta);
 }
@@ -211,7 +270,11 @@ void CatalogPublisher::State::carry_out(std::deque<Change> changes) {
 }
 
 CatalogPublisher::CatalogPublisher(TransferEngine& engine, ZoneStore& store, const Clock& clock)
-    : state_(std::make_unique<State>(engine, store, clock)) {}
+    : state_(std::make_shared<State>(engine, store, clock)) {
+  store.on_made_anew([weak = std::weak_ptr(state_)] {
+    if (const auto alive = weak.lock()) alive->store_was_made_anew();
+  });
+}
 
 CatalogPublisher::~CatalogPublisher() {
   stop();
@@ -228,6 +291,11 @@ void CatalogPublisher::zones_changed(std::span<const ZoneSettings> set, std::spa
   Lock lock(state_->mutex);
   state_->waiting.push_back(std::move(change));
   state_->wake.notify_one();
+}
+
+bool CatalogPublisher::is_unstored() const {
+  Lock lock(state_->mutex);
+  return state_->is_unstored;
 }
 
 void CatalogPublisher::stop() {

@@ -24,12 +24,14 @@ class CatalogPublisher {
 
   /// For EngineEvents::zones_changed.
   void zones_changed(std::span<const ZoneSettings> set, std::span<const Name> removed, bool all);
+  /// The store was made anew while it was used, and does not have all again that the catalogs' labels are made from.
+  [[nodiscard]] bool is_unstored() const;
   /// What was begun is finished, the rest is dropped. Idempotent.
   void stop();
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // shared with the store, which outlives it
 };
 
 }  // namespace understudy

@@ -126,6 +126,15 @@ std::optional<MemberRef> CatalogRegistry::find(NameView name) const {
   return ref(place);
 }
 
+void CatalogRegistry::for_each_fact(const std::function<void(Fact)>& f) const {
+  for_each_member([&](const MemberRef& member) { f(member_fact(member.catalog(), member.get())); });
+  for (const auto& [name, trashed] : trash_) f(fact_of(name, trashed));
+}
+
+bool CatalogRegistry::has_fact(NameView name) const {
+  return find(name) || trash_.contains(text_of(name.wire()));
+}
+
 std::vector<MemberConflict> CatalogRegistry::some_conflicts(const Catalog& catalog) const {
   std::vector<MemberConflict> out;
   const std::uint64_t wanted = std::min<std::uint64_t>(some, catalog.content->size() - catalog.owned_count);

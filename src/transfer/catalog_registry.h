@@ -154,6 +154,10 @@ class CatalogRegistry {
   void for_each_member(const std::function<void(const MemberRef&)>& f) const;
   [[nodiscard]] std::optional<MemberRef> find(NameView name) const;
 
+  /// Every fact there is, for a store that has lost them; whether one of them is about this name (in lower case).
+  void for_each_fact(const std::function<void(Fact)>& f) const;
+  [[nodiscard]] bool has_fact(NameView name) const;
+
  private:
   struct Catalog {
     CatalogRule rule;

@@ -21,6 +21,8 @@ class FactSaver {
   void save(std::vector<Fact> facts);
   /// Stores what could not be stored before, if that works now.
   void try_again();
+  /// Nothing waits for that.
+  [[nodiscard]] bool all_saved() const { return unsaved_.empty(); }
 
  private:
   ZoneStore& store_;

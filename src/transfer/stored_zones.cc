@@ -1,6 +1,8 @@
 #include "transfer/stored_zones.h"
 
+#include <functional>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 
@@ -36,6 +38,31 @@ Result<void> StoredZones::read(const ZoneStore& store, WallSeconds now, std::vec
   if (damaged > named_in_log) log_error("storage: {} more such facts", damaged - named_in_log);
   changed = registry.restored(now);
   return outcome;
+}
+
+void StoredZones::store_again(const ZoneStore& store, FactSaver& saver) const {
+  std::vector<Fact> facts;
+  const auto save = [&](Fact fact) {
+    facts.push_back(std::move(fact));
+    if (facts.size() == FactSaver::batch) saver.save(std::exchange(facts, {}));
+  };
+  // What we have no word of goes, as it would otherwise come back at the next start.
+  const auto drop_unknown = [&](std::string_view prefix, const std::function<bool(NameView)>& is_known) {
+    const Result<void> visited = store.visit_facts(prefix, [&](std::string_view key, ByteView) {
+      ByteReader in(view_of(key.substr(prefix.size())));
+      const auto name = NameView::read(in);
+      if (name && !is_known(*name)) save({std::string(key), std::nullopt});
+      return true;
+    });
+    if (!visited) log_error("storage: {}", visited.error().text());
+  };
+  drop_unknown(zone_fact_prefix, [&](NameView name) { return inventory.was_added(name); });
+  drop_unknown(catalog_fact_prefix, [&](NameView name) { return choices.contains(Name(name)); });
+  drop_unknown(member_fact_prefix, [&](NameView name) { return registry.has_fact(name); });
+  inventory.for_each_fact(save);
+  for (const auto& [catalog, choice] : choices) save(template_choice_fact(catalog, choice));
+  registry.for_each_fact(save);
+  saver.save(std::move(facts));
 }
 
 }  // namespace understudy

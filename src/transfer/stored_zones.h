@@ -9,6 +9,7 @@
 #include "store/zone_store.h"
 #include "transfer/catalog_registry.h"
 #include "transfer/catalog_settings.h"
+#include "transfer/fact_saver.h"
 #include "transfer/zone_inventory.h"
 
 namespace understudy {
@@ -21,6 +22,9 @@ struct StoredZones {
   /// Into an empty object. What cannot be read (Errc::storage) leaves what could be; damaged facts are logged and left
   /// out. `changed` gets the facts to store (CatalogRegistry::restored).
   Result<void> read(const ZoneStore& store, WallSeconds now, std::vector<Fact>& changed);
+
+  /// The store has lost its facts, and may have got others: makes those in it the ones that belong to this.
+  void store_again(const ZoneStore& store, FactSaver& saver) const;
 
   std::map<Name, TemplateChoice> choices;  // of every catalog with members, configured or not
   ZoneInventory inventory;

@@ -77,4 +77,8 @@ void ZoneInventory::for_each_run_time(const std::function<void(const RunTimeZone
   }
 }
 
+void ZoneInventory::for_each_fact(const std::function<void(Fact)>& f) const {
+  for (const auto& [key, template_name] : run_time_) f(run_time_fact({name_of(key), template_name}));
+}
+
 }  // namespace understudy

@@ -50,6 +50,8 @@ class ZoneInventory {
   void remove(NameView zone);
   /// Calls f with each zone added at run time that is not configured as well.
   void for_each_run_time(const std::function<void(const RunTimeZone&)>& f) const;
+  /// Every fact there is, for a store that has lost them.
+  void for_each_fact(const std::function<void(Fact)>& f) const;
   [[nodiscard]] std::size_t run_time_count() const { return run_time_.size(); }
 
  private:

@@ -233,6 +233,46 @@ def test_directory_removed_while_running(stage):
     us.assert_serves("same.", 7)
 
 
+def test_directory_removed_while_running_costs_no_zone_of_a_catalog_or_command(stage):
+    """Which zones there are, what is held and the labels of our own catalog are as they were for the next start."""
+    catalog, ours = "catalog.example.", "ours.example."
+    members = {f"m{i}": f"z{i}.example." for i in range(40)}
+    few = dict(list(members.items())[:20])
+
+    def text(serial, listed):
+        return (f"$ORIGIN {catalog}\n@ 0 SOA invalid. invalid. {serial} 3600 600 86400 0\n@ 0 NS invalid.\nversion 0 TXT \"2\"\n" +
+                "".join(f"{label}.zones 0 PTR {zone}\n" for label, zone in listed.items()))
+
+    def labels():
+        return {(r.owner, r.rdata) for r in ask.axfr(us.port, ours) if r.type == 12}
+    us = Understudy(stage, http=True)
+    zones = {zone: zone_text(zone, 1) for zone in [*members.values(), "r0.example."]}
+    primary = Knot(stage, {catalog: text(1, members), **zones}, notify=[us.port]).start()
+    us.primary(primary).allow("127.0.0.0/8").zone(ours)
+    us.default["catalog-produce"] = ours
+    us.catalog(catalog, primaries=list(us.default["primaries"])).start()
+    for zone in members.values():
+        us.wait_serial(zone, 1)
+    primary.change(catalog, text(2, few))
+    wait_until(lambda: us.json("catalog", "list")[0]["state"] == "held", what="the update is held")
+    us.cli("zone", "add", "r0.example.")
+    us.wait_serial("r0.example.", 1)
+    listed = wait_until(lambda: len(labels()) >= 41 and labels(), what="our own catalog lists all zones")
+    shutil.rmtree(us.directory)
+    us.cli("zone", "refresh", "r0.example.", "z39.example.", catalog)
+    us.wait_log("was removed or replaced while the server uses it")
+    us.wait_log("members and 1 zones added at run time are noted in it again")
+    wait_until(lambda: us.get("/readyz")[0] == 200, what="all is stored again")
+    us.kill()
+    primary.stop()
+    us.start()
+    us.wait_serial("r0.example.", 1).wait_serial("z39.example.", 1)
+    row = us.json("catalog", "list")[0]
+    assert (row["state"], row["members"], row["held_removed"]) == ("held", 40, 20), row
+    assert us.query("z38.example.", "SOA").rcode() != 5, "it is still a member"
+    wait_until(lambda: labels() == listed, what="the labels of our own catalog")
+
+
 @pytest.fixture
 def small_disk(stage):
     """A file system of 64 MiB of its own."""

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "base/log.h"
 #include "transfer/failing_disk.h"
 #include "transfer/fixture.h"
@@ -317,6 +319,65 @@ TEST_F(CatalogManagerTest, WhatCannotBeReadAtTheStartIsReadLater) {
   publish(catalog(3, member("1", "x.") + member("2", "y.")));
   EXPECT_EQ(catalog_status()->members, 2U);
   stop_all();  // before the disk goes
+}
+
+TEST_F(CatalogManagerTest, AStorageMadeAnewHasWhatIsServed) {
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += member("l" + std::to_string(i), "m" + std::to_string(i) + ".");
+  for (const bool is_replaced : {false, true}) {
+    SCOPED_TRACE(is_replaced);
+    const auto old_copy = folder_ / "copy";
+    start_all(sources());
+    publish(catalog(1, many + member("t", "gone.") + member("g", "gold.", "gold")));
+    if (is_replaced) {
+      ASSERT_TRUE(add("early.", "one").result);
+      std::filesystem::copy(folder_ / "store", old_copy, std::filesystem::copy_options::recursive);
+      ASSERT_TRUE(remove("early.").result);
+    }
+    ASSERT_TRUE(add("added.", "two").result);
+    publish(catalog(2, many + member("g", "gold.", "gold")));
+    publish(catalog(3, member("g", "gold.", "gold")));
+    ASSERT_TRUE(catalog_status()->hold);
+    EXPECT_FALSE(manager_->is_unstored());
+
+    std::filesystem::remove_all(folder_ / "store");
+    if (is_replaced) std::filesystem::rename(old_copy, folder_ / "store");
+    ASSERT_TRUE(store_->put_facts(std::vector<Fact>{{"other/", Bytes(1)}})) << "whatever is written next";
+    EXPECT_TRUE(eventually([&] { return !manager_->is_unstored(); }));
+    stop_all();
+    start_all(sources({}, {}));  // members and their templates are known without their catalog
+    EXPECT_EQ(catalog_status()->members, 21U);
+    EXPECT_EQ(catalog_status()->trash, 1U);
+    for (const char* each : {"m0.", "m19.", "gold.", "added."}) EXPECT_TRUE(status(each)) << each;
+    EXPECT_FALSE(status("gone."));
+    EXPECT_FALSE(status("early."));
+    set(sources());
+    publish(catalog(3, member("g", "gold.", "gold")));
+    ASSERT_TRUE(catalog_status()->hold) << "nobody accepted it";
+    EXPECT_EQ(catalog_status()->hold->removed, 20U);
+    stop_all();
+    std::filesystem::remove_all(folder_ / "store");
+  }
+}
+
+TEST_F(CatalogManagerTest, AStorageMadeAnewThatTakesNothingGetsItLater) {
+  start_all(sources());
+  ASSERT_TRUE(add("added.", "one").result);
+  std::filesystem::remove_all(folder_ / "store");
+  ASSERT_TRUE(store_->put_facts(std::vector<Fact>{{"other/", Bytes(1)}}));
+  EXPECT_TRUE(eventually([&] { return !manager_->is_unstored(); }));
+  // Again, and something is in its way for now.
+  std::filesystem::remove_all(folder_ / "store");
+  std::ofstream(folder_ / "store") << "a file";
+  EXPECT_FALSE(store_->put_facts(std::vector<Fact>{{"other/", Bytes(1)}}));
+  EXPECT_FALSE(add("more.", "one").result);
+  std::filesystem::remove(folder_ / "store");
+  EXPECT_TRUE(eventually([&] { return add("more.", "one").result.has_value(); }));
+  EXPECT_TRUE(eventually([&] { return !manager_->is_unstored(); }));
+  stop_all();
+  start_all(sources());
+  EXPECT_TRUE(status("added."));
+  EXPECT_TRUE(status("more."));
 }
 
 TEST_F(CatalogManagerTest, BrokenTooLargeAndExpiredOnesKeepTheirMembers) {

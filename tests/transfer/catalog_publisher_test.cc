@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+#include <thread>
+
 #include "transfer/catalog.h"
 #include "transfer/fixture.h"
 
@@ -12,14 +15,16 @@ class CatalogPublisherTest : public EngineTest {
  protected:
   ~CatalogPublisherTest() override { publisher_.reset(); }
 
-  void begin() {
+  void begin(const std::vector<std::string>& members = {}) {
     start();
     publisher_ = std::make_unique<CatalogPublisher>(*engine_, *store_, system_clock_);
     engine_->set_events({.zones_changed = [this](std::span<const ZoneSettings> set, std::span<const Name> removed,
                                                  bool all) { publisher_->zones_changed(set, removed, all); }});
     ZoneSettings catalog = zone("catalog.", {});
     catalog.produced = true;
-    set_zones({catalog});
+    std::vector<ZoneSettings> zones{catalog};
+    for (const std::string& each : members) zones.push_back(member(each));
+    set_zones(std::move(zones));
   }
   static ZoneSettings member(const std::string& name) {
     return with(zone(name, {}), [](ZonePolicySettings& policy) { policy.catalog_produce = *Name::parse("catalog."); });
@@ -78,6 +83,34 @@ TEST_F(CatalogPublisherTest, AZoneThatGoesAndComesBackHasAnotherLabel) {
   engine_->change_zones({}, {*Name::parse("c."), *Name::parse("b.")}, false, nullptr);
   ASSERT_TRUE(eventually([&] { return members() == 1; }));
   EXPECT_EQ(label_of("c."), "");
+}
+
+TEST_F(CatalogPublisherTest, LabelsOutliveTheStorage) {
+  begin();
+  engine_->change_zones({member("a."), member("b.")}, {}, false, nullptr);
+  ASSERT_TRUE(eventually([&] { return members() == 2; }));
+  const std::string before = label_of("a.");
+  ASSERT_NE(before, "");
+  std::filesystem::remove_all(folder_ / "store");
+  ASSERT_TRUE(store_->put_facts(std::vector<Fact>{{"other/", Bytes(1)}})) << "whatever is written next";
+  EXPECT_TRUE(eventually([&] { return !publisher_->is_unstored(); }));
+  publisher_->stop();
+  stop();
+  publisher_.reset();
+  begin({"a."});
+  ASSERT_TRUE(eventually([&] { return members() == 1; }));
+  EXPECT_EQ(label_of("a."), before);
+
+  // A storage that takes nothing when a catalog changes must not cost them either.
+  std::filesystem::remove_all(folder_ / "store");
+  std::ofstream(folder_ / "store") << "a file";
+  EXPECT_FALSE(store_->put_facts(std::vector<Fact>{{"other/", Bytes(1)}}));
+  engine_->change_zones({member("c.")}, {}, false, nullptr);
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(label_of("c."), "") << "not stored, not published";
+  std::filesystem::remove(folder_ / "store");
+  ASSERT_TRUE(eventually([&] { return members() == 2; }, 30s));
+  EXPECT_EQ(label_of("a."), before);
 }
 
 }  // namespace
