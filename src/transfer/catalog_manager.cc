@@ -105,7 +105,7 @@ void CatalogManager::State::stop() {
 
 /// The wall time. What is counted by it goes on as it would have if the clock was set meanwhile.
 WallSeconds CatalogManager::State::now() {
-  if (const double jump = jumps.take(); jump != 0) saver.save(known->registry.clock_was_set(std::llround(jump)));
+  if (const double jump = jumps.take(); jump != 0) save(known->registry.clock_was_set(std::llround(jump)));
   return clock.wall_seconds();
 }
 
@@ -151,6 +151,7 @@ void CatalogManager::State::serve_what_is_known(ZoneSources next, const Error& e
   engine.set_zones(all_zones(), false, std::move(loaded));
   sources.zones = std::move(configured);
   report_unserved();
+  publish_status();
   std::lock_guard lock(queue_mutex);
   retry_at = std::chrono::steady_clock::now() + retry_pause;
   retry_pause = std::min(retry_pause * 2, longest_retry_pause);
@@ -186,7 +187,9 @@ void CatalogManager::State::store_again() {
     Lock lock(status_mutex);
     loss_made_up = losses;
   }
-  read_again();  // as long as not all was read
+  read_again();           // as long as not all was read
+  while (reset_some()) {  // so that facts of new labels are those of new data
+  }
   known->store_again(store, saver);
   note_if_stored();
 }
@@ -211,9 +214,9 @@ void CatalogManager::State::save(const CatalogPlan& plan) {
   std::vector<Fact> facts;
   plan.for_each_fact([&](Fact fact) {
     facts.push_back(std::move(fact));
-    if (facts.size() == FactSaver::batch) saver.save(std::exchange(facts, {}));
+    if (facts.size() == FactSaver::batch) save(std::exchange(facts, {}));
   });
-  saver.save(std::move(facts));
+  save(std::move(facts));
 }
 
 // The set of zones.
@@ -292,6 +295,7 @@ void CatalogManager::State::serve(ZoneSources next, bool forget_removed, std::fu
   CatalogPlan plan;
   reconsider(reserved_or_not, plan);
   save(plan);
+  resets.all_again();
   engine.set_zones(all_zones(), forget_removed, [weak = weak_from_this(), then = std::move(loaded)] {
     // Once stop() has ended the thread, post() drops the task.
     if (const auto alive = weak.lock()) {
@@ -299,6 +303,9 @@ void CatalogManager::State::serve(ZoneSources next, bool forget_removed, std::fu
     }
     if (then) then();
   });
+  if (resets.is_due() && !std::exchange(resetting, true)) {  // who waits for this does not wait for those
+    post({.run = [this] { reset_more(); }, .cancel = nullptr});
+  }
   report_unserved();
   publish_status();
   for (const CatalogStatus& each : known->registry.catalogs()) {
@@ -444,9 +451,12 @@ std::vector<CatalogStatus> CatalogManager::status() const {
 }
 
 std::optional<Name> CatalogManager::catalog_of(NameView zone) const {
-  std::lock_guard work(state_->work_mutex);
-  const auto member = state_->known->registry.find(zone);
-  return member ? std::optional(member->catalog()) : std::nullopt;
+  std::shared_ptr<const CatalogOwners> owners;
+  {
+    Lock lock(state_->status_mutex);
+    owners = state_->owners;
+  }
+  return owners->find(zone);
 }
 
 void CatalogManager::clock_changed() {

@@ -50,7 +50,7 @@ class CatalogManager {
   [[nodiscard]] std::string unread() const;
   /// The store was made anew while it was used, and what is served is not all in it again: a restart would lose some.
   [[nodiscard]] bool is_unstored() const;
-  /// The catalog that provides the zone, if one does.
+  /// The catalog that provides the zone, if one does. Like all that only tells, it waits for no work.
   [[nodiscard]] std::optional<Name> catalog_of(NameView zone) const;
   /// Looks for what is due to be purged now instead of within a minute.
   void clock_changed();

@@ -135,6 +135,28 @@ bool CatalogRegistry::has_fact(NameView name) const {
   return find(name) || trash_.contains(text_of(name.wire()));
 }
 
+std::optional<Fact> CatalogRegistry::fact_of(NameView name) const {
+  if (const auto member = find(name)) return member_fact(member->catalog(), member->get());
+  const auto trashed = trash_.find(text_of(name.wire()));
+  return trashed == trash_.end() ? std::nullopt : std::optional(fact_of(trashed->first, trashed->second));
+}
+
+CatalogOwners CatalogRegistry::owners() const {
+  CatalogOwners out;
+  for (const Catalog& catalog : catalogs_) {
+    if (catalog.owned_count != 0) out.catalogs_.push_back({catalog.content, catalog.owned});
+  }
+  return out;
+}
+
+std::optional<Name> CatalogOwners::find(NameView name) const {
+  const Name lower = Name(name).lowered();
+  for (const auto& [content, owned] : catalogs_) {
+    if (const auto at = content->find(lower.wire()); at && owned[*at]) return content->catalog();
+  }
+  return std::nullopt;
+}
+
 std::vector<MemberConflict> CatalogRegistry::some_conflicts(const Catalog& catalog) const {
   std::vector<MemberConflict> out;
   const std::uint64_t wanted = std::min<std::uint64_t>(some, catalog.content->size() - catalog.owned_count);

@@ -115,6 +115,21 @@ struct CatalogStatus {
   std::optional<CatalogHold> hold;
 };
 
+/// Who provided what at one time. Immutable and may be shared by threads; shares the lists, and costs a bit a member.
+class CatalogOwners {
+ public:
+  /// The catalog that provides the zone, if one does.
+  [[nodiscard]] std::optional<Name> find(NameView name) const;
+
+ private:
+  friend class CatalogRegistry;
+  struct Owned {
+    CatalogContent::Ptr content;
+    std::vector<bool> owned;
+  };
+  std::vector<Owned> catalogs_;
+};
+
 class CatalogRegistry {
  public:
   using Reserved = std::function<bool(NameView)>;
@@ -153,10 +168,12 @@ class CatalogRegistry {
   /// Every member that a catalog provides, grouped by catalog.
   void for_each_member(const std::function<void(const MemberRef&)>& f) const;
   [[nodiscard]] std::optional<MemberRef> find(NameView name) const;
+  [[nodiscard]] CatalogOwners owners() const;
 
   /// Every fact there is, for a store that has lost them; whether one of them is about this name (in lower case).
   void for_each_fact(const std::function<void(Fact)>& f) const;
   [[nodiscard]] bool has_fact(NameView name) const;
+  [[nodiscard]] std::optional<Fact> fact_of(NameView name) const;
 
  private:
   struct Catalog {

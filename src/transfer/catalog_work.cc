@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t zone_batch = 100'000;  // settings that are in memory at once
 constexpr std::size_t named_in_log = 8;
-constexpr auto purge_pause = std::chrono::milliseconds(2);  // between turns, for those that wait for a lock
+constexpr auto turn_pause = std::chrono::milliseconds(2);  // between turns, for those that wait for a lock
 
 }  // namespace
 
@@ -41,30 +41,36 @@ void CatalogManager::State::add_settings(const MemberRef& member, std::vector<Zo
   }
 }
 
-/// Their data go before the facts say so: a crash between leads to the same reset again.
-void CatalogManager::State::reset_members(const CatalogPlan& plan) {
-  std::vector<ZoneSettings> set;
-  std::vector<Name> names;
-  const auto flush = [&] {
-    if (!names.empty()) engine.change_zones(std::exchange(set, {}), std::exchange(names, {}), true, nullptr);
-  };
-  for (const auto& [kind, member] : plan.changes) {
-    if (kind != MemberChange::reset) continue;
-    const Name name = member.get().name;
-    if (!engine.status(name)) {  // the engine forgets only what it has
-      if (const auto forgotten = store.remove(name); !forgotten) {
-        log_error("zone {}: its stored data could not be removed: {}", name.text(), forgotten.error().text());
-      }
-    }
-    names.push_back(name);
-    if (auto settings = settings_of(member)) set.push_back(*std::move(settings));
-    if (names.size() == zone_batch) flush();
-  }
-  flush();
+/// Resets what is due in turns, as purge() does.
+void CatalogManager::State::begin_resets() {
+  if (resetting || !resets.is_due()) return;
+  resetting = reset_some();
+  if (resetting) post({.run = [this] { reset_more(); }, .cancel = nullptr});
+}
+
+void CatalogManager::State::reset_more() {
+  if (!let_others_in()) return;
+  std::lock_guard work(work_mutex);
+  resetting = false;
+  begin_resets();
+}
+
+/// One turn; whether there are more.
+bool CatalogManager::State::reset_some() {
+  const bool more = resets.turn(*known, [this](const MemberRef& member) { return settings_of(member); }, saver);
+  if (!more) report_unserved();
+  return more;
+}
+
+void CatalogManager::State::save(std::vector<Fact> facts) {
+  resets.withhold(facts);
+  saver.save(std::move(facts));
 }
 
 void CatalogManager::State::carry_out(const CatalogPlan& plan) {
-  reset_members(plan);
+  for (const auto& [kind, member] : plan.changes) {
+    if (kind == MemberChange::reset) resets.add(member.get().name);
+  }
   save(plan);
   std::vector<ZoneSettings> set;
   std::vector<Name> removed;
@@ -78,9 +84,10 @@ void CatalogManager::State::carry_out(const CatalogPlan& plan) {
       case MemberChange::restored:
       case MemberChange::moved:
       case MemberChange::regrouped:
-        add_settings(member, set, removed);
+        if (!resets.is_left_to_turn(member.get().name)) add_settings(member, set, removed);
         break;
       case MemberChange::removed:
+        (void)resets.is_left_to_turn(member.get().name);  // but it is not served until then
         removed.emplace_back(member.get().name);
         break;
       case MemberChange::reset:
@@ -91,6 +98,7 @@ void CatalogManager::State::carry_out(const CatalogPlan& plan) {
     if (set.size() + removed.size() >= zone_batch) flush();
   }
   flush();
+  begin_resets();
   report_unserved();
   publish_status();
 }
@@ -106,8 +114,10 @@ void CatalogManager::State::publish_status() {
   for (CatalogStatus& each : now) {
     if (each.hold) each.hold->content.reset();
   }
+  auto who_provides = std::make_shared<const CatalogOwners>(known->registry.owners());
   Lock lock(status_mutex);
   statuses = std::move(now);
+  owners.swap(who_provides);
 }
 
 void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::string detail) {
@@ -121,20 +131,26 @@ void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::st
 
 /// Purges what is due in turns, so that commands, versions and the end of the server wait for one of them at most.
 void CatalogManager::State::purge() {
-  if (!started || purging) return;
+  if (!started) return;
   saver.try_again();
   note_if_stored();
+  resets.try_again(*known, saver);
+  begin_resets();
+  if (purging) return;
   purge_turns.begin();
   purging = purge_some();
   if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});
 }
 
+/// Between two turns; false: the manager stops.
+bool CatalogManager::State::let_others_in() {
+  std::unique_lock lock(queue_mutex);
+  changed.wait_for(lock, turn_pause, [this] { return stopping || !tasks.empty(); });
+  return !stopping;
+}
+
 void CatalogManager::State::purge_more() {
-  {
-    std::unique_lock lock(queue_mutex);
-    changed.wait_for(lock, purge_pause, [this] { return stopping || !tasks.empty(); });
-    if (stopping) return;
-  }
+  if (!let_others_in()) return;
   std::lock_guard work(work_mutex);
   purging = purge_some();
   if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});

@@ -19,6 +19,7 @@
 #include "transfer/catalog_manager.h"
 #include "transfer/fact_saver.h"
 #include "transfer/member_purge.h"
+#include "transfer/member_reset.h"
 #include "transfer/stored_zones.h"
 
 namespace understudy {
@@ -54,8 +55,10 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   void add_settings(const MemberRef& member, std::vector<ZoneSettings>& set, std::vector<Name>& removed);
   void reconsider(std::span<const Name> names, CatalogPlan& plan);
   void carry_out(const CatalogPlan& plan);
-  void reset_members(const CatalogPlan& plan);
+  void begin_resets();
+  bool reset_some();
   void save(const CatalogPlan& plan);
+  void save(std::vector<Fact> facts);
   void purge();
   bool purge_some();
   void report_unserved();
@@ -67,6 +70,8 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
 
   // Without it.
   void purge_more();
+  void reset_more();
+  bool let_others_in();
   void take_version(const Name& catalog);
   void look_at_catalogs();
   void store_was_made_anew();
@@ -87,10 +92,13 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   std::uint64_t unserved_count = 0;
   bool purging = false;  // the next turn is in the queue
   MemberPurge purge_turns{store};
+  bool resetting = false;  // the next turn is in the queue
+  MemberReset resets{engine};
   std::uint64_t loss_made_up = 0;  // the last one of `losses` whose facts are stored, or wait in the saver
 
   mutable Mutex status_mutex;
   std::vector<CatalogStatus> statuses US_GUARDED_BY(status_mutex);
+  std::shared_ptr<const CatalogOwners> owners US_GUARDED_BY(status_mutex) = std::make_shared<const CatalogOwners>();
   std::map<Name, CatalogLimits> catalogs US_GUARDED_BY(status_mutex);  // that are configured
   std::string unread US_GUARDED_BY(status_mutex);                      // why not all that is stored could be read
   std::uint64_t losses US_GUARDED_BY(status_mutex) = 0;                // how often the store was made anew

@@ -44,6 +44,7 @@ struct TransferEngine::State {
   void retire(std::vector<AgentPtr> agents, bool forget);
   void wait_until_gone(std::span<const AgentPtr> successors);
   void apply(Change change, bool forget_removed, std::function<void()> loaded);
+  Result<void> begin_anew(Change change, std::span<const Name> names);
   void one_left(const Name& name);
   void command(NameView zone, bool whole, CommandDone done);
   void take_notifies();
@@ -197,6 +198,18 @@ void TransferEngine::State::apply(Change change, bool forget_removed, std::funct
   });
 }
 
+Result<void> TransferEngine::State::begin_anew(Change change, std::span<const Name> names) {
+  publish(change);
+  const std::vector<AgentPtr> before = change.removed;
+  retire(std::move(change.removed), false);
+  wait_until_gone(before);
+  Result<void> forgotten = core.store.remove_all(names);
+  asio::post(core.io, [added = std::move(change.added)] {
+    for (const AgentPtr& agent : added) agent->adopt();
+  });
+  return forgotten;
+}
+
 void TransferEngine::State::one_left(const Name& name) {
   log_info("zone {}: removed", name.text());
   {
@@ -278,6 +291,16 @@ void TransferEngine::change_zones(std::vector<ZoneSettings> set, std::vector<Nam
   const std::vector<Name> told_removed = changed ? removed : std::vector<Name>();
   state_->apply(state_->look_up(std::move(set), std::move(removed)), forget_removed, std::move(loaded));
   if (changed) changed(told, told_removed, false);
+}
+
+Result<void> TransferEngine::reset_zones(std::vector<ZoneSettings> set, std::vector<Name> names) {
+  std::lock_guard one_at_a_time(state_->set_zones_mutex);
+  if (state_->stopped) return fail(Errc::cancelled, "the server stops");
+  const auto& changed = state_->core.events.zones_changed;
+  const std::vector<ZoneSettings> told = changed ? set : std::vector<ZoneSettings>();
+  Result<void> forgotten = state_->begin_anew(state_->look_up(std::move(set), names), names);
+  if (changed) changed(told, names, false);
+  return forgotten;
 }
 
 void TransferEngine::set_settings(EngineSettings settings) {

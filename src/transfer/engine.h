@@ -44,6 +44,11 @@ class TransferEngine {
   /// are read.
   void change_zones(std::vector<ZoneSettings> set, std::vector<Name> removed, bool forget_removed,
                     std::function<void()> loaded);
+  /// Takes away the zones that `names` names, discards what is stored of them, all with one wait for the disk, and adds
+  /// those of `set`, which are some of them. Blocks until their data are gone, so it is meant for some hundreds. If
+  /// they cannot be removed (Errc::storage_full, storage), the zones begin without them all the same. Errc::cancelled
+  /// once the engine has stopped.
+  Result<void> reset_zones(std::vector<ZoneSettings> set, std::vector<Name> names);
   void set_settings(EngineSettings settings);
 
   /// The table that is published now; for readers between two quiescent states.

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <thread>
 
 #include "base/log.h"
+#include "transfer/catalog_facts.h"
 #include "transfer/failing_disk.h"
 #include "transfer/fixture.h"
 #include "zone/zone_fixture.h"
@@ -225,6 +227,88 @@ TEST_F(CatalogManagerTest, ThousandsArePurgedInTurnsThatLetOthersIn) {
   for (int wait = 0; wait < 600 && catalog_status()->trash != 0; ++wait) std::this_thread::sleep_for(100ms);
   EXPECT_EQ(catalog_status()->trash, 0U);
   EXPECT_EQ(left(), before - count);
+}
+
+TEST_F(CatalogManagerTest, ThousandsAreResetInTurnsThatLetOthersIn) {
+  constexpr int count = 3000;
+  std::vector<Commit> commits;
+  const auto text = [&](const std::string& label) {
+    std::string many;
+    for (int i = 0; i < count; ++i) many += member(label + std::to_string(i), "m" + std::to_string(i) + ".");
+    return many;
+  };
+  for (int i = 0; i < count; ++i) {
+    const std::string zone = "m" + std::to_string(i) + ".";
+    commits.push_back({.version = zone_fixture::build("@ 0 IN SOA a. a. 1 3600 600 86400 0\n@ 0 IN NS a.\n", zone)});
+  }
+  ZoneSources at_rest = sources();
+  at_rest.catalogs[0].templates = {"none", {}};
+  start_all(at_rest);
+  publish(catalog(1, text("old")));
+  for (const auto& outcome : store_->commit_all(commits)) ASSERT_TRUE(outcome);
+  set(at_rest);
+  const auto left = [&] { return store_->list([](const std::string&) {}).value().size(); };
+  const auto labels = [&](const std::string& start) {
+    int found = 0;
+    EXPECT_TRUE(store_->visit_facts(member_fact_prefix, [&](std::string_view key, ByteView value) {
+      const auto fact = read_member_fact(key, value);
+      if (fact && text_of(fact->label).starts_with(start)) ++found;
+      return true;
+    }));
+    return found;
+  };
+  const std::size_t before = left();
+  ASSERT_GE(before, std::size_t{count});
+  publish(catalog(2, text("new")));
+  ASSERT_TRUE(catalog_status()->hold);
+  ASSERT_TRUE(accept("a.").result);
+  stop_all();
+  start_all(at_rest);
+  const auto rest = left();
+  EXPECT_LT(rest, before) << "some were reset";
+  EXPECT_GT(rest, before - count) << "neither a command nor the end of the server waits for all of them";
+  EXPECT_EQ(labels("old"), static_cast<int>(rest - (before - count))) << "a label is stored when the data are gone";
+  publish(catalog(2, text("new")));
+  if (catalog_status()->hold) {
+    ASSERT_TRUE(accept("a.").result);
+  }
+  EXPECT_EQ(manager_->catalog_of(name("m7.")), name("a."));
+  EXPECT_TRUE(eventually([&] { return left() == before - count && labels("new") == count; }));
+  EXPECT_EQ(engine_->list(std::nullopt, 2 * count).size(), count + 1U);
+}
+
+TEST_F(CatalogManagerTest, AResetWhoseDataCannotBeRemovedIsNotForgotten) {
+  FailingDisk disk;
+  const auto stored_label = [&] {
+    const auto fact = store_->fact(member_fact_key(name("x.").wire()));
+    if (!fact || !*fact) return std::string("none");
+    return std::string(text_of(read_member_fact(member_fact_key(name("x.").wire()), **fact)->label));
+  };
+  first_.serve({.name = "x.", .serial = 5});
+  start_all(sources(), &disk);
+  disk.fails = false;
+  publish(catalog(1, member("old", "x.")));
+  ASSERT_TRUE(waits_for(5, "x."));
+  ASSERT_TRUE(rests("x."));
+  first_.stop();
+  disk.writes_fail = true;
+  publish(catalog(2, member("new", "x.")));
+  EXPECT_EQ(served("x."), std::nullopt) << "not from the old data";
+  EXPECT_TRUE(status("x."));
+  EXPECT_EQ(stored_label(), "old") << "so that it is reset again";
+  publish(catalog(3, member("new", "x.", "gold")));
+  EXPECT_EQ(stored_label(), "old");
+  disk.writes_fail = false;
+  for (int wait = 0; wait < 100 && stored_label() != "new"; ++wait) {
+    manager_->clock_changed();
+    settle();
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_EQ(stored_label(), "new");
+  EXPECT_FALSE(is_stored("x."));
+  EXPECT_TRUE(status("x."));
+  EXPECT_EQ(served("x."), std::nullopt);
+  stop_all();  // before the disk goes
 }
 
 TEST_F(CatalogManagerTest, AClockThatIsSetChangesNothingAboutWhenMembersArePurged) {

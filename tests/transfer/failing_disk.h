@@ -1,4 +1,4 @@
-// A file system of RocksDB whose tables cannot be read as long as a test wants that.
+// A file system of RocksDB whose tables cannot be read, or on which nothing can be written, as long as a test wants that.
 #pragma once
 
 #include <rocksdb/env.h>
@@ -17,6 +17,7 @@ class FailingDisk final : public rocksdb::EnvWrapper {
 
   std::atomic<bool> fails{false};
   std::atomic<int> failures{0};
+  std::atomic<bool> writes_fail{false};
 
   rocksdb::Status NewRandomAccessFile(const std::string& name, std::unique_ptr<rocksdb::RandomAccessFile>* file,
                                       const rocksdb::EnvOptions& options) override {
@@ -26,7 +27,33 @@ class FailingDisk final : public rocksdb::EnvWrapper {
     return status;
   }
 
+  rocksdb::Status NewWritableFile(const std::string& name, std::unique_ptr<rocksdb::WritableFile>* file,
+                                  const rocksdb::EnvOptions& options) override {
+    if (writes_fail) return rocksdb::Status::IOError("the disk does not answer");
+    std::unique_ptr<rocksdb::WritableFile> real;
+    rocksdb::Status status = target()->NewWritableFile(name, &real, options);
+    if (status.ok()) *file = std::make_unique<Written>(*this, std::move(real));
+    return status;
+  }
+
  private:
+  class Written final : public rocksdb::WritableFileWrapper {
+   public:
+    Written(FailingDisk& disk, std::unique_ptr<rocksdb::WritableFile> real)
+        : WritableFileWrapper(real.get()), disk_(disk), real_(std::move(real)) {}
+    rocksdb::Status Append(const rocksdb::Slice& data) override {
+      if (disk_.writes_fail) return rocksdb::Status::IOError("the disk does not answer");
+      return real_->Append(data);
+    }
+    rocksdb::Status Append(const rocksdb::Slice& data, const rocksdb::DataVerificationInfo&) override {
+      return Append(data);
+    }
+
+   private:
+    FailingDisk& disk_;
+    const std::unique_ptr<rocksdb::WritableFile> real_;
+  };
+
   class File final : public rocksdb::RandomAccessFile {
    public:
     File(FailingDisk& disk, std::unique_ptr<rocksdb::RandomAccessFile> real) : disk_(disk), real_(std::move(real)) {}
