@@ -18,6 +18,10 @@ namespace {
 constexpr auto purge_interval = std::chrono::minutes(1);
 constexpr std::chrono::milliseconds longest_retry_pause{60'000};  // before what is stored is tried to read again
 
+StoredCatalog stored_part(const CatalogSettings& catalog) {
+  return {.templates = catalog.templates, .purge_after = catalog.rule.purge_after};
+}
+
 }  // namespace
 
 // The thread.
@@ -145,7 +149,7 @@ void CatalogManager::State::serve_what_is_known(ZoneSources next, const Error& e
   sources = std::move(next);
   known->inventory.set_configured(sources.zones);
   for (const CatalogSettings& catalog : sources.catalogs) {
-    known->choices.insert_or_assign(catalog.rule.catalog.lowered(), catalog.templates);
+    known->catalogs.insert_or_assign(catalog.rule.catalog.lowered(), stored_part(catalog));
   }
   std::vector<ZoneSettings> configured = sources.zones;  // they are needed again
   engine.set_zones(all_zones(), false, std::move(loaded));
@@ -235,22 +239,22 @@ void CatalogManager::State::set_sources(ZoneSources next) {
   sources = std::move(next);
   std::vector<CatalogRule> rules;
   std::vector<Fact> facts;
-  std::set<Name> configured;
   for (const CatalogSettings& catalog : sources.catalogs) {
     const Name name = catalog.rule.catalog.lowered();
     rules.push_back(catalog.rule);
     rules.back().catalog = name;
-    configured.insert(name);
-    const auto choice = known->choices.find(name);
-    if (choice != known->choices.end() && choice->second == catalog.templates) continue;
-    known->choices.insert_or_assign(name, catalog.templates);
-    facts.push_back(template_choice_fact(name, catalog.templates));
+    const StoredCatalog to_store = stored_part(catalog);
+    const auto stored = known->catalogs.find(name);
+    if (stored != known->catalogs.end() && stored->second == to_store) continue;
+    known->catalogs.insert_or_assign(name, to_store);
+    facts.push_back(catalog_fact(name, to_store));
   }
   known->registry.set_catalogs(rules, now());
-  for (const CatalogStatus& each : known->registry.catalogs()) configured.insert(each.catalog);
-  std::erase_if(known->choices, [&](const auto& choice) {
-    if (configured.contains(choice.first)) return false;
-    facts.push_back(no_template_choice_fact(choice.first));
+  std::set<Name> needed = known->registry.named_in_trash();
+  for (const CatalogStatus& each : known->registry.catalogs()) needed.insert(each.catalog);
+  std::erase_if(known->catalogs, [&](const auto& catalog) {
+    if (needed.contains(catalog.first)) return false;
+    facts.push_back(no_catalog_fact(catalog.first));
     return true;
   });
   saver.save(std::move(facts));

@@ -244,6 +244,7 @@ void CatalogRegistry::set_catalogs(std::span<const CatalogRule> rules, WallSecon
   std::vector<Catalog> before = std::exchange(catalogs_, {});
   for (const CatalogRule& rule : rules) {
     if (find_catalog(rule.catalog) != nullptr) continue;
+    purge_after_[rule.catalog] = rule.purge_after;
     const auto known = std::ranges::find_if(before, [&](const Catalog& c) { return c.rule.catalog == rule.catalog; });
     Catalog catalog;
     if (known != before.end()) {
@@ -482,10 +483,16 @@ std::vector<Name> CatalogRegistry::due_for_purge(WallSeconds now, std::size_t mo
   std::vector<Name> out;
   for (auto at = trash_.upper_bound(position); at != trash_.end() && out.size() < most; ++at) {
     position = at->first;
-    const Catalog* catalog = find_catalog(at->second.catalog);
-    const WallSeconds keep = catalog != nullptr ? catalog->rule.purge_after : CatalogRule{}.purge_after;
+    const auto found = purge_after_.find(at->second.catalog);
+    const WallSeconds keep = found != purge_after_.end() ? found->second : CatalogRule{}.purge_after;
     if (now - at->second.removed_at >= keep) out.emplace_back(NameView::trusted(view_of(at->first)));
   }
+  return out;
+}
+
+std::set<Name> CatalogRegistry::named_in_trash() const {
+  std::set<Name> out;
+  for (const auto& [name, trashed] : trash_) out.insert(trashed.catalog);
   return out;
 }
 

@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -139,6 +140,8 @@ class CatalogRegistry {
   // At start.
   /// Takes one fact; Errc::corrupt. Not after restored().
   Result<void> restore(std::string_view key, ByteView value);
+  /// How long the trash of a catalog is kept if it is not configured any more.
+  void restore_purge_after(NameView catalog, WallSeconds purge_after) { purge_after_[Name(catalog)] = purge_after; }
   /// All facts were given. What was removed later than `now`, because the clock has been set back meanwhile, counts as
   /// removed now: the facts that say so.
   std::vector<Fact> restored(WallSeconds now);
@@ -158,6 +161,8 @@ class CatalogRegistry {
   /// their data are to be forgotten and their facts deleted. Then purged() takes them out of the trash.
   std::vector<Name> due_for_purge(WallSeconds now, std::size_t most, std::string& position) const;
   void purged(std::span<const Name> names);
+  /// Catalogs that had what is in the trash.
+  [[nodiscard]] std::set<Name> named_in_trash() const;
 
   /// The clock was set forward (or back) by so many seconds: what is in the trash stays there as long as it would have.
   /// The facts that say so.
@@ -222,6 +227,7 @@ class CatalogRegistry {
   Reserved reserved_;
   std::vector<Catalog> catalogs_;                           // configured ones in order, then those that vanished
   std::map<std::string, Trashed, std::less<>> trash_;       // by the name's octets in lower case
+  std::map<Name, WallSeconds> purge_after_;                 // of catalogs that are, or were, configured
   std::map<std::string, CatalogContentBuilder> restoring_;  // by the catalog's name
 };
 

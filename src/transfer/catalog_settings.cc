@@ -3,7 +3,8 @@
 namespace understudy {
 namespace {
 
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t format_version = 2;
+constexpr std::uint8_t without_purge_after = 1;  // an earlier format
 
 std::string key_of(NameView catalog) {
   std::string key(catalog_fact_prefix);
@@ -23,8 +24,11 @@ std::string read_text(ByteReader& in) {
 
 }  // namespace
 
-Fact template_choice_fact(NameView catalog, const TemplateChoice& choice) {
+Fact catalog_fact(NameView catalog, const StoredCatalog& stored) {
+  const TemplateChoice& choice = stored.templates;
   Bytes value{format_version};
+  append_u32(value, static_cast<std::uint32_t>(stored.purge_after >> 32));
+  append_u32(value, static_cast<std::uint32_t>(stored.purge_after));
   append_text(value, choice.default_template);
   for (const auto& [group, template_name] : choice.group_templates) {
     append_text(value, group);
@@ -33,25 +37,33 @@ Fact template_choice_fact(NameView catalog, const TemplateChoice& choice) {
   return {key_of(catalog), std::move(value)};
 }
 
-Fact no_template_choice_fact(NameView catalog) {
+Fact no_catalog_fact(NameView catalog) {
   return {key_of(catalog), std::nullopt};
 }
 
-Result<std::pair<Name, TemplateChoice>> read_template_choice_fact(std::string_view key, ByteView value) {
+Result<std::pair<Name, StoredCatalog>> read_catalog_fact(std::string_view key, ByteView value) {
   const auto damaged = [] { return fail(Errc::corrupt, "stored settings of a catalog are damaged"); };
   if (!key.starts_with(catalog_fact_prefix)) return damaged();
   ByteReader key_in(view_of(key.substr(catalog_fact_prefix.size())));
   const auto catalog = NameView::read(key_in);
   ByteReader in(value);
-  if (!catalog || key_in.remaining() != 0 || in.u8() != format_version) return damaged();
-  TemplateChoice choice;
+  const std::uint8_t format = in.u8();
+  if (!catalog || key_in.remaining() != 0 || (format != format_version && format != without_purge_after)) {
+    return damaged();
+  }
+  StoredCatalog stored;
+  if (format != without_purge_after) {
+    const std::uint64_t high = in.u32();
+    stored.purge_after = static_cast<WallSeconds>(high << 32 | in.u32());
+  }
+  TemplateChoice& choice = stored.templates;
   choice.default_template = read_text(in);
   while (in.ok() && in.remaining() != 0) {
     std::string group = read_text(in);
     choice.group_templates[std::move(group)] = read_text(in);
   }
   if (!in.ok()) return damaged();
-  return std::pair(Name(*catalog), std::move(choice));
+  return std::pair(Name(*catalog), std::move(stored));
 }
 
 }  // namespace understudy

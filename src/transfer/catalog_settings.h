@@ -35,12 +35,20 @@ struct TemplateChoice {
   friend bool operator==(const TemplateChoice&, const TemplateChoice&) = default;
 };
 
-/// Keys of the choices begin with it: members of a catalog that is no longer configured need them after a restart.
+/// What present and former members of a catalog need after a restart also if it is no longer configured.
+struct StoredCatalog {
+  TemplateChoice templates;
+  WallSeconds purge_after = CatalogRule{}.purge_after;
+
+  friend bool operator==(const StoredCatalog&, const StoredCatalog&) = default;
+};
+
+/// Keys of it begin with this.
 inline constexpr std::string_view catalog_fact_prefix = "catalog/";
-Fact template_choice_fact(NameView catalog, const TemplateChoice& choice);
-Fact no_template_choice_fact(NameView catalog);
+Fact catalog_fact(NameView catalog, const StoredCatalog& stored);
+Fact no_catalog_fact(NameView catalog);
 /// Errc::corrupt.
-Result<std::pair<Name, TemplateChoice>> read_template_choice_fact(std::string_view key, ByteView value);
+Result<std::pair<Name, StoredCatalog>> read_catalog_fact(std::string_view key, ByteView value);
 
 struct CatalogSettings {
   CatalogRule rule;  // name, brake, purge_after

@@ -21,9 +21,9 @@ constexpr auto turn_pause = std::chrono::milliseconds(2);  // between turns, for
 
 std::optional<ZoneSettings> CatalogManager::State::settings_of(const MemberRef& member) {
   const CatalogMember what = member.get();
-  const auto choice = known->choices.find(member.catalog());
-  if (choice != known->choices.end()) {
-    if (const std::string& wanted = choice->second.template_for(what.groups); !wanted.empty()) {
+  const auto catalog = known->catalogs.find(member.catalog());
+  if (catalog != known->catalogs.end()) {
+    if (const std::string& wanted = catalog->second.templates.template_for(what.groups); !wanted.empty()) {
       if (auto settings = sources.from_template(what.name, wanted, &member.catalog())) return settings;
     }
   }

@@ -30,9 +30,12 @@ Result<void> StoredZones::read(const ZoneStore& store, WallSeconds now, std::vec
     return note(zone);
   });
   visit(catalog_fact_prefix, [&](std::string_view key, ByteView value) {
-    auto choice = read_template_choice_fact(key, value);
-    if (choice) choices.insert_or_assign(choice->first, choice->second);
-    return note(choice);
+    auto catalog = read_catalog_fact(key, value);
+    if (catalog) {
+      registry.restore_purge_after(catalog->first, catalog->second.purge_after);
+      catalogs.insert_or_assign(catalog->first, std::move(catalog->second));
+    }
+    return note(catalog);
   });
   visit(member_fact_prefix, [&](std::string_view key, ByteView value) { return note(registry.restore(key, value)); });
   if (damaged > named_in_log) log_error("storage: {} more such facts", damaged - named_in_log);
@@ -57,10 +60,10 @@ void StoredZones::store_again(const ZoneStore& store, FactSaver& saver) const {
     if (!visited) log_error("storage: {}", visited.error().text());
   };
   drop_unknown(zone_fact_prefix, [&](NameView name) { return inventory.was_added(name); });
-  drop_unknown(catalog_fact_prefix, [&](NameView name) { return choices.contains(Name(name)); });
+  drop_unknown(catalog_fact_prefix, [&](NameView name) { return catalogs.contains(Name(name)); });
   drop_unknown(member_fact_prefix, [&](NameView name) { return registry.has_fact(name); });
   inventory.for_each_fact(save);
-  for (const auto& [catalog, choice] : choices) save(template_choice_fact(catalog, choice));
+  for (const auto& [catalog, stored] : catalogs) save(catalog_fact(catalog, stored));
   registry.for_each_fact(save);
   saver.save(std::move(facts));
 }

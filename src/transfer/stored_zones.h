@@ -1,5 +1,5 @@
-// What the store keeps of zones that are not configured: those added at run time, members of catalogs, and the choices
-// of templates that members need. Read at start; afterwards the manager keeps it up to date. Not thread-safe.
+// What the store keeps of zones that are not configured: those added at run time, members of catalogs, and what
+// they need of their catalogs. Read at start; afterwards the manager keeps it up to date. Not thread-safe.
 #pragma once
 
 #include <map>
@@ -26,7 +26,7 @@ struct StoredZones {
   /// The store has lost its facts, and may have got others: makes those in it the ones that belong to this.
   void store_again(const ZoneStore& store, FactSaver& saver) const;
 
-  std::map<Name, TemplateChoice> choices;  // of every catalog with members, configured or not
+  std::map<Name, StoredCatalog> catalogs;  // all with present or former members, configured or not
   ZoneInventory inventory;
   CatalogRegistry registry{[this](NameView zone) { return inventory.is_reserved(zone); }};
 };

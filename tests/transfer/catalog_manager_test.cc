@@ -229,6 +229,41 @@ TEST_F(CatalogManagerTest, ThousandsArePurgedInTurnsThatLetOthersIn) {
   EXPECT_EQ(left(), before - count);
 }
 
+TEST_F(CatalogManagerTest, ACatalogThatIsGoneIsPurgedWhenItSaid) {
+  constexpr WallSeconds day = 86400;
+  for (const WallSeconds keep : {day, 30 * day}) {
+    for (const bool restarts : {false, true}) {
+      SCOPED_TRACE(std::to_string(keep) + (restarts ? " restarts" : ""));
+      first_.serve({.name = "x.", .serial = 1});
+      ZoneSources with_catalog = sources();
+      with_catalog.catalogs[0].rule.purge_after = keep;
+      start_all(with_catalog);
+      publish(catalog(1, member("1", "x.")));
+      ASSERT_TRUE(waits_for(1, "x."));
+      set(sources({}, {}));
+      if (restarts) {
+        stop_all();
+        start_all(sources({}, {}));
+      }
+      ASSERT_TRUE(accept("a.").result);
+      for (int run = 0; run < 2 && restarts; ++run) {
+        stop_all();
+        start_all(sources({}, {}));
+      }
+      const auto is_there_after = [&](WallSeconds time) {
+        wall_.advance_ms(time * 1000);
+        manager_->clock_changed();
+        settle();
+        return is_stored("x.");
+      };
+      EXPECT_TRUE(is_there_after(keep - 100));
+      EXPECT_FALSE(is_there_after(200));
+      stop_all();
+      std::filesystem::remove_all(folder_ / "store");
+    }
+  }
+}
+
 TEST_F(CatalogManagerTest, ThousandsAreResetInTurnsThatLetOthersIn) {
   constexpr int count = 3000;
   std::vector<Commit> commits;

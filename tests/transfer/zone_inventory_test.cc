@@ -52,18 +52,30 @@ TEST(CatalogSettings, TemplatesByGroup) {
   EXPECT_EQ(choice.template_for({}), "plain");
   EXPECT_EQ(choice.template_for(std::vector<std::string>{"unknown"}), "plain");
   EXPECT_EQ(choice.template_for(std::vector<std::string>{"bronze", "gold", "silver"}), "fast");
-  const Fact fact = template_choice_fact(name("Catalog."), choice);
-  const auto read = read_template_choice_fact(fact.key, *fact.value);
+  const StoredCatalog stored{choice, WallSeconds{1} << 33};
+  const Fact fact = catalog_fact(name("Catalog."), stored);
+  const auto read = read_catalog_fact(fact.key, *fact.value);
   ASSERT_TRUE(read) << read.error().text();
   EXPECT_EQ(read->first, name("catalog."));
-  EXPECT_EQ(read->second, choice);
-  EXPECT_EQ(no_template_choice_fact(name("catalog.")).key, fact.key);
+  EXPECT_EQ(read->second, stored);
+  EXPECT_EQ(no_catalog_fact(name("catalog.")).key, fact.key);
   for (std::size_t size = 0; size < fact.value->size(); ++size) {
-    const auto part = read_template_choice_fact(fact.key, ByteView(*fact.value).first(size));
-    EXPECT_TRUE(!part || part->second.group_templates.size() < 2) << size;
+    const auto part = read_catalog_fact(fact.key, ByteView(*fact.value).first(size));
+    EXPECT_TRUE(!part || part->second.templates.group_templates.size() < 2) << size;
   }
-  EXPECT_FALSE(read_template_choice_fact("catalog", *fact.value));
-  EXPECT_FALSE(read_template_choice_fact(fact.key + "x", *fact.value));
+  EXPECT_FALSE(read_catalog_fact("catalog", *fact.value));
+  EXPECT_FALSE(read_catalog_fact(fact.key + "x", *fact.value));
+}
+
+TEST(CatalogSettings, TheFirstFormatIsRead) {
+  Bytes value{1};
+  for (const std::string_view text : {"plain", "gold", "fast"}) {
+    append_u8(value, static_cast<std::uint8_t>(text.size()));
+    append(value, view_of(text));
+  }
+  const auto read = read_catalog_fact(catalog_fact(name("c."), {}).key, value);
+  ASSERT_TRUE(read) << read.error().text();
+  EXPECT_EQ(read->second, (StoredCatalog{{"plain", {{"gold", "fast"}}}, 7 * 86400}));
 }
 
 }  // namespace
