@@ -133,7 +133,9 @@ class ZoneAgent final : public TimerEntry,
   [[nodiscard]] TakeOptions take_options(const Work& work) const;
   boost::asio::awaitable<void> transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
   void differences_failed(Work& work, const Error& error);
-  void note_no_differences(const PeerSettings& peer, const Error& error);
+  [[nodiscard]] bool rests_from_differences(const PeerSettings& peer) const;
+  void note_no_differences(Work& work, const Error& error);
+  void pause_differences(Work& work);
   void ask_serial_first(const WorkPtr& work, Lanes::Permit permit, const Error& error);
   void begin_attempt_again(Work& work) const;
   void taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit permit);
@@ -211,14 +213,15 @@ class ZoneAgent final : public TimerEntry,
   std::unique_ptr<ZoneSettings> late_settings_;      // came before adopt(), while a job had the old ones
   std::vector<std::pair<Endpoint, Serial>> behind_;  // primaries that were reported to be behind
   std::string origin_;                               // address of the primary that our version is from; empty: none
-  double no_differences_until_ = 0;                  // monotonic seconds: they are not asked for before
-  std::optional<Serial> lost_serial_;                // was served, but the stored version is damaged
-  ZoneHistory::Ptr history_ = ZoneHistory::none();   // of the version that is held
-  bool failed_before_ = false;                       // some check has failed
-  bool write_whole_ = false;                         // with the next commit
-  bool rewriting_ = false;                           // beside the commits
-  double no_rewrite_until_ = 0;                      // monotonic seconds: the last one failed
-  std::optional<double> notify_due_;                 // a NOTIFY that waits because too many came for nothing
+  // Primaries that are not asked for differences before; monotonic seconds.
+  std::vector<std::pair<Endpoint, double>> no_differences_until_;
+  std::optional<Serial> lost_serial_;               // was served, but the stored version is damaged
+  ZoneHistory::Ptr history_ = ZoneHistory::none();  // of the version that is held
+  bool failed_before_ = false;                      // some check has failed
+  bool write_whole_ = false;                        // with the next commit
+  bool rewriting_ = false;                          // beside the commits
+  double no_rewrite_until_ = 0;                     // monotonic seconds: the last one failed
+  std::optional<double> notify_due_;                // a NOTIFY that waits because too many came for nothing
   /// Checks because of NOTIFYs, that found nothing.
   struct IdleChecks {
     double since = 0;  // monotonic seconds

@@ -26,8 +26,8 @@ constexpr std::uint64_t max_octets_ahead = std::uint64_t{256} << 20;  // of thes
 constexpr double longest_without_version = 3600;
 // So long it may take in any case, or until the version expires.
 constexpr double least_longest = 30;
-// A zone is not asked about its differences for so long after they were refused, or did not come as they should;
-// seconds.
+// A primary is not asked about a zone's differences for so long after it refused them, or they did not come as they
+// should, and it sent the whole zone instead; seconds.
 constexpr double pause_after_refusal = 600;
 constexpr double pause_after_failure = 60;
 
@@ -82,16 +82,18 @@ bool ZoneAgent::is_origin(const PeerSettings& peer) const {
 bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
   const auto held = version();
   if (!held || !peer.ixfr || !(is_origin(peer) || has_digest(*held))) return false;
-  const double now = core_.mono();
-  return now >= no_differences_until_ && core_.traits.sends_differences(peer.address, now);
+  return !rests_from_differences(peer) && core_.traits.sends_differences(peer.address, core_.mono());
+}
+
+bool ZoneAgent::rests_from_differences(const PeerSettings& peer) const {
+  const auto found = std::ranges::find(no_differences_until_, peer.address, &std::pair<Endpoint, double>::first);
+  return found != no_differences_until_.end() && core_.mono() < found->second;
 }
 
 void ZoneAgent::queue_transfer(const WorkPtr& work) {
   set_activity(ZoneActivity::queued);
-  if (work->differences != Work::Differences::failed) {
-    const bool asks = !work->whole && !work->goes_back && may_take_differences(work->asked());
-    work->differences = asks ? Work::Differences::asked : Work::Differences::possible;
-  }
+  const bool wants_all = work->whole || work->goes_back || work->differences_failed(work->asked());
+  work->asks_differences = !wants_all && may_take_differences(work->asked());
   work->request =
       core_.transfers.enqueue(work->asked().address, work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
                               [this, self = shared_from_this(), work](Lanes::Permit permit) {
@@ -133,7 +135,7 @@ TakeOptions ZoneAgent::take_options(const Work& work) const {
   // half of what is left is for the differences, the rest for the whole zone.
   const bool is_last = work.asks_last();
   const milliseconds left = time_left(settings.probe_timeout, work.attempt->waited);
-  const milliseconds share = work.differences == Work::Differences::asked ? left / 2 : left;
+  const milliseconds share = work.asks_differences ? left / 2 : left;
   options.first_wait = is_last ? settings.stall_timeout : std::min(share, settings.stall_timeout);
   if (!is_last) {
     const std::optional<double> expires = schedule_.expires();
@@ -154,7 +156,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
   };
   std::optional<IdleLenders::Lender> lender(std::in_place, core.lenders, permit, work->attempt->counts, give_up);
   Result<Taken> taken = fail(Errc::internal, "nothing was asked");
-  if (work->differences == Work::Differences::asked) {
+  if (work->asks_differences) {
     taken = co_await take_differences(core.primaries(), *work->attempt, self->take_options(*work));
     if (!taken && !work->cancelled && !makes_way) {
       lender.reset();
@@ -166,7 +168,7 @@ asio::awaitable<void> ZoneAgent::transfer(std::shared_ptr<ZoneAgent> self, WorkP
       lender.emplace(core.lenders, permit, work->attempt->counts, give_up);
     }
   }
-  if (work->differences != Work::Differences::asked && !work->cancelled && !makes_way) {
+  if (!work->asks_differences && !work->cancelled && !makes_way) {
     taken = co_await take_zone(core.primaries(), *work->attempt, self->take_options(*work));
   }
   lender.reset();
@@ -184,8 +186,9 @@ void ZoneAgent::differences_failed(Work& work, const Error& error) {
   log_no_differences(*work.attempt, error);
   note_attempt(*work.attempt, &error);
   core_.board.count([](EngineCounters& counters) { ++counters.differences_failed; });
-  note_no_differences(work.attempt->peer, error);
-  work.differences = Work::Differences::failed;
+  note_no_differences(work, error);
+  work.asks_differences = false;
+  work.no_differences.push_back(work.attempt->peer.address);
   if (error.code == Errc::timed_out || error.code == Errc::stalled) {
     const std::chrono::duration<double> stall = core_.settings.stall_timeout;
     work.attempt->waited += std::min(work.attempt->seconds, stall.count());
@@ -193,17 +196,32 @@ void ZoneAgent::differences_failed(Work& work, const Error& error) {
   begin_attempt_again(work);
 }
 
-/// Who does not know IXFR is not asked for any zone for a while; what else goes wrong is a matter of this zone.
-void ZoneAgent::note_no_differences(const PeerSettings& peer, const Error& error) {
-  const double now = core_.mono();
+/// Who does not know IXFR is not asked for any zone for a while. What else goes wrong is a matter of this zone, and
+/// only if the whole of it comes at once from there: else the primary was away or not ready, and that passes.
+void ZoneAgent::note_no_differences(Work& work, const Error& error) {
+  const Attempt& attempt = *work.attempt;
+  work.pause.reset();
   if (error.code == Errc::rcode) {
     const bool is_unknown =
         error.detail.find("NOTIMP") != std::string::npos || error.detail.find("FORMERR") != std::string::npos;
-    if (is_unknown) core_.traits.sends_no_differences(peer.address, now);
-    no_differences_until_ = now + pause_after_refusal;
-  } else if (error.code != Errc::bad_delta && error.code != Errc::cancelled) {
-    no_differences_until_ = now + pause_after_failure;
+    if (is_unknown) core_.traits.sends_no_differences(attempt.peer.address, core_.mono());
+    work.pause = {attempt.peer.address, pause_after_refusal};
+    return;
   }
+  const bool hung = error.code == Errc::timed_out || error.code == Errc::stalled;
+  const bool was_heard = attempt.counts.messages > 0 || hung;
+  if (!was_heard || error.code == Errc::bad_delta || error.code == Errc::cancelled || error.code == Errc::io) return;
+  work.pause = {attempt.peer.address, pause_after_failure};
+}
+
+/// The primary sent the whole zone: it is there, and it is the differences that are not to be had from it.
+void ZoneAgent::pause_differences(Work& work) {
+  const auto pause = std::exchange(work.pause, std::nullopt);
+  if (!pause || pause->primary != work.attempt->peer.address) return;
+  const double now = core_.mono();
+  std::erase_if(no_differences_until_,
+                [&](const auto& known) { return known.second <= now || known.first == pause->primary; });
+  no_differences_until_.emplace_back(pause->primary, now + pause->seconds);
 }
 
 /// Only a NOTIFY says that there is something newer, and anyone can send that: it is not worth a whole zone.
@@ -251,8 +269,10 @@ void ZoneAgent::taken(const WorkPtr& work, Result<Taken> taken, Lanes::Permit pe
       primary_is_behind(work);
       ask_next(work);
       break;
-    case Taken::Kind::differences:
     case Taken::Kind::whole:
+      pause_differences(*work);
+      [[fallthrough]];
+    case Taken::Kind::differences:
       start_commit(work, *std::move(taken), std::move(permit));
       break;
   }

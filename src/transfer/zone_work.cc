@@ -196,8 +196,7 @@ void ZoneAgent::wait_for(const PeerSettings& peer) {
 /// from this primary says that it has something newer: its answer to a request for differences says all that its SOA
 /// would.
 bool ZoneAgent::needs_no_probe(const Work& work, const PeerSettings& peer) const {
-  const bool differences_failed = work.differences == Work::Differences::failed;
-  if (work.policy->check_all_primaries || differences_failed || !work.newer.empty()) return false;
+  if (work.policy->check_all_primaries || work.differences_failed(peer) || !work.newer.empty()) return false;
   if (!version()) return !failed_before_ && core_.health.has_answered_since(peer.address, core_.mono() - recently);
   if (!work.notified_serial || work.whole) return false;
   if (work.notified_by != peer.address.address) return false;

@@ -1,6 +1,7 @@
 // One piece of work of a zone agent: from the wish for a check to its outcome. On the transfer thread only.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -18,14 +19,17 @@ struct ZoneAgent::Work {
   bool started = false;     // a primary is being asked, or the file read: what comes now waits for the next work
   bool committing = false;  // the slot belongs to a job
   bool cancelled = false;
-  bool only_if_written = false;  // a file: not if it is as it was when it was read last
-  bool goes_back = false;        // the present transfer may be of an older version than ours
-  enum class Differences : std::uint8_t {
-    possible,  // not asked for, or not yet
-    asked,     // by the present transfer
-    failed     // whole zones are asked for from now on, after the SOA as a NOTIFY alone is not worth one
+  bool only_if_written = false;          // a file: not if it is as it was when it was read last
+  bool goes_back = false;                // the present transfer may be of an older version than ours
+  bool asks_differences = false;         // by the present transfer
+  std::vector<Endpoint> no_differences;  // primaries whose differences were of no use: they are asked for the whole
+                                         // zone, after their SOA, as a NOTIFY alone is not worth one
+  /// For so many seconds it is not worth asking this primary again for differences, if it sends the whole zone now.
+  struct Pause {
+    Endpoint primary;
+    double seconds;
   };
-  Differences differences = Differences::possible;
+  std::optional<Pause> pause;
   std::optional<IpAddress> notified_by;  // to be asked first if it is a primary
   std::optional<Serial> notified_serial;
   std::shared_ptr<const ZonePolicySettings> policy;
@@ -54,6 +58,9 @@ struct ZoneAgent::Work {
   /// The primary of the present attempt, or of the one that waits for its turn.
   [[nodiscard]] const PeerSettings& asked() const {
     return attempt ? attempt->peer : policy->primaries[order[next - 1]];
+  }
+  [[nodiscard]] bool differences_failed(const PeerSettings& peer) const {
+    return std::ranges::find(no_differences, peer.address) != no_differences.end();
   }
   /// There is no other primary left to ask.
   [[nodiscard]] bool asks_last() const { return next == order.size() && newer.empty(); }

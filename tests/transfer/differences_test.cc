@@ -285,6 +285,92 @@ TEST_F(Differences, APrimaryThatDoesNotSendThemIsNotAskedAgain) {
   EXPECT_EQ(primary.ixfrs, 2);
 }
 
+TEST_F(Differences, OneWhoAnswersAllButThemIsLeftAlone) {
+  settings_.stall_timeout = 300ms;
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::silent);
+  refresh();
+  ASSERT_EQ(served(), 2U);
+  EXPECT_EQ(primary.ixfrs, 1);
+  primary.serve({.serial = 3});
+  refresh();
+  EXPECT_EQ(served(), 3U);
+  EXPECT_EQ(primary.ixfrs, 1) << "it need not be waited for again";
+}
+
+TEST_F(Differences, AreAskedForAgainAfterAPrimaryWasAway) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::differences);
+  primary.stop();
+  notify(2);
+  ASSERT_TRUE(eventually([&] { return engine_->counters().differences_failed == 1; }));
+  primary.resume();
+  notify(2);
+  ASSERT_TRUE(waits_for(2) && rests());
+  primary.serve({.serial = 3, .hosts = 50});
+  notify(3);
+  ASSERT_TRUE(waits_for(3) && rests());
+  EXPECT_EQ(primary.transfers, 1) << "the first one";
+  EXPECT_EQ(engine_->counters().transfers_by_differences, 2U);
+}
+
+TEST_F(Differences, AreAskedForAgainAfterAPrimaryRefusedEverything) {
+  ScriptedPrimary primary;
+  hold_first(primary, Ixfr::refused);
+  primary.axfr = Axfr::refused;  // as while it reads its zones
+  EXPECT_FALSE(refresh().result);
+  EXPECT_EQ(primary.ixfrs, 1);
+  primary.ixfr = Ixfr::differences;
+  primary.axfr = Axfr::whole;
+  EXPECT_TRUE(refresh().result);
+  EXPECT_EQ(served(), 2U);
+  EXPECT_EQ(primary.ixfrs, 2);
+}
+
+TEST_F(Differences, OfOneAddressFailWithoutHarmToThoseOfTheOther) {
+  ScriptedPrimary first(IpAddress::v4(127, 0, 0, 2)), second(IpAddress::v4(127, 0, 0, 3));
+  for (ScriptedPrimary* each : {&first, &second}) {
+    each->ixfr = Ixfr::differences;
+    each->serve({.serial = 1, .hosts = 50});
+  }
+  start();
+  set_zones({zone("example.", {peer(first), peer(second)})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  for (ScriptedPrimary* each : {&first, &second}) each->serve({.serial = 2, .hosts = 51});
+  first.close_tcp();
+  EXPECT_TRUE(refresh().result);
+  EXPECT_EQ(served(), 2U);
+  EXPECT_EQ(engine_->counters().differences_failed, 1U) << "those of the first";
+  EXPECT_EQ(second.ixfrs, 1);
+  EXPECT_EQ(second.transfers, 0);
+}
+
+TEST_F(Differences, PauseAtOneAddressOnly) {
+  ScriptedPrimary first(IpAddress::v4(127, 0, 0, 2)), second(IpAddress::v4(127, 0, 0, 3));
+  for (ScriptedPrimary* each : {&first, &second}) {
+    each->ixfr = Ixfr::differences;
+    each->serve({.serial = 1, .hosts = 50});
+  }
+  start();
+  set_zones({zone("example.", {peer(first), peer(second)})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  first.ixfr = Ixfr::half_then_close;
+  first.serve({.serial = 2, .hosts = 51});
+  refresh();
+  ASSERT_EQ(served(), 2U);
+  EXPECT_EQ(first.transfers, 2);
+  first.serve({.serial = 3, .hosts = 52});
+  refresh();
+  ASSERT_EQ(served(), 3U);
+  EXPECT_EQ(first.ixfrs, 1) << "broken ones are not asked for again at once";
+  EXPECT_EQ(first.transfers, 3);
+  for (std::uint32_t serial : {3U, 4U}) second.serve({.serial = serial, .hosts = 49 + serial});
+  notify(4, "example.", IpAddress::v4(127, 0, 0, 3));
+  ASSERT_TRUE(waits_for(4) && rests());
+  EXPECT_EQ(second.ixfrs, 1);
+  EXPECT_EQ(second.transfers, 0);
+}
+
 TEST_F(Differences, AreNotAskedForWhereTheConfigurationForbidsIt) {
   ScriptedPrimary primary;
   primary.ixfr = Ixfr::differences;
