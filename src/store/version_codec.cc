@@ -6,6 +6,7 @@
 
 #include "dns/rdata.h"
 #include "store/format.h"
+#include "zone/mixed_ttls.h"
 
 namespace understudy {
 
@@ -38,12 +39,14 @@ class Encoder {
     // An RRset larger than a block is cut: each record is a piece of its own then. A compressed name grows by less
     // than 255 octets when it is expanded.
     const Chunk& chunk = *rrset.chunk();
-    const bool whole = chunk.record_octets() + max_name_size * chunk.patch_count_ < block_target;
+    const bool fits = chunk.record_octets() + max_name_size * chunk.patch_count_ < block_target;
+    const bool whole = fits && !has_mixed_ttls(chunk);  // of one TTL
+    StagedTtls ttls(rrset);
     Result<void> outcome;
     if (whole) outcome = begin_piece(rrset.type(), rrset.ttl(), rrset.size());
     rrset.for_each_rdata([&](ByteView rdata) {
       if (!outcome) return;
-      if (!whole) outcome = begin_piece(rrset.type(), rrset.ttl(), 1);
+      if (!whole) outcome = begin_piece(rrset.type(), ttls.next(), 1);
       if (outcome) put_rdata(rdata);
     });
     return outcome;

@@ -5,6 +5,7 @@
 #include <new>
 #include <unordered_set>
 
+#include "zone/mixed_ttls.h"
 #include "zone/oddities.h"
 #include "zone/version_writer.h"
 #include "zone/working_set.h"
@@ -42,8 +43,8 @@ Result<std::shared_ptr<const Zone>> rebuild(const std::shared_ptr<const Zone>& b
   for (ZoneCursor cursor(base); result && cursor.next();) {
     if (replaced.contains(cursor.node())) continue;
     const RRsetView rrset = cursor.rrset();
-    const std::uint32_t ttl = rrset.ttl();
-    rrset.for_each_rdata([&](ByteView rdata) { add(cursor.owner(), rrset.type(), ttl, rdata); });
+    StagedTtls ttls(rrset);
+    rrset.for_each_rdata([&](ByteView rdata) { add(cursor.owner(), rrset.type(), ttls.next(), rdata); });
     rrset.for_each_signature(
         [&](std::uint32_t own, ByteView rdata) { add(cursor.owner(), RRType::RRSIG, own, rdata); });
   }

@@ -15,6 +15,7 @@
 #include "zone/block_encoder.h"
 #include "zone/denial.h"
 #include "zone/fragments.h"
+#include "zone/mixed_ttls.h"
 #include "zone/node_index.h"
 #include "zone/oddities.h"
 #include "zone/staging.h"
@@ -240,8 +241,8 @@ void ZoneBuilder::State::stage(std::uint32_t ref, Staging& all) const {
   const Node* old = node(ref);
   for (std::size_t i = 0; i < old->rrset_count; ++i) {
     const RRsetView rrset(old, old->type_at(i), old->chunk_at(i), apex);
-    const std::uint32_t ttl = rrset.ttl();
-    rrset.for_each_rdata([&](ByteView rdata) { all.add(rrset.type(), ttl, rdata); });
+    StagedTtls ttls(rrset);
+    rrset.for_each_rdata([&](ByteView rdata) { all.add(rrset.type(), ttls.next(), rdata); });
     rrset.for_each_signature([&](std::uint32_t own_ttl, ByteView rdata) { all.add(RRType::RRSIG, own_ttl, rdata); });
   }
 }

@@ -8,6 +8,7 @@
 #include "dns/rdata.h"
 #include "zone/additional.h"
 #include "zone/layout.h"
+#include "zone/mixed_ttls.h"
 
 namespace understudy {
 namespace {
@@ -159,11 +160,15 @@ std::size_t max_chunk_size(std::span<const StagedRecord> records, std::span<cons
 std::size_t encode_chunk(std::uint8_t* out, NameView owner, NameView apex, RRType type,
                          std::span<const StagedRecord> records, std::span<const StagedRecord> signatures) {
   auto* chunk = reinterpret_cast<Chunk*>(out);
-  const bool small = fits_small(records, signatures);
+  std::uint32_t ttl = records.empty() ? 0 : records.front().ttl;
+  bool mixed = false;
+  for (const auto& r : records) {
+    mixed |= r.ttl != records.front().ttl;
+    ttl = std::min(ttl, r.ttl);
+  }
+  const bool small = !mixed && fits_small(records, signatures);
   std::uint8_t* data = out + sizeof(Chunk) + (small ? 0 : sizeof(Chunk::Extended));
   ChunkWriter writer(data, owner, apex);
-  std::uint32_t ttl = records.empty() ? 0 : records.front().ttl;
-  for (const auto& r : records) ttl = std::min(ttl, r.ttl);
   const bool has_targets = !additional_types(type).empty();
   for (const auto& r : records) writer.record(type, ttl, r.rdata, small, small && has_targets);
   const std::size_t record_octets = writer.size();
@@ -179,6 +184,7 @@ std::size_t encode_chunk(std::uint8_t* out, NameView owner, NameView apex, RRTyp
               targets};
   } else {
     *chunk = {Chunk::extended, 0, 0, 0, 0, 0};
+    if (mixed) mark_mixed_ttls(*chunk);
     const Chunk::Extended sizes{static_cast<std::uint32_t>(record_octets), static_cast<std::uint32_t>(signature_octets),
                                 static_cast<std::uint32_t>(records.size()),
                                 static_cast<std::uint32_t>(signatures.size())};

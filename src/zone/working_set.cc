@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "zone/duplicates.h"
+#include "zone/mixed_ttls.h"
 #include "zone/staging.h"
 
 namespace understudy {
@@ -13,8 +15,12 @@ namespace {
 constexpr std::uint32_t as_before = ~std::uint32_t{0};
 constexpr std::size_t few = 16;  // records that are looked through one by one
 
-Error does_not_fit(const DeltaRecord& record, const char* what) {
-  return {Errc::bad_delta, fmt::format("{} {} {}", record.owner.text(), type_text(record.type), what)};
+Error does_not_fit(NameView owner, RRType type, std::string_view what) {
+  return {Errc::bad_delta, fmt::format("{} {} {}", owner.text(), type_text(type), what)};
+}
+
+bool is_alias(RRType type) {
+  return type == RRType::CNAME || type == RRType::DNAME;
 }
 
 }  // namespace
@@ -62,6 +68,7 @@ void WorkingSet::load(Touched& to) {
     const RRsetView rrset(to.before, to.before->type_at(i), to.before->chunk_at(i), base_.apex());
     const std::uint32_t ttl = rrset.ttl();
     rrset.for_each_rdata([&](ByteView rdata) { append(to, rrset.type(), ttl, as_before, rdata); });
+    if (has_mixed_ttls(*rrset.chunk())) to.has_mixed = to.rrsets[number(rrset.type())].mixed = true;
     rrset.for_each_signature(
         [&](std::uint32_t own, ByteView rdata) { append(to, RRType::RRSIG, own, as_before, rdata); });
   }
@@ -78,6 +85,26 @@ void WorkingSet::append(Touched& to, RRType type, std::uint32_t ttl, std::uint32
   RRset& rrset = to.rrsets[number(type)];
   rrset.ttl = rrset.live == 0 ? ttl : std::min(rrset.ttl, ttl);
   ++rrset.live;
+}
+
+// What its TTL, or its order, would be by way of the whole zone.
+Result<void> WorkingSet::note_ttl(Touched& touched, const DeltaRecord& record) const {
+  RRset& rrset = touched.rrsets[number(record.type)];
+  if (rrset.live == 0) {
+    rrset.mixed = false;
+    rrset.came_anew = delta_;
+  } else if (is_alias(record.type)) {
+    return std::unexpected(does_not_fit(record.owner, record.type, "is there already, and there may be only one"));
+  } else if (rrset.came_anew == delta_) {
+    rrset.mixed |= record.ttl != rrset.ttl;
+    touched.has_mixed |= rrset.mixed;
+  } else if (rrset.mixed || record.ttl != rrset.ttl) {
+    return std::unexpected(
+        does_not_fit(record.owner, record.type,
+                     fmt::format("is to be added with TTL {} beside records {} {}", record.ttl,
+                                 rrset.mixed ? "with several TTLs, of which the lowest was" : "with TTL", rrset.ttl)));
+  }
+  return {};
 }
 
 void WorkingSet::build_index(Touched& of) {
@@ -109,11 +136,16 @@ WorkingSet::Entry* WorkingSet::find(Touched& in, RRType type, ByteView wanted) {
 Result<void> WorkingSet::remove(const DeltaRecord& record) {
   US_ASSIGN(Touched * touched, touch(record.owner));
   Entry* entry = find(*touched, record.type, record.rdata);
-  if (entry == nullptr) return std::unexpected(does_not_fit(record, "is to be removed but is not there"));
+  if (entry == nullptr)
+    return std::unexpected(does_not_fit(record.owner, record.type, "is to be removed but is not there"));
   entry->live = false;
   --touched->live;
   touched->live_octets -= entry->size + Staging::octets_of_a_record;
-  if (record.type != RRType::RRSIG) --touched->rrsets[number(record.type)].live;
+  if (record.type != RRType::RRSIG) {
+    RRset& rrset = touched->rrsets[number(record.type)];
+    --rrset.live;
+    doubtful_ |= rrset.mixed || is_alias(record.type);
+  }
   if (!touched->index) return {};
   const auto place = static_cast<std::uint32_t>(entry - touched->entries.data());
   const auto [first, end] = touched->index->equal_range(rdata_hash(record.type, record.rdata));
@@ -121,11 +153,28 @@ Result<void> WorkingSet::remove(const DeltaRecord& record) {
   return {};
 }
 
+// What is left where a record went.
+Result<void> WorkingSet::check_left(const DeltaRecord& record) {
+  if (record.type == RRType::RRSIG) return {};
+  US_ASSIGN(Touched * touched, touch(record.owner));
+  const RRset& rrset = touched->rrsets[number(record.type)];
+  if (rrset.live != 0 && rrset.mixed) {
+    return std::unexpected(
+        does_not_fit(record.owner, record.type,
+                     "is to be removed from records with several TTLs, of which only the lowest is known"));
+  }
+  if (rrset.live > 1 && is_alias(record.type)) {
+    return std::unexpected(does_not_fit(record.owner, record.type, "is to be removed from several that are left"));
+  }
+  return {};
+}
+
 Result<void> WorkingSet::add(const DeltaRecord& record) {
   US_ASSIGN(Touched * touched, touch(record.owner));
   if (find(*touched, record.type, record.rdata) != nullptr) {
-    return std::unexpected(does_not_fit(record, "is to be added but is there already"));
+    return std::unexpected(does_not_fit(record.owner, record.type, "is to be added but is there already"));
   }
+  if (record.type != RRType::RRSIG) US_TRY(note_ttl(*touched, record));
   append(*touched, record.type, record.ttl, touched->spelled, record.rdata);
   if (touched->live_octets > most_octets_of_a_name) {
     return fail(Errc::record_limit, fmt::format("over 64 MiB of data at {}", record.owner.text()));
@@ -139,7 +188,10 @@ Result<void> WorkingSet::apply(const ZoneDelta& delta) {
     if (!done) result = std::move(done);
     return result.has_value();
   };
+  ++delta_;
   delta.for_each_removed([&](const DeltaRecord& record) { return take(remove(record)); });
+  if (result && std::exchange(doubtful_, false))
+    delta.for_each_removed([&](const DeltaRecord& record) { return take(check_left(record)); });
   if (result) delta.for_each_added([&](const DeltaRecord& record) { return take(add(record)); });
   return result;
 }
@@ -160,6 +212,14 @@ void WorkingSet::records(std::size_t i, std::vector<StagedRecord>& out) const {
     const auto type = static_cast<RRType>(entry.type);
     const std::uint32_t ttl = type == RRType::RRSIG ? entry.ttl : of.rrsets.at(entry.type).ttl;
     out.push_back({type, ttl, rdata(entry)});
+  }
+  if (!of.has_mixed) return;
+  for (const auto& [type, rrset] : of.rrsets) {
+    if (!rrset.mixed || rrset.live < 2) continue;
+    StagedTtls ttls(rrset.ttl, rrset.live, true);
+    for (StagedRecord& record : out) {
+      if (number(record.type) == type) record.ttl = ttls.next();
+    }
   }
 }
 

@@ -1,7 +1,10 @@
 // The records of the names that deltas touch, from the version that they start at to what they lead to.
 //
-// Strict (zone/apply.h): every record that goes must be there, none that comes may be. An RRset has one TTL: that of
-// the records that stay, or the lowest of those that come if that is lower (RFC 2181 section 5.2). Cost follows the
+// Strict (zone/apply.h): every record that goes must be there, none that comes may be. An RRset has one TTL, the lowest
+// of its records (RFC 2181 section 5.2). So that it is the one that the whole zone would lead to, what comes beside
+// records that stay must have theirs, and where they had several (zone/mixed_ttls.h) nothing may come or go but all of
+// them. Of several CNAMEs or DNAMEs at a name the first counts, and a delta knows no order: they do not fit either, if
+// any come, or some of more than two go. What TTL a record that goes is named with does not matter. Cost follows the
 // deltas and the records of the names that they touch. The version and the set belong together; not thread-safe. Throws
 // std::bad_alloc.
 #pragma once
@@ -50,6 +53,8 @@ class WorkingSet {
   struct RRset {
     std::uint32_t ttl = 0;
     std::uint32_t live = 0;
+    std::uint64_t came_anew = 0;  // with this delta: no older record stayed
+    bool mixed = false;           // the records that came together had several TTLs
   };
   struct Touched {
     std::uint64_t hash;
@@ -62,6 +67,7 @@ class WorkingSet {
     std::unique_ptr<std::unordered_multimap<std::uint64_t, std::uint32_t>> index;
     std::size_t live = 0;
     std::uint64_t live_octets = 0;
+    bool has_mixed = false;  // some RRset is, or was
   };
 
   Result<Touched*> touch(NameView owner);
@@ -69,15 +75,19 @@ class WorkingSet {
   [[nodiscard]] NameView name_at(std::uint32_t place) const;
   void load(Touched& to);
   void append(Touched& to, RRType type, std::uint32_t ttl, std::uint32_t spelled, ByteView rdata);
+  Result<void> note_ttl(Touched& touched, const DeltaRecord& record) const;
   [[nodiscard]] Entry* find(Touched& in, RRType type, ByteView rdata);
   void build_index(Touched& of);
   Result<void> remove(const DeltaRecord& record);
   Result<void> add(const DeltaRecord& record);
+  Result<void> check_left(const DeltaRecord& record);
   [[nodiscard]] ByteView rdata(const Entry& entry) const { return ByteView(octets_).subspan(entry.offset, entry.size); }
 
   const Zone& base_;
   std::vector<Touched> touched_;
   std::unordered_multimap<std::uint64_t, std::uint32_t> by_hash_;  // places in touched_
+  std::uint64_t delta_ = 0;                                        // the present one's number
+  bool doubtful_ = false;                                          // in it, records went from where nothing may be left
   std::size_t last_ = 0;                                           // touched last: records of a name come together
   Bytes octets_;                                                   // RDATA, in order of arrival
   Bytes names_;                                                    // size octet, name

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "store/store_fixture.h"
+#include "zone/mixed_ttls.h"
 
 namespace understudy {
 namespace {
@@ -61,6 +62,22 @@ TEST(VersionCodec, TheWorkedExampleIsAsDocumented) {
                           0x04, 3,    'w',  'w',  'w',                                      // www
                           0x01, 0x01, 60,   0x02, 4,   192, 0, 2,   1, 4,   192, 0, 2, 2};  // A, TTL 60, two, last
   EXPECT_EQ(blocks[0], expected);
+}
+
+// The RRset is served with the lowest, and that there were several stays known: no difference is to be applied to it.
+TEST(VersionCodec, SeveralTtlsOfAnRRset) {
+  const auto zone = zone_fixture::build(
+      "@ 3600 IN SOA ns.a. h.a. 1 2 3 4 5\n@ 3600 IN NS ns.a.\n"
+      "www 300 IN A 192.0.2.1\nwww 60 IN A 192.0.2.2\nwww 300 IN A 192.0.2.3\nx 60 IN A 192.0.2.1\n",
+      "a.");
+  const auto back = zone_of(blocks_of(zone), zone->apex());
+  EXPECT_TRUE(content(back) == content(zone));
+  const auto chunk_of = [&](const char* owner) {
+    const Name at = name(owner);
+    return back->rrset(back->find(HashedName(at)), RRType::A)->chunk();
+  };
+  EXPECT_TRUE(has_mixed_ttls(*chunk_of("www.a.")));
+  EXPECT_FALSE(has_mixed_ttls(*chunk_of("x.a.")));
 }
 
 // One name, 4000 records of which each expands from a few octets to over 200: far more than a block.

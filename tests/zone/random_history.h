@@ -1,4 +1,7 @@
 // A zone that changes at random: after each step, the records that it should have and the delta that led there.
+//
+// Regular: its RRsets have one TTL each, and there is one CNAME or DNAME at a name. Odd: several, too; then a delta may
+// be refused (zone/working_set.h), and the version is made anew.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +14,13 @@ namespace understudy::zone_fixture {
 
 class RandomHistory {
  public:
-  RandomHistory(std::uint64_t seed, const Name& apex, std::size_t rrsets)
-      : random_(seed), apex_(apex), records_(random_.zone(apex, rrsets)) {
+  enum class Data : std::uint8_t { regular, odd };
+  RandomHistory(std::uint64_t seed, const Name& apex, std::size_t rrsets, Data data = Data::regular)
+      : random_(seed), apex_(apex), data_(data) {
+    for (Record& r : random_.zone(apex, rrsets)) {
+      if (data == Data::odd && random_.once_in(20)) r.ttl += 1 + static_cast<std::uint32_t>(random_.below(100));
+      if (data == Data::odd || !has_alias(r)) records_.push_back(std::move(r));
+    }
     store_u32(&soa().rdata[soa().rdata.size() - 20], serial_);
   }
 
@@ -76,12 +84,20 @@ class RandomHistory {
     append_canonical_rdata(r.type, r.rdata, out);
     return out;
   }
+  /// There is such an alias already.
+  [[nodiscard]] bool has_alias(const Record& r) const {
+    return (r.type == RRType::CNAME || r.type == RRType::DNAME) &&
+           std::ranges::any_of(records_,
+                               [&](const Record& known) { return known.type == r.type && known.owner == r.owner; });
+  }
   void put_if_new(Record r) {
+    if (data_ == Data::regular && has_alias(r)) return;
+    const bool keeps_ttl = data_ == Data::odd && random_.once_in(8);
     const Bytes wanted = canonical(r);
     for (const Record& known : records_) {
       if (known.owner != r.owner || known.type != r.type) continue;
       if (canonical(known) == wanted) return;
-      if (r.type != RRType::RRSIG) r.ttl = known.ttl;
+      if (r.type != RRType::RRSIG && !keeps_ttl) r.ttl = known.ttl;
     }
     put(std::move(r));
   }
@@ -135,6 +151,7 @@ class RandomHistory {
 
   RandomRecords random_;
   const Name apex_;
+  const Data data_;
   std::uint32_t serial_ = 100;
   std::vector<Record> records_;
   std::vector<bool> fresh_;  // records_[i] came in this step
