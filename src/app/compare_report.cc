@@ -28,6 +28,9 @@ json json_of(const std::vector<Difference>& differences) {
     if (d.kind == Difference::Kind::value) {
       row["here"] = d.here;
       row["there"] = d.there;
+    } else if (d.kind == Difference::Kind::proof) {
+      row["here"] = d.here.empty() ? json() : json(d.here);
+      row["there"] = d.there.empty() ? json() : json(d.there);
     } else {
       row["record"] = d.record;
       row["ttl_here"] = json_of(d.ttl_here);

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <tuple>
 
+#include "control/proof_check.h"
 #include "dns/rdata.h"
 #include "dns/record.h"
 
@@ -32,7 +34,8 @@ struct Shown {
   std::uint32_t ttl = 0;
   std::string text;  // without the TTL
 };
-using Records = std::map<std::tuple<std::string, std::uint16_t, std::string>, Shown>;
+using RecordKey = std::tuple<std::string, std::uint16_t, std::string>;
+using Records = std::map<RecordKey, Shown>;
 
 struct Said {
   Rcode rcode = Rcode::NOERROR;
@@ -100,7 +103,8 @@ Said read(const MessageView& message) {
 
 class Comparer {
  public:
-  Comparer(const Said& ours, const Said& theirs) : ours_(ours), theirs_(theirs) {}
+  Comparer(const MessageView& ours, const MessageView& theirs)
+      : messages_{ours, theirs}, ours_(read(ours)), theirs_(read(theirs)) {}
 
   Comparison run() {
     if (ours_.rcode != theirs_.rcode) add_value("code", rcode_text(ours_.rcode), rcode_text(theirs_.rcode));
@@ -112,12 +116,52 @@ class Comparer {
     for (std::size_t i = 0; i < 3; ++i) {
       compare_records(names[i], ours_.sections[i], theirs_.sections[i], out_.differences);
     }
-    const bool both_prove = !ours_.proofs.empty() && !theirs_.proofs.empty();
-    compare_records("proof of absence", ours_.proofs, theirs_.proofs, both_prove ? out_.proofs : out_.differences);
+    compare_proofs();
     return std::move(out_);
   }
 
  private:
+  static constexpr const char* proof = "proof of absence";
+
+  // Other records are no difference if both sides' prove what they say.
+  void compare_proofs() {
+    std::vector<Difference> apart;
+    compare_records(proof, ours_.proofs, theirs_.proofs, apart);
+    const bool both_prove = !ours_.proofs.empty() && !theirs_.proofs.empty() && (apart.empty() || judge_proofs());
+    auto& to = both_prove ? out_.proofs : out_.differences;
+    std::ranges::move(apart, std::back_inserter(to));
+  }
+
+  // False: at least one side's do not, which is said.
+  bool judge_proofs() {
+    const ProofVerdict here = check_proof(messages_[0]), there = check_proof(messages_[1]);
+    const auto why = [](const ProofVerdict& verdict) {
+      return verdict.kind == ProofVerdict::Kind::not_computed ? "not judged, as " + verdict.why : verdict.why;
+    };
+    const bool fails = here.kind == ProofVerdict::Kind::fails || there.kind == ProofVerdict::Kind::fails;
+    if (here.why.empty() && there.why.empty()) return true;
+    Difference found;
+    found.kind = Difference::Kind::proof;
+    found.what = proof;
+    found.here = why(here);
+    found.there = why(there);
+    (fails ? out_.differences : out_.proofs).push_back(std::move(found));
+    return !fails;
+  }
+
+  // An NSEC or NSEC3 record, or its signature, of an owner whose record both sides send: those are the zone's data, and
+  // no choice.
+  [[nodiscard]] bool is_of_shared_proof(const RecordKey& key) const {
+    const auto& [owner, type, rdata] = key;
+    const bool is_signature = static_cast<RRType>(type) == RRType::RRSIG;
+    const RecordKey first{owner, is_signature ? load_u16(view_of(rdata).data()) : type, ""};
+    const auto has = [&](const Records& records) {
+      const auto at = records.lower_bound(first);
+      return at != records.end() && std::get<0>(at->first) == owner && std::get<1>(at->first) == std::get<1>(first);
+    };
+    return has(ours_.proofs) && has(theirs_.proofs);
+  }
+
   void add_value(const char* what, std::string here, std::string there) {
     Difference found;
     found.what = what;
@@ -138,21 +182,24 @@ class Comparer {
       if (there != nullptr) found.ttl_there = there->ttl;
       to.push_back(std::move(found));
     };
+    const auto place = [&](const RecordKey& key) -> auto& {
+      return is_of_shared_proof(key) ? out_.differences : one_sided;
+    };
     for (const auto& [key, here] : ours) {
       const auto there = theirs.find(key);
       if (there == theirs.end()) {
-        add(one_sided, &here, nullptr);
+        add(place(key), &here, nullptr);
       } else if (there->second.ttl != here.ttl) {
         add(out_.differences, &here, &there->second);
       }
     }
     for (const auto& [key, there] : theirs) {
-      if (!ours.contains(key)) add(one_sided, nullptr, &there);
+      if (!ours.contains(key)) add(place(key), nullptr, &there);
     }
   }
 
-  const Said& ours_;
-  const Said& theirs_;
+  const MessageView messages_[2];
+  const Said ours_, theirs_;
   Comparison out_;
 };
 
@@ -160,6 +207,10 @@ class Comparer {
 
 std::string Difference::text() const {
   if (kind == Kind::value) return fmt::format("{}: {} here, {} there", what, here, there);
+  if (kind == Kind::proof) {
+    return fmt::format("{}: {}{}{}{}{}", what, here.empty() ? "" : "this server: ", here,
+                       here.empty() || there.empty() ? "" : "; ", there.empty() ? "" : "the other server: ", there);
+  }
   if (is_ttl()) return fmt::format("{}: TTL {} here, {} there: {}", what, *ttl_here, *ttl_there, record);
   return ttl_here ? fmt::format("{}: only here: {} (TTL {})", what, record, *ttl_here)
                   : fmt::format("{}: only there: {} (TTL {})", what, record, ttl_there.value_or(0));
@@ -251,8 +302,7 @@ Result<std::vector<ComparedQuestion>> read_questions(std::string_view text, std:
 }
 
 Comparison compare_responses(const MessageView& ours, const MessageView& theirs) {
-  const Said here = read(ours), there = read(theirs);
-  return Comparer(here, there).run();
+  return Comparer(ours, theirs).run();
 }
 
 }  // namespace understudy

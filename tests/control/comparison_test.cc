@@ -5,45 +5,12 @@
 #include <algorithm>
 #include <set>
 
-#include "dns/record.h"
-#include "dns/zonefile.h"
+#include "control/response.h"
 
 namespace understudy {
 namespace {
 
-Name name(std::string_view text) {
-  return Name::parse(text).value();
-}
-
-Record record(std::string_view line) {
-  Record out;
-  const auto read = read_zone_text(line, "test", name("example."),
-                                   [&](NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) -> Result<void> {
-                                     out = {owner, type, RRClass::IN, ttl, Bytes(rdata.begin(), rdata.end())};
-                                     return {};
-                                   });
-  EXPECT_TRUE(read) << read.error().text();
-  return out;
-}
-
-struct Response {
-  std::vector<std::pair<Section, std::string>> records;
-  Rcode rcode = Rcode::NOERROR;
-  bool authoritative = true;
-
-  [[nodiscard]] Bytes bytes() const {
-    Bytes out(max_message_size);
-    MessageWriter writer(out, out.size());
-    writer.set_header(1, static_cast<std::uint16_t>(Header::qr | (authoritative ? Header::aa : 0) | number(rcode)));
-    writer.add_question(name("www.example."), RRType::A, RRClass::IN);
-    for (const auto& [section, text] : records) {
-      const Record r = record(text);
-      writer.add_record(section, r.owner, r.type, r.klass, r.ttl, r.rdata);
-    }
-    out.resize(writer.size());
-    return out;
-  }
-};
+using control_fixture::name, control_fixture::Response, control_fixture::signature_of;
 
 Comparison compared(const Response& ours, const Response& theirs) {
   const Bytes here = ours.bytes(), there = theirs.bytes();
@@ -105,25 +72,87 @@ TEST(ComparisonTest, GlueOfReferralsCounts) {
             Lines{"glue: only there: ns.sub.example. A 192.0.2.1 (TTL 300)"});
 }
 
-TEST(ComparisonTest, ProofsOfAbsence) {
-  const std::string soa = "example. 300 IN SOA ns. h. 1 2 3 4 300";
-  const Response none{{{authority, soa}}, Rcode::NXDOMAIN};
-  const Response one{{{authority, soa}, {authority, "a.example. 300 IN NSEC c.example. A NSEC"}}, Rcode::NXDOMAIN};
-  Response more = one;
-  more.records.emplace_back(authority, "example. 300 IN NSEC a.example. SOA NSEC");
-  const Comparison found = compared(one, more);
-  EXPECT_EQ(texts(found.differences), Lines{});
-  EXPECT_EQ(texts(found.proofs), Lines{"proof of absence: only there: example. NSEC a.example. SOA NSEC (TTL 300)"});
-  EXPECT_EQ(texts(compared(more, one).proofs),
-            Lines{"proof of absence: only here: example. NSEC a.example. SOA NSEC (TTL 300)"});
+constexpr const char* soa = "example. 300 IN SOA ns. h. 1 2 3 4 300";
+
+// A name error with these NSEC or NSEC3 records, signed.
+Response name_error(const Lines& proofs) {
+  Response out{{{authority, soa}}, Rcode::NXDOMAIN};
+  for (const std::string& line : proofs) {
+    out.records.emplace_back(authority, line);
+    out.records.emplace_back(authority, signature_of(line));
+  }
+  return out;
+}
+
+TEST(ComparisonTest, ProofsThatProveAreNoDifference) {
+  const std::string apex = "example. 300 IN NSEC x.example. SOA NSEC";
+  const Response one = name_error({apex});
+  const Response more = name_error({apex, "y.example. 300 IN NSEC example. A NSEC"});
+  const Lines records{"NSEC example. A NSEC", "RRSIG NSEC 8 2 300 20300101000000 20200101000000 1 example. AAAA"};
+  for (const bool swapped : {false, true}) {
+    const Comparison found = swapped ? compared(more, one) : compared(one, more);
+    EXPECT_EQ(texts(found.differences), Lines{});
+    Lines expected;
+    for (const std::string& line : records) {
+      expected.push_back(std::string("proof of absence: only ") + (swapped ? "here" : "there") + ": y.example. " +
+                         line + " (TTL 300)");
+    }
+    Lines shown = texts(found.proofs);
+    std::ranges::sort(shown, {}, [](const std::string& text) { return text.find("RRSIG") != std::string::npos; });
+    EXPECT_EQ(shown, expected);
+  }
   EXPECT_EQ(texts(compared(one, one).proofs), Lines{});
-  EXPECT_EQ(texts(compared(none, one).differences),
-            Lines{"proof of absence: only there: a.example. NSEC c.example. A NSEC (TTL 300)"});
-  EXPECT_EQ(texts(compared(none, one).proofs), Lines{}) << "said once";
+}
+
+TEST(ComparisonTest, ProofsOfOneSideOnly) {
+  const Comparison found = compared(name_error({}), name_error({"example. 300 IN NSEC x.example. SOA NSEC"}));
+  EXPECT_EQ(found.differences.size(), 2U);
+  EXPECT_EQ(texts(found.proofs), Lines{}) << "said once";
+}
+
+TEST(ComparisonTest, ProofsThatDoNotProveAreDifferences) {
+  const std::string apex = "example. 300 IN NSEC a.example. SOA NSEC";
+  const Response right = name_error({apex, "v.example. 300 IN NSEC x.example. A NSEC"});
+  const Response wrong = name_error({apex, "x.example. 300 IN NSEC y.example. A NSEC"});
+  const std::string why = "the name www.example. is not covered";
+  Comparison found = compared(wrong, right);
+  EXPECT_EQ(texts(found.differences)[0], "proof of absence: this server: " + why);
+  EXPECT_EQ(found.differences.size(), 5U) << "and the records";
+  EXPECT_EQ(found.differences[0].there, "");
+  EXPECT_EQ(texts(found.proofs), Lines{});
+  EXPECT_FALSE(found.ttl_only());
+  EXPECT_EQ(texts(compared(right, wrong).differences)[0], "proof of absence: the other server: " + why);
+  const Response none = name_error({apex});
+  EXPECT_EQ(texts(compared(none, wrong).differences)[0],
+            "proof of absence: this server: " + why + "; the other server: " + why);
+  EXPECT_EQ(texts(compared(wrong, wrong).differences), Lines{}) << "the same records";
+}
+
+TEST(ComparisonTest, TheSameOwnersProofsAreData) {
+  const Response one = name_error({"example. 300 IN NSEC x.example. SOA NSEC"});
+  EXPECT_EQ(texts(compared(one, name_error({"example. 300 IN NSEC x.example. SOA TXT NSEC"})).differences),
+            (Lines{"proof of absence: only here: example. NSEC x.example. SOA NSEC (TTL 300)",
+                   "proof of absence: only there: example. NSEC x.example. SOA TXT NSEC (TTL 300)"}));
+  Response without = one;
+  without.records.pop_back();
+  const Lines found = texts(compared(one, without).differences);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_TRUE(found[0].starts_with("proof of absence: only here: example. RRSIG NSEC ")) << found[0];
+}
+
+TEST(ComparisonTest, WhatIsNotComputedIsSaid) {
+  const std::string chain = ".example. 300 IN NSEC3 1 0 501 - ";
+  const std::string hash(31, '0');
+  const Comparison found =
+      compared(name_error({hash + "1" + chain + hash + "2 A"}), name_error({hash + "2" + chain + hash + "3 A"}));
+  EXPECT_EQ(texts(found.differences), Lines{});
+  ASSERT_EQ(found.proofs.size(), 5U);
+  EXPECT_EQ(found.proofs[0].text(),
+            "proof of absence: this server: not judged, as 501 iterations are over 500; the other server: not judged, "
+            "as 501 iterations are over 500");
 }
 
 TEST(ComparisonTest, TtlsOfProofsCount) {
-  const std::string soa = "example. 300 IN SOA ns. h. 1 2 3 4 300";
   const Response one{{{authority, soa}, {authority, "a.example. 300 IN NSEC c.example. A NSEC"}}, Rcode::NXDOMAIN};
   const Response other{{{authority, soa}, {authority, "a.example. 60 IN NSEC c.example. A NSEC"}}, Rcode::NXDOMAIN};
   const Comparison found = compared(one, other);

@@ -126,28 +126,34 @@ def test_json(stage, tmp_path):
     assert silent.out == ""
 
 
-def test_proofs_of_only_one_side_are_shown(stage, tmp_path):
-    """The other primary's chain lacks a record, so that it proves with the one before."""
-    zone, folder = "signed.example.", Path(stage.folder("sign"))
-    (folder / "plain.zone").write_text(zone_text(zone, 1, "aa A 192.0.2.1\nmm A 192.0.2.2\n"))
+def sign(stage, zone, body, *options):
+    """A signed zone as text."""
+    folder = Path(stage.folder("sign"))
+    (folder / "plain.zone").write_text(zone_text(zone, 1, body))
     key = sh(folder, "ldns-keygen", "-a", "ECDSAP256SHA256", "-k", zone)
-    sh(folder, "ldns-signzone", "-f", "signed.zone", "plain.zone", key)
-    text = (folder / "signed.zone").read_text()
+    sh(folder, "ldns-signzone", *options, "-f", "signed.zone", "plain.zone", key)
+    return (folder / "signed.zone").read_text()
+
+
+def test_a_proof_with_a_hole_is_a_difference(stage, tmp_path):
+    """The other primary's chain lacks a record, so that it answers with the one before, which does not cover the name."""
+    zone = "signed.example."
+    text = sign(stage, zone, "aa A 192.0.2.1\nmm A 192.0.2.2\n")
     knot, us = serve(stage, zone=zone, text=text)
     hole = "".join(line for line in text.splitlines(True) if not (line.startswith("aa.") and "NSEC" in line))
     other = Knot(stage, {zone: hole}).start()
     file = tmp_path / "queries"
     file.write_text("bb A\nmm A\n")
     arguments = ("--queries", file, "--against", f"127.0.0.1@{other.port}")
-    done = compare(us, *arguments, zone=zone)
-    assert "2 asked: 2 the same" in done.out and "1 absences are proved by other" in done.out
-    found = json.loads(compare(us, "-o", "json", *arguments, zone=zone).out)
-    assert found["other_proofs"] == len(found["questions"]) == 1 and found["questions"][0]["differences"] == []
-    proofs = found["questions"][0]["proofs"]
-    assert {(row["record"].split()[1], row["ttl_there"] is None) for row in proofs} == {("NSEC", True), ("RRSIG", True)}
-    assert proofs[0]["record"].startswith("aa.signed.example. ") and proofs[0]["what"] == "proof of absence"
-    shown = [line for line in done.out.splitlines() if line.startswith("  no difference: proof of absence: only here: aa.")]
-    assert len(shown) == 2, done.out
+    done = compare(us, *arguments, zone=zone, status=1)
+    assert "2 asked: 1 the same, 1 different" in done.out
+    assert f"bb.{zone} A\n  proof of absence: the other server: the name bb.{zone} is not covered\n" in done.out
+    found = json.loads(compare(us, "-o", "json", *arguments, zone=zone, status=1).out)
+    assert found["other_proofs"] == 0 and len(found["questions"]) == 1 and found["questions"][0]["proofs"] == []
+    judged, *records = found["questions"][0]["differences"]
+    assert judged == {"what": "proof of absence", "here": None, "there": f"the name bb.{zone} is not covered"}
+    assert {(row["record"].split()[1], row["ttl_there"] is None) for row in records} == {("NSEC", True), ("RRSIG", True)}
+    assert all(row["record"].startswith(f"aa.{zone} ") and row["what"] == "proof of absence" for row in records)
 
 
 def test_other_serials_are_said(stage):
