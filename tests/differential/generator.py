@@ -36,6 +36,8 @@ class Zone:
     records: dict = field(default_factory=dict)  # relative name -> list of (type, RDATA text)
     cuts: set = field(default_factory=set)
     dnames: set = field(default_factory=set)
+    oddities: set = field(default_factory=set)  # what not every peer loads (harness.py), by name
+    wanted: list = field(default_factory=list)  # (relative name, type) that are asked for in any case
     relatives: list = field(default_factory=list)  # its parent or its child, if that is served beside it
     contents: dict = field(default_factory=dict)  # as served: owner in lower case -> type -> set of records with their signatures
     hashes: set = field(default_factory=set)  # first labels of its NSEC3 records
@@ -83,9 +85,14 @@ class Zone:
     def absolute(self, relative):
         return ".".join([escaped(label) for label in (*relative, *self.apex)]) + "."
 
-    def add(self, relative, rdtype, rdata):
-        """Adds a record, unless it could not stand there: beside a CNAME, at a cut, below a DNAME."""
+    def add(self, relative, rdtype, rdata, oddity=None):
+        """Adds a record, unless it could not stand there: beside a CNAME, at a cut, below a DNAME. With the name of an
+        `oddity`, anywhere."""
         relative = tuple(label.lower() for label in relative)
+        if oddity:
+            self.oddities.add(oddity)
+            self.records.setdefault(relative, []).append((rdtype, rdata))
+            return
         here = self.records.get(relative, [])
         beside_cname = here and (rdtype == "CNAME") != (here[0][0] == "CNAME")
         second_alias = here and rdtype in ("CNAME", "DNAME") and any(t == rdtype for t, _ in here)
@@ -153,7 +160,7 @@ class ZoneMaker:
 
     def make(self, size):
         add = self.zone.add
-        add((), "SOA", f"{self.zone.absolute((b'ns1',))} hostmaster.{self.zone.absolute(())} 1 3600 600 864000 {self.rng.choice([60, 300, 900])}")
+        add((), "SOA", f"{self.zone.absolute((b'ns1',))} {self.zone.absolute((b'hostmaster',))} 1 3600 600 864000 {self.rng.choice([60, 300, 900])}")
         add((), "NS", self.zone.absolute((b"ns1",)))
         if self.rng.random() < 0.5:
             add((), "NS", "ns.elsewhere.test.")
@@ -163,11 +170,27 @@ class ZoneMaker:
             add((), "MX", f"10 {self.target()}")
         if self.rng.random() < 0.3:
             add((), "CAA", '0 issue "ca.test"')
+        self.plain_data_of_apex()
         kinds = [(self.host, 24), (self.wildcard, 12), (self.cut, 16), (self.alias, 16), (self.dname, 5), (self.service, 10),
-                 (self.text_and_others, 6), (self.loop, 2), (self.chain, 2), (self.large, 2), (self.nested_wildcard, 3)]
+                 (self.text_and_others, 6), (self.loop, 2), (self.chain, 2), (self.large, 2), (self.nested_wildcard, 3), (self.deep_cut, 1)]
         for make in self.rng.choices([k for k, _ in kinds], [w for _, w in kinds], k=size):
             make()
         return self.zone
+
+    def make_deep(self):
+        self.make(6)
+        for _ in range(3):
+            self.deep_cut()
+
+    def plain_data_of_apex(self):
+        """What parents and secondaries are told there, which servers send like any other data."""
+        if self.rng.random() < 0.3:  # of a signed zone BIND takes nothing but this, or what its keys make
+            self.zone.add((), "CDS", "0 0 0 00")
+            self.zone.add((), "CDNSKEY", "0 3 0 AA==")
+        if self.rng.random() < 0.3:
+            self.zone.add((), "CSYNC", "1 3 A NS AAAA")
+        if self.rng.random() < 0.3:  # of a scheme for private use: nobody can verify it
+            self.zone.add((), "ZONEMD", f"1 240 240 {self.rng.getrandbits(384):096x}")
 
     def host(self, name=None):
         name = name or self.new_name()
@@ -226,6 +249,19 @@ class ZoneMaker:
             add((self.label(), *name), "A", self.address())  # occluded
         if self.rng.random() < 0.1:
             add((b"*", *name), "TXT", '"occluded"')
+
+    def deep_cut(self):
+        """An insecure one far below any other name: some signers give the empty non-terminals between no NSEC3 under opt-out."""
+        host = self.rng.choice(self.hosts)
+        labels = [self.rng.choice(LABELS[:5]) for _ in range(self.rng.choice([7, 8, 9, 10, 12, 14]))]
+        name = (*labels, b"deep%d" % len(self.zone.records), *host)
+        if len(wire_of((*name, *self.zone.apex))) > 200 or self.zone.is_occluded(name):
+            return
+        self.zone.cuts.add(name)
+        self.zone.add(name, "NS", self.rng.choice([self.zone.absolute(self.hosts[0]), "ns.elsewhere.test."]))
+        self.zone.wanted += [((b"www", *name), "A"), (name, "DS"), (name, "A")]
+        self.zone.wanted += [(name[i:], rdtype) for i in range(1, len(labels) + 1) for rdtype in ("A", "DS")]
+        self.zone.wanted += [((b"www", *name[i:]), "A") for i in range(1, len(labels) + 1)]
 
     def alias(self):
         self.zone.add(self.new_name(), "CNAME", self.target())
@@ -344,8 +380,8 @@ def questions_of(zone, count, rng, hash_owners=()):
     pool = [name for name in dict.fromkeys(pool) if len(wire_of((*name, *zone.apex))) <= 255 and all(0 < len(x) < 64 for x in name)]
     rng.shuffle(pool)
     types = rng.choices(USUAL, WEIGHTS, k=count)
-    seen, out, at = set(), [], 0
-    tries = 0
+    out = [Question(zone.name, wire_of((*name, *zone.apex)), TYPES[rdtype], 1232, True) for name, rdtype in zone.wanted[:count // 2]]
+    seen, at, tries = set(out), 0, 0
     while len(out) < count and tries < 20 * count:
         tries += 1
         name = pool[at % len(pool)]
@@ -381,4 +417,17 @@ def make_zones(rng, count, start=0):
                 zones.append(child)
                 zone.relatives.append(child)
                 child.relatives.append(zone)
+    return zones + special_zones(rng, start + len(zones))
+
+
+def special_zones(rng, start):
+    """Zones of what only some signers and servers take, each kind at least once."""
+    zones = []
+
+    def maker(kind, denial, apex=None):
+        made = ZoneMaker(rng, apex or (b"%s%d" % (kind, start + len(zones)), b"test"), denial)
+        zones.append(made.zone)
+        return made
+    for denial in ("nsec3-optout", "nsec3-optout", "nsec3-optout-salt", "nsec3"):
+        maker(b"deep", denial).make_deep()
     return zones
