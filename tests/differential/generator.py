@@ -13,6 +13,7 @@ LABELS = [b"a", b"b", b"c", b"d", b"m", b"www", b"WwW", b"ns", b"ns1", b"mail", 
 ODD_LABELS = [b"A\x00", b"\x00", b"a.b", b"a b", b"back\\slash", b"\xff\xfe", b"L" * 63]
 DENIAL = ["unsigned", "nsec", "nsec", "nsec3", "nsec3-salt", "nsec3-optout", "nsec3-optout-salt", "nsec3-iterations",
           "both-chains", "nsec-holes", "nsec3-holes"]
+BELOW_DNAME, BESIDE_CNAME, WILD_NS, COSTLY = "data below a DNAME", "data beside a CNAME", "NS at a wildcard", "costly NSEC3"
 OUTSIDE = ["www.elsewhere.test.", "ns.elsewhere.test.", "a.b.c.elsewhere.test."]
 
 
@@ -37,6 +38,7 @@ class Zone:
     cuts: set = field(default_factory=set)
     dnames: set = field(default_factory=set)
     oddities: set = field(default_factory=set)  # what not every peer loads (harness.py), by name
+    signer: str = ""  # "ldns" or "bind" where it must be one of them
     wanted: list = field(default_factory=list)  # (relative name, type) that are asked for in any case
     relatives: list = field(default_factory=list)  # its parent or its child, if that is served beside it
     contents: dict = field(default_factory=dict)  # as served: owner in lower case -> type -> set of records with their signatures
@@ -113,7 +115,7 @@ class Zone:
 
     def is_occluded(self, relative):
         """Below a cut or a DNAME."""
-        return any(relative[i:] in self.cuts or relative[i:] in self.dnames for i in range(1, len(relative)))
+        return any(relative[i:] in self.cuts or relative[i:] in self.dnames for i in range(1, len(relative) + 1))
 
 
 class ZoneMaker:
@@ -176,6 +178,55 @@ class ZoneMaker:
         for make in self.rng.choices([k for k, _ in kinds], [w for _, w in kinds], k=size):
             make()
         return self.zone
+
+    def make_below_dname(self):
+        """RFC 6672 section 2.4 forbids data below a DNAME, which nobody sees then."""
+        self.make(8)
+        for _ in range(4):
+            self.dname()
+        for name in sorted(self.zone.dnames):
+            for below in ((self.label(), *name), (self.label(), b"ent", *name), (b"*", *name)):
+                self.zone.add(below, self.rng.choice(["A", "A", "TXT"]), self.address(), BELOW_DNAME)
+            self.zone.add((b"cut", *name), "NS", self.rng.choice(OUTSIDE), BELOW_DNAME)
+
+    def make_beside_cname(self):
+        """RFC 2181 section 10.1 forbids other data beside a CNAME."""
+        self.make(8)
+        for i in range(5):
+            name = self.new_name()
+            name = (b"*", *name) if i == 0 else name
+            kinds = self.rng.sample([("A", self.address()), ("TXT", '"beside"'), ("MX", f"5 {self.target()}")], 2)
+            for rdtype, rdata in [("CNAME", self.target()), *kinds]:
+                self.zone.add(name, rdtype, rdata, BESIDE_CNAME)
+
+    def make_wild_ns(self):
+        self.make(8)
+        for _ in range(4):
+            name = (b"*", *self.new_name())
+            self.zone.cuts.add(name)  # for its own name and what is below
+            self.zone.add(name, "NS", self.rng.choice([self.zone.absolute(self.rng.choice(self.hosts)), OUTSIDE[1]]), WILD_NS)
+            if self.rng.random() < 0.5:
+                self.zone.add((b"a", self.label(), *name[1:]), "A", self.address())
+
+    def make_wild_dname(self):
+        self.make(8)
+        for _ in range(4):
+            name = (b"*", *self.new_name())
+            self.zone.dnames.add(name)
+            self.zone.add(name, "DNAME", self.rng.choice([self.target(), self.zone.absolute(self.rng.choice(self.hosts))]))
+            if self.rng.random() < 0.5:
+                self.zone.add(name, "A", self.address())
+
+    def make_apex_dname(self):
+        """Nothing can be below it. Its target is elsewhere: about the growing names of one below itself no two agree."""
+        add = self.zone.add
+        add((), "SOA", "ns.elsewhere.test. hostmaster.elsewhere.test. 1 3600 600 864000 300")
+        add((), "NS", "ns.elsewhere.test.")
+        add((), "DNAME", self.rng.choice([*OUTSIDE, ("l" * 63 + ".") * 3 + "test."]))
+        if self.rng.random() < 0.5:
+            add((), "MX", "10 www.elsewhere.test.")
+        self.plain_data_of_apex()
+        self.zone.dnames.add(())
 
     def make_deep(self):
         self.make(6)
@@ -424,10 +475,23 @@ def special_zones(rng, start):
     """Zones of what only some signers and servers take, each kind at least once."""
     zones = []
 
-    def maker(kind, denial, apex=None):
+    def maker(kind, denial, apex=None, signer=""):
         made = ZoneMaker(rng, apex or (b"%s%d" % (kind, start + len(zones)), b"test"), denial)
+        made.odd = 0
+        made.zone.signer = signer
         zones.append(made.zone)
         return made
     for denial in ("nsec3-optout", "nsec3-optout", "nsec3-optout-salt", "nsec3"):
         maker(b"deep", denial).make_deep()
+    for denial in ("unsigned", "nsec", "nsec3"):
+        maker(b"below", denial, signer="bind").make_below_dname()  # ldns-signzone signs what is below a DNAME
+        maker(b"wildns", denial, signer="ldns").make_wild_ns()  # BIND's does not take it
+        maker(b"wilddname", denial).make_wild_dname()
+        maker(b"apex", denial).make_apex_dname()
+    maker(b"beside", "unsigned").make_beside_cname()  # no signer takes it
+    single = maker(b"", rng.choice(DENIAL), (b"single%d" % start,))
+    single.make(20)
+    costly = maker(b"costly", "nsec3-costly", signer="ldns")
+    costly.zone.oddities.add(COSTLY)
+    costly.make(20)
     return zones

@@ -5,11 +5,11 @@ not. No rule excuses ours: the same response must come from another peer (rules.
 import functools
 import struct
 
-from generator import wire_of
+from generator import WILD_NS, wire_of
 from message import RCODES, TYPES
 
-ANY, CNAME, DNAME, RRSIG, NSEC, NSEC3, A, AAAA, SRV, NAPTR, SVCB, HTTPS, NS, DS, SOA = (TYPES[t] for t in (
-    "ANY", "CNAME", "DNAME", "RRSIG", "NSEC", "NSEC3", "A", "AAAA", "SRV", "NAPTR", "SVCB", "HTTPS", "NS", "DS", "SOA"))
+ANY, CNAME, DNAME, RRSIG, NSEC, NSEC3, A, AAAA, SRV, NAPTR, SVCB, HTTPS, NS, DS, SOA, MX = (TYPES[t] for t in (
+    "ANY", "CNAME", "DNAME", "RRSIG", "NSEC", "NSEC3", "A", "AAAA", "SRV", "NAPTR", "SVCB", "HTTPS", "NS", "DS", "SOA", "MX"))
 DENIAL = {NSEC, NSEC3}
 
 
@@ -100,9 +100,9 @@ class Case:
 
     @property
     def is_nodata_of_peer(self):
-        """No answer, only the SOA that ours has, or would have, and denial."""
+        """Only the SOA that ours has, or would have, and denial."""
         rest = {r for r in self.peer.authority if covered(r) not in DENIAL}
-        return (self.peer.aa and self.peer.rcode == "NOERROR" and not self.peer.answer and bool(rest)
+        return (self.peer.aa and self.peer.rcode == "NOERROR" and bool(rest)
                 and self.is_soa_of(self.server, rest))
 
     def is_soa_of(self, zone, records):
@@ -299,6 +299,68 @@ def knot_expanded_star(case):
         and is_denial(case.ours.authority - case.peer.authority)
 
 
+def knot_wild_cut(case):
+    """A referral by the NS records of the wildcard, from below it or where it stands in."""
+    rest = {r for r in case.peer.authority if covered(r) not in DENIAL}
+    owners = {labels_of_wire(r[0]) for r in rest}
+    return (WILD_NS in case.server.oddities and not case.peer.aa and case.peer.rcode == "NOERROR" and len(owners) == 1
+            and case.peer.answer <= case.ours.answer and all(r[1] == NS and case.is_served(r) for r in rest)
+            and all(owner[0] == b"*" and is_within(case.chain[-1], owner[1:]) for owner in owners))
+
+
+def wild_cut_of(case):
+    """The wildcard with NS records that stands in for the last name, if any."""
+    name, zone = case.chain[-1], case.server
+    if WILD_NS not in zone.oddities or name in zone.names or not is_within(name, zone.lower_apex):
+        return None
+    star = (b"*", *next(name[i:] for i in range(1, len(name)) if name[i:] in zone.names))
+    return star if NS in zone.contents.get(wire_of(star), {}) else None
+
+
+def nsd_less_denial_at_wild_cut(case):
+    """No data, without the NSEC3 record of the wildcard."""
+    less = case.ours.authority - case.peer.authority
+    return (wild_cut_of(case) is not None and case.differing == ["authority"] and case.peer.authority < case.ours.authority
+            and len({r[0] for r in less}) == 1 and all(covered(r) == NSEC3 for r in less))
+
+
+def nsd_wild_cut_as_data(case):
+    """NS and NSEC records made from it, as from any wildcard."""
+    star = wild_cut_of(case)
+    if star is None or case.rdtype not in (NS, NSEC, ANY, RRSIG):
+        return False
+    node = case.node(case.chain[-1])
+    if case.rdtype == RRSIG:
+        made = [{r for t in (NS, NSEC) for r in node.get(t, ()) if r[1] == RRSIG}]
+    else:
+        made = [{r for r in node.get(t, ()) if r[1] == t or case.question.do} for t in (NS, NSEC) if case.rdtype in (ANY, t)]
+    return (case.peer.aa and case.peer.rcode == "NOERROR" and case.peer.answer > case.ours.answer
+            and case.peer.answer - case.ours.answer in made and case.peer.authority < case.ours.authority)
+
+
+def knot_wild_dname(case):
+    """Below the wildcard's own name: the DNAME as if it were the wildcard's to make, with a needless proof, or, with NSEC3,
+    no answer at all."""
+    stars = {r[0] for r in case.ours.answer if r[1] == DNAME and labels_of_wire(r[0])[0] == b"*"}
+    if not stars:
+        return False
+    if not case.peer.aa:
+        return (case.server.denial not in ("unsigned", "nsec") and case.question.do and case.peer.rcode in ("NXDOMAIN", "SERVFAIL")
+                and not case.peer.authority and case.peer.answer <= case.ours.answer)
+    def made(answer):
+        records = set()
+        for record in answer:
+            owner = labels_of_wire(record[0])
+            names = [n for n in case.chain if n != owner and is_within(n, owner)] if record[0] in stars and covered(record) == DNAME else [owner]
+            records |= {(wire_of(name), *record[1:]) for name in names}
+        return records
+    if case.is_nodata_of_peer and any(case.peer.answer == made(answer) for answer in answers_up_to_alias(case, NSEC, RRSIG)):
+        return True
+    more = case.peer.authority - case.ours.authority
+    return (case.ours.rcode == case.peer.rcode and case.peer.answer == made(case.ours.answer)
+            and case.ours.authority <= case.peer.authority and is_denial(more) and all(map(case.is_served, more)))
+
+
 def nsd_zero_octets(case):
     return case.has_zero and case.differing == ["authority"] and is_denial(case.peer.authority ^ case.ours.authority)
 
@@ -369,13 +431,25 @@ def bind_nsec_of_cut(case):
             and all(covered(r) == NSEC and r[0] in cuts and r in case.server.contents.get(r[0], {}).get(NSEC, ()) for r in more))
 
 
+def answers_up_to_alias(case, *types):
+    """What ours would say if a question for one of the types ended at the first name with a CNAME of its own: nothing, or
+    what DNAMEs lead there."""
+    if case.rdtype not in types:
+        return
+    for i, name in enumerate(case.chain):
+        node = case.node(name)
+        if CNAME in node and not any(r[1] == case.rdtype for records in node.values() for r in records):
+            before = case.chain[:i]
+            yield {r for r in case.ours.answer if labels_of_wire(r[0]) in before
+                   or (covered(r) == DNAME and any(is_within(n, labels_of_wire(r[0])) for n in before))}
+            return
+
+
 def stays_at_alias(*types):
     """NODATA of the alias instead of what it leads to. What ours says then is held against what the peers say to a type
     that is nowhere (harness.py)."""
     def applies(case):
-        node = case.node(case.name)
-        there = any(r[1] == case.rdtype for records in node.values() for r in records)
-        return case.rdtype in types and CNAME in node and not there and case.is_nodata_of_peer
+        return case.is_nodata_of_peer and any(case.peer.answer == answer for answer in answers_up_to_alias(case, *types))
     return applies
 
 
@@ -435,9 +509,11 @@ def fails_at_a_hole(case):
 
 
 AT_ALIAS = "NSEC, NSEC3, RRSIG at an alias"
-ASK_AGAIN = {AT_ALIAS, "B ANY is all"}  # where no peer says what ours does, another type may show that it is right
+NS_AS_DATA, LESS_AT_NS = "N NS at a wildcard is data", "N less denial at NS of a wildcard"
+LIKE_OURS = {HOLE, LESS_AT_NS}  # all but the proof is the same, and that is judged by itself (proofs.py) or cannot be
+ASK_AGAIN = {AT_ALIAS, "B ANY is all", "N ANY is another RRset", NS_AS_DATA}  # where no peer says what ours does, another type may show that it is right
 # These do not count where peers outnumber ours: what they say is no choice, or the rule looks at ours, too.
-NO_VOTE = {AT_ALIAS, "alias into another zone", "K less denial at an empty wildcard", "B other denial at an empty wildcard", "K zero octets in labels",
+NO_VOTE = {AT_ALIAS, NS_AS_DATA, "alias into another zone", "K less denial at an empty wildcard", "B other denial at an empty wildcard", "K zero octets in labels",
            "N ANY is another RRset", "K ANY is another RRset", "B ANY is all", "N owner of NSEC3 is a name", "P owner of NSEC3 is a name",
            "P other denial"}
 RULES = [  # peer, name, whether it explains a difference
@@ -455,6 +531,10 @@ RULES = [  # peer, name, whether it explains a difference
     ("knot", "K closest encloser under opt-out", knot_optout_encloser),
     ("knot", "K less denial behind a DNAME", less_denial_behind_dname),
     ("knot", "K zero octets in labels", knot_zero_octets),
+    ("knot", "K NS at a wildcard", knot_wild_cut),
+    ("knot", "K DNAME at a wildcard", knot_wild_dname),
+    ("nsd", LESS_AT_NS, nsd_less_denial_at_wild_cut),
+    ("nsd", NS_AS_DATA, nsd_wild_cut_as_data),
     ("nsd", "N other denial behind a DNAME", denial_behind_dname),
     ("nsd", "N more denial than needed", nsd_more_denial),
     ("nsd", "N closest encloser under opt-out", nsd_optout_encloser),

@@ -12,11 +12,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenarios"))
 
 from client import Client, ask_all, transfer  # noqa: E402
 from habits import labels_of_wire  # noqa: E402
-from generator import labels_of, make_zones, questions_of, wire_of  # noqa: E402
+from generator import BELOW_DNAME, BESIDE_CNAME, COSTLY, WILD_NS, labels_of, make_zones, questions_of, wire_of  # noqa: E402
 from lib import ask  # noqa: E402
 from lib.peers import Bind, Knot, Nsd, Pdns  # noqa: E402
 from lib.process import Stage  # noqa: E402
+from lib.scripted import ScriptedPrimary  # noqa: E402
 from lib.understudy import Understudy  # noqa: E402
+from lib.wire import Version, rr  # noqa: E402
 from message import TYPES, response_lines  # noqa: E402
 from proofs import needed_proof  # noqa: E402
 from rules import OURS, judge, judge_truncated  # noqa: E402
@@ -28,6 +30,42 @@ class QuietBind(Bind):
 
     def write(self, name, text):
         return super().write(name, text.replace("recursion no;", "recursion no; zero-no-soa-ttl no;"))
+
+
+class MixedNsd(Nsd):
+    """Has from `odd`, a primary, those of its zones that it does not take from files."""
+
+    def __init__(self, stage, texts, odd):
+        self.odd = odd
+        super().__init__(stage, {zone: None if zone in odd.texts else text for zone, text in texts.items()})
+
+    def write(self, name, text):
+        for zone in self.odd.texts:
+            line = f"    zonefile: {self.file(zone)}\n"
+            text = text.replace(line, f"{line}    request-xfr: AXFR 127.0.0.1@{self.odd.port} NOKEY\n")
+        return super().write(name, text)
+
+
+class OddPrimary(ScriptedPrimary):
+    """Sends zones as they are, whatever is in them; their texts have a record a line."""
+
+    def __init__(self, stage, texts):
+        self.texts = texts
+        super().__init__(stage, name="odd")
+        self.versions = {zone.lower(): self._version(zone, text) for zone, text in texts.items()}
+
+    @staticmethod
+    def _version(zone, text):
+        version = Version(zone, 1, hosts=0)
+        records = []
+        for line in text.splitlines():
+            if line and line[0] not in ";$":
+                owner, ttl, _, rdtype, rdata = line.split(None, 4)
+                records.append(rr(owner, rdtype, rdata, int(ttl)))
+                if rdtype == "SOA":
+                    version.soa = records.pop()
+        version.body = records
+        return version
 
 
 class Secondary(Pdns):
@@ -46,6 +84,11 @@ PDNS_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_*./@ \\:")
 # Types that it answers in ways of its own: RRSIG with REFUSED, NSEC not from wildcards, ANY with all and what aliases lead to,
 # CNAME followed where a wildcard makes it, NSEC3PARAM with a TTL of its own. And zones that no signer makes.
 PDNS_NOT_ASKED = frozenset(TYPES[t] for t in ("ANY", "RRSIG", "NSEC", "CNAME", "NSEC3PARAM"))
+# What each does not load. NSD does not take the first two from files, but by transfer. PowerDNS has what
+# BIND has, but answers with what is below a DNAME.
+NOT_LOADED = {"knot": {BELOW_DNAME, BESIDE_CNAME}, "nsd": set(), "bind": {BESIDE_CNAME, WILD_NS, COSTLY}}
+NOT_LOADED["pdns"] = NOT_LOADED["bind"] | {BELOW_DNAME}
+BY_TRANSFER = {BELOW_DNAME, BESIDE_CNAME}
 ZONES_A_ROUND = 40
 NOWHERE = 65281  # a type that no generated name has
 
@@ -96,7 +139,9 @@ def report(question, answers, why, zone_file):
 def other_type(question, response):
     """What to ask instead of a type that all peers answer in their own way: the type that is in the answer, or one that is
     nowhere."""
-    kinds = {r[1] for r in response.sections[0]} - {TYPES["RRSIG"], TYPES["CNAME"], TYPES["DNAME"]}
+    kinds = {r[1] for r in response.sections[0]} - {TYPES["RRSIG"]}
+    if kinds != {TYPES["CNAME"]}:
+        kinds -= {TYPES["CNAME"], TYPES["DNAME"]}
     return kinds.pop() if question.rdtype == TYPES["ANY"] and len(kinds) == 1 else NOWHERE
 
 
@@ -124,34 +169,46 @@ class Round:
         self.texts = texts
         for zone in self.zones:
             zone.hashes = set(hash_owners(texts[zone.name]))
-        peers = [kind(self.stage, texts) for kind in (Knot, Nsd, QuietBind)]
+        odd = OddPrimary(self.stage, {z.name: texts[z.name] for z in self.zones if z.oddities & BY_TRANSFER})
+        peers = [Knot(self.stage, self._loaded("knot")), MixedNsd(self.stage, texts, odd), QuietBind(self.stage, self._loaded("bind"))]
         for peer in peers:
             peer.configure()
             peer.spawn(*peer.command())
         self._wait(peers)
         for zone in self.zones:
-            zone.take(transfer(peers[-1].port, wire_of(zone.apex)))
-        pdns = Secondary(self.stage, texts, primary_port=peers[-1].port)
+            zone.take(transfer(next(p.port for p in reversed(peers) if zone.name in p.zones), wire_of(zone.apex)))
+        pdns = Secondary(self.stage, self._loaded("pdns"), primary_port=peers[-1].port)
         pdns.configure()
         pdns.spawn(*pdns.command())
         us = Understudy(self.stage)
         for peer in peers:
             us.primary(peer)
         names = [entry["name"] for entry in us.config["primaries"]]
+        us.zones = self.by_name
         for i, zone in enumerate(self.zones):
-            us.zone(zone.name, primaries=[names[i % 3]])
+            having = [name for name, peer in zip(names, peers) if zone.name in peer.zones]
+            us.zone(zone.name, primaries=[having[i % len(having)]])
         us.start(timeout=60)
         self._wait([pdns, us])
-        self.clients = [Client(server.name, server.port) for server in (*peers, us)]
-        self.clients.insert(3, Client(pdns.name, pdns.port, self._suits_pdns))
+        self.clients = [Client(server.name, server.port, self._takes(server)) for server in (*peers, pdns, us)]
         return self
+
+    def _loaded(self, peer):
+        """The zones that a peer takes, with their texts."""
+        return {zone.name: self.texts[zone.name] for zone in self.zones if not zone.oddities & NOT_LOADED[peer]}
+
+    def _takes(self, server):
+        """Which questions a server is asked."""
+        if server.name == Secondary.name:
+            return lambda question: question.zone in server.zones and self._suits_pdns(question)
+        return lambda question: question.zone in server.zones
 
     def _wait(self, servers):
         for server in servers:
-            for zone in self.zones:
+            for zone in server.zones:
                 end = time.monotonic() + 20
-                while ask.serial(server.port, zone.name) is None:
-                    assert server.alive() and time.monotonic() < end, f"{server.name} does not serve {zone.name}:\n{server.log()[-3000:]}"
+                while ask.serial(server.port, zone) is None:
+                    assert server.alive() and time.monotonic() < end, f"{server.name} does not serve {zone}:\n{server.log()[-3000:]}"
                     time.sleep(0.02)
 
     def questions(self, count):

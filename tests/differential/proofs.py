@@ -81,7 +81,7 @@ class Nsec3Chain(Chain):
 
     def enclosing(self, name):
         """The closest encloser that can be proved, and the name that is next closer (RFC 5155 section 7.2.1)."""
-        at = next(i for i in range(1, len(name)) if self.match(name[i:]))
+        at = next(i for i in range(1, len(name) + 1) if self.match(name[i:]))
         return name[at:], name[at - 1:]
 
     def encloser_proof(self, name):
@@ -136,20 +136,23 @@ class Walk:
 
     def step(self, name):
         """The name to go on with, if any."""
-        for i in range(len(name) - len(self.apex) - 1, -1, -1):  # from the apex down
+        for i in range(len(name) - len(self.apex), -1, -1):  # from the apex down
             here = name[i:]
             if here in self.cuts and not (i == 0 and self.rdtype == DS):
                 if DS not in self.node(here):
                     self.need(self.chain.no_data(here, None))
                 return None
-            if i > 0 and DNAME in self.node(here):  # the CNAME that is made from it may be all that was asked for
+            if i > 0 and any(r[1] == DNAME for r in self.node(here).get(DNAME, ())):  # the CNAME that is made from it may be all that was asked for
                 return None if self.rdtype == CNAME else self.after_dname(name[:i], self.node(here)[DNAME])
         if name in self.zone.names:
             return self.at(name, self.node(name), lambda: self.chain.no_data(name, None))
-        encloser = next(name[i:] for i in range(1, len(name)) if name[i:] in self.zone.names)
+        encloser = next(name[i:] for i in range(1, len(name) + 1) if name[i:] in self.zone.names)
         star = (b"*", *encloser)
         if star not in self.zone.names:
             self.need(self.chain.no_name(name, encloser))
+            return None
+        if star in self.cuts:  # of no meaning for what it stands in for (RFC 4592 section 4.2): no data
+            self.need(self.chain.wildcard_no_data(name, encloser))
             return None
         if self.is_answered(self.node(star)) or self.alias_of(self.node(star)):
             self.need(self.chain.wildcard(name, encloser))

@@ -7,10 +7,12 @@ additional section is held against the peers that agree, too.
 """
 import struct
 
-from habits import A, AAAA, ANY, ASK_AGAIN, DENIAL, HOLE, HTTPS, NAPTR, NO_VOTE, RRSIG, RULES, SRV, SVCB, Case, Facts, covered
+from generator import COSTLY
+from habits import A, AAAA, ANY, ASK_AGAIN, DENIAL, HTTPS, LIKE_OURS, MX, NAPTR, NO_VOTE, RRSIG, RULES, SRV, SVCB, Case, Facts, covered
 from proofs import needed_proof
 
 OURS = "understudy"
+SERVFAIL, UNSUPPORTED_ITERATIONS = 2, 27  # RFC 9276
 SIGNATURE = 120  # octets, about, of an RRSIG record: it comes with its RRset or keeps it out
 UDP_LIMIT = 1232  # what every server here is limited to, whatever the question allows
 
@@ -43,9 +45,9 @@ def octets_of(record, zone, question):
     return sum(12 + len(r[3]) for r in rrset if r[1] != RRSIG or question.do)
 
 
-def additional_fault(ours, agreeing, others, room, all_had_room, octets):
+def additional_fault(ours, agreeing, others, room, all_had_room, octets, services):
     """What all agreeing peers add must be there if there is `room` for it, and nothing that no peer adds if they could
-    have."""
+    have, but for records of the types `services`."""
     sections = [peer.additional for peer in agreeing]
     missing = frozenset.intersection(*sections) - ours.additional
     signed = {(r[0], struct.unpack_from("!H", r[3])[0]) for r in ours.additional if r[1] == RRSIG}
@@ -53,14 +55,14 @@ def additional_fault(ours, agreeing, others, room, all_had_room, octets):
     if not signed <= {(r[0], r[1]) for r in mine}:
         return "a signature in the additional section without its records"
     known = frozenset.union(*sections, *(peer.additional | peer.answer for peer in others))
-    extra = {r for r in mine - known if not is_of_service(r, ours.answer)}
+    extra = {r for r in mine - known if not is_of_service(r, ours.answer, services)}
     needed = min((octets(r) for r in missing if r[1] != RRSIG), default=SIGNATURE)
     return "additional records are missing" if missing and needed <= room else "additional records that no peer sends" if extra and all_had_room else None
 
 
-def is_of_service(record, answer):
+def is_of_service(record, answer, services):
     """A choice of ours: what NAPTR, SVCB and HTTPS records point to goes along (RFC 3403 section 4.1, RFC 9460 section 4.1)."""
-    pointing = [rdata.lower() for _, rdtype, _, rdata in answer if rdtype in (NAPTR, SVCB, HTTPS)]
+    pointing = [rdata.lower() for _, rdtype, _, rdata in answer if rdtype in services]
     return record[1] in (A, AAAA, SRV, SVCB, HTTPS) and any(record[0] in rdata for rdata in pointing)
 
 
@@ -77,7 +79,38 @@ def limit_of(question):
     return None if question.tcp else min(max(question.size or 512, 512), UDP_LIMIT)
 
 
+def extended_errors(wire):
+    """The codes of the extended errors in the options of an OPT record (RFC 8914)."""
+    codes, at = [], 0
+    while at + 4 <= len(wire):
+        code, length = struct.unpack_from("!HH", wire, at)
+        if code == 15:
+            codes.append(struct.unpack_from("!H", wire, at + 4)[0])
+        at += 4 + length
+    return codes
+
+
+def judge_costly(zone, question, answers):
+    """A proof by more iterations than ours makes: SERVFAIL with nothing but the reason (RFC 9276 section 3.2). What the peers
+    say is held against each other."""
+    ours = answers[OURS]
+    fault = malformed(question, ours, limit_of(question))
+    if fault:
+        return "fail", fault
+    if ours.rcode != SERVFAIL or ours.aa or any(ours.sections) or extended_errors(ours.edns[2]) != [UNSUPPORTED_ITERATIONS]:
+        return "fail", "a proof by too many iterations that is not SERVFAIL"
+    peers = [peer for peer in answers if peer != OURS]
+    alike = any(judge_proved(zone, question, {**answers, OURS: answers[peer]})[0] != "fail" for peer in peers)
+    return ("known", COSTLY) if alike else ("fail", "the peers differ about a costly proof")
+
+
 def judge(zone, question, answers):
+    """As judge_proved(), but ours may refuse a proof that costs too much, and must."""
+    is_costly = COSTLY in zone.oddities and needed_proof(zone, question)
+    return (judge_costly if is_costly else judge_proved)(zone, question, answers)
+
+
+def judge_proved(zone, question, answers):
     """("same" | "known" | "undecided" | "fail", why). Nothing here may be truncated; see judge_truncated(). Undecided is what
     all peers are excused from by a choice of ours: it takes another question."""
     fault = malformed(question, answers[OURS], limit_of(question))
@@ -101,7 +134,7 @@ def judge(zone, question, answers):
         if name is None:
             return "fail", f"{peer} differs in {', '.join(case.differing)}"
         names.add(name)
-        if name == HOLE:  # the same but for what cannot be told
+        if name in LIKE_OURS:
             agreeing.append(facts)
             continue
         others.append(facts)
@@ -115,7 +148,8 @@ def judge(zone, question, answers):
     room = limit - answers[OURS].size if limit else 65535
     all_had_room = limit is None or all(r.size + 2 * SIGNATURE <= limit for r in answers.values())
     fault = additional_fault(ours, agreeing, others, 0 if question.rdtype == ANY else room, all_had_room,
-                             lambda record: octets_of(record, zone, question))
+                             lambda record: octets_of(record, zone, question),
+                             (NAPTR, SVCB, HTTPS) if "knot" in answers else (NAPTR, SVCB, HTTPS, MX, SRV))  # the others add nothing
     if fault:
         return "fail", fault
     return ("known", " + ".join(sorted(names))) if names else ("same", "")

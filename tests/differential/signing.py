@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 LDNS = {"nsec": [], "nsec3": ["-n", "-t", "0"], "nsec3-salt": ["-n", "-t", "0", "-s", "cafe"], "nsec3-optout": ["-n", "-t", "0", "-p"],
-        "nsec3-optout-salt": ["-n", "-t", "0", "-p", "-s", "0102"], "nsec3-iterations": ["-n", "-t", "5", "-s", "abcd"]}
+        "nsec3-optout-salt": ["-n", "-t", "0", "-p", "-s", "0102"], "nsec3-iterations": ["-n", "-t", "5", "-s", "abcd"],
+        "nsec3-costly": ["-n", "-t", "160", "-s", "abcd"]}
 BIND = {"nsec": [], "nsec3": ["-3", "-", "-H", "0"], "nsec3-salt": ["-3", "cafe", "-H", "0"], "nsec3-optout": ["-3", "-", "-H", "0", "-A"],
         "nsec3-optout-salt": ["-3", "0102", "-H", "0", "-A"], "nsec3-iterations": ["-3", "abcd", "-H", "5"]}
 
@@ -63,12 +64,12 @@ class Signer:
             return both_chains(*(self._sign_by_lines(owner, options, plain, base) for options in (LDNS["nsec"], LDNS["nsec3-salt"])))
         if not zone.is_sound:
             return with_holes(self._sign_by_lines(owner, LDNS[zone.denial.removesuffix("-holes")], plain, base), zone.name)
-        if number % 2 == 0:
+        if (zone.signer or ("ldns", "bind")[number % 2]) == "ldns":
             self._run("ldns-signzone", "-o", owner, *LDNS[zone.denial], "-f", signed, plain, base)
         else:
             with open(self.folder / plain, "a", encoding="utf-8") as text:
                 text.write(self._public.replace("key.test.", owner))
-            self._run("dnssec-signzone", "-n", "1", "-P", "-z", "-o", owner, *BIND[zone.denial], "-f", signed, plain, base)
+            self._run("dnssec-signzone", "-n", "1", "-P", "-z", "-O", "full", "-o", owner, *BIND[zone.denial], "-f", signed, plain, base)
         return (self.folder / signed).read_text()
 
     def _sign_by_lines(self, owner, options, plain, base):
