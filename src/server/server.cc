@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,6 +22,7 @@
 #include "server/history_commands.h"
 #include "server/live_environment.h"
 #include "server/process.h"
+#include "server/reload_check.h"
 #include "server/settings.h"
 #include "server/workers.h"
 #include "server/zone_sources.h"
@@ -114,9 +116,9 @@ struct Server::State final : ServerControl {
   void end();
   void all_loaded();
   [[nodiscard]] ConfigDiff differences(const std::shared_ptr<const Config>& to) const;
+  [[nodiscard]] std::vector<std::string> objections(const Config& to, const ZoneSources& next) const;
   Result<std::string> load_and_apply(const Announce& will);
-  void apply(LoadedConfig loaded, const ConfigDiff& diff);
-  void set_zones(std::function<void()> loaded);
+  void apply(LoadedConfig loaded, const ConfigDiff& diff, ZoneSources next);
   [[nodiscard]] std::string origin_of(NameView name) const;
   void handle_command(std::string_view request, std::shared_ptr<ControlReply> reply);
 
@@ -230,12 +232,8 @@ Result<void> Server::State::open() {
 }
 
 void Server::State::begin() {
-  set_zones([this] { loop.post([this] { all_loaded(); }); });
+  members->set_zones(zone_sources(config), false, [this] { loop.post([this] { all_loaded(); }); });
   workers->start();
-}
-
-void Server::State::set_zones(std::function<void()> loaded) {
-  members->set_zones(zone_sources(config), false, std::move(loaded));
 }
 
 void Server::State::all_loaded() {
@@ -440,7 +438,7 @@ ConfigDiff Server::State::differences(const std::shared_ptr<const Config>& to) c
   return diff;
 }
 
-void Server::State::apply(LoadedConfig loaded, const ConfigDiff& diff) {
+void Server::State::apply(LoadedConfig loaded, const ConfigDiff& diff, ZoneSources next) {
   for (const auto& warning : loaded.warnings) log_warning("{}", warning);
   for (const auto& change : diff.options) {
     if (change.needs_restart) log_warning("configuration {}: {}", config_path, change.text());
@@ -449,14 +447,23 @@ void Server::State::apply(LoadedConfig loaded, const ConfigDiff& diff) {
   set_log_level(config->server.log_level);
   environment->set_settings(answer_settings(*config));
   engine->set_settings(engine_settings(*config));
-  set_zones([] {});
+  members->set_zones(std::move(next), false, [] {});
   log_info("configuration {} reloaded: {} added, {} removed, {} changed", config_path,
            count_text(diff.zones_added.size(), "zone"), diff.zones_removed.size(), diff.zones_changed.size());
 }
 
 Result<std::vector<std::string>> Server::State::compare_configuration(const std::string& path) const {
   US_ASSIGN(const LoadedConfig loaded, load_config(path.empty() ? config_path : path));
-  return differences(loaded.config).lines();
+  std::vector<std::string> lines = differences(loaded.config).lines();
+  for (const std::string& each : objections(*loaded.config, zone_sources(loaded.config))) {
+    lines.push_back("a reload would be refused: " + each);
+  }
+  return lines;
+}
+
+// What the file cannot know: which zones there are by commands and by catalogs.
+std::vector<std::string> Server::State::objections(const Config& to, const ZoneSources& next) const {
+  return objections_to(to, members->settings_lost(next));
 }
 
 Result<std::string> Server::State::load_and_apply(const Announce& will) {
@@ -466,10 +473,17 @@ Result<std::string> Server::State::load_and_apply(const Announce& will) {
               loaded.error().detail);
     return std::unexpected(std::move(loaded).error());
   }
+  ZoneSources next = zone_sources(loaded->config);
+  if (const auto against = objections(*loaded->config, next); !against.empty()) {
+    std::string text =
+        fmt::format("{}: the reload is refused, nothing is changed: {}", config_path, fmt::join(against, "\n"));
+    log_error("configuration {}", text);
+    return fail(Errc::refused, std::move(text));
+  }
   const ConfigDiff diff = differences(loaded->config);
   const auto lines = diff.lines();
   if (!lines.empty()) will(lines);
-  apply(std::move(*loaded), diff);
+  apply(std::move(*loaded), diff, std::move(next));
   return lines.empty() ? "nothing changed" : "";
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 #include "server/settings.h"
@@ -131,6 +132,15 @@ Result<std::string> run_time_template(const Config& config, const ZoneTemplate& 
   }
   if (words.size() > longest_word) return fail(Errc::usage, "too many primaries: put them into a template");
   return words;
+}
+
+MissingSettings missing_settings(const Config& config, const std::string& words) {
+  const std::vector<std::string> all = words_of(words);
+  if (!config.templates.contains(all.front())) return {"template " + all.front()};
+  for (const std::string& primary : all | std::views::drop(1)) {
+    if (!find_peer(config, primary)) return {"primary " + primary};
+  }
+  return {"template " + all.front(), true};
 }
 
 }  // namespace understudy

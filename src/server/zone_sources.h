@@ -18,4 +18,11 @@ ZoneSources zone_sources(const std::shared_ptr<const Config>& config);
 /// separators, its primaries. Errc::usage, in words, if there is no such template or primary, or no primary at all.
 Result<std::string> run_time_template(const Config& config, const ZoneTemplate& wanted);
 
+/// What such a word needs and `config` lacks: "template careful", "primary hidden1".
+struct MissingSettings {
+  std::string what;
+  bool is_primaries = false;  // the template named is there, but has no primaries
+};
+MissingSettings missing_settings(const Config& config, const std::string& words);
+
 }  // namespace understudy

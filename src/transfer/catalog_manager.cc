@@ -227,12 +227,7 @@ void CatalogManager::State::save(const CatalogPlan& plan) {
 
 void CatalogManager::State::reconsider(std::span<const Name> names, CatalogPlan& plan) {
   plan = known->registry.reconsider(names, now());
-  for (const MemberConflict& conflict : plan.conflicts) {
-    log_warning("zone {} takes the place of a catalog's member; take it out of the catalog", conflict.member.text());
-  }
-  if (plan.conflict_count > plan.conflicts.size()) {
-    log_warning("{} more zones take the place of catalogs' members", plan.conflict_count - plan.conflicts.size());
-  }
+  log_displaced(plan);
 }
 
 void CatalogManager::State::set_sources(ZoneSources next) {
@@ -328,6 +323,11 @@ void CatalogManager::set_zones(ZoneSources sources, bool forget_removed, std::fu
     }
   }
   state.serve(std::move(sources), forget_removed, std::move(loaded));
+}
+
+std::vector<SettingsLoss> CatalogManager::settings_lost(const ZoneSources& next) const {
+  std::lock_guard work(state_->work_mutex);
+  return understudy::settings_lost(*state_->known, state_->sources, next);
 }
 
 std::string CatalogManager::unread() const {

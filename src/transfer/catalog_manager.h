@@ -16,6 +16,7 @@
 #include "store/zone_store.h"
 #include "transfer/catalog_settings.h"
 #include "transfer/engine.h"
+#include "transfer/reload_check.h"
 
 namespace understudy {
 
@@ -30,6 +31,8 @@ class CatalogManager {
   /// in the store, commands end with Errc::storage, and it is tried again. A catalog that is no longer there keeps its
   /// members until accept(). Blocks until the zones are published; waits for catalog work under way.
   void set_zones(ZoneSources sources, bool forget_removed, std::function<void()> loaded);
+  /// What these would leave without settings: they should not be set then. Waits for catalog work under way.
+  [[nodiscard]] std::vector<SettingsLoss> settings_lost(const ZoneSources& next) const;
 
   /// To be called for every version that is published of any zone, or of those for which is_catalog(); from any thread.
   /// Of several versions of one catalog the last one counts.

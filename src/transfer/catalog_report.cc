@@ -80,6 +80,15 @@ void log_conflicts(NameView catalog, const CatalogPlan& plan) {
   }
 }
 
+void log_displaced(const CatalogPlan& plan) {
+  for (const MemberConflict& conflict : plan.conflicts) {
+    log_warning("zone {} takes the place of a catalog's member; take it out of the catalog", conflict.member.text());
+  }
+  if (plan.conflict_count > plan.conflicts.size()) {
+    log_warning("{} more zones take the place of catalogs' members", plan.conflict_count - plan.conflicts.size());
+  }
+}
+
 void log_unserved(const std::vector<Name>& members, std::uint64_t count) {
   if (count == 0) return;
   std::string names;

@@ -17,6 +17,8 @@ std::string hold_text(NameView catalog, const CatalogHold& hold, std::uint64_t m
 void log_changes(NameView catalog, const CatalogContent& content, const CatalogPlan& plan);
 void log_hold(NameView catalog, const CatalogHold& hold, std::uint64_t members);
 void log_conflicts(NameView catalog, const CatalogPlan& plan);
+/// Members whose place a zone takes that is configured or was added by a command.
+void log_displaced(const CatalogPlan& plan);
 /// Members for which there is no template: some of `count`.
 void log_unserved(const std::vector<Name>& members, std::uint64_t count);
 

@@ -257,6 +257,47 @@ TEST_F(ServerTest, ReloadIsAllOrNothing) {
   EXPECT_EQ(ask(port_, "a.example."), 0);
 }
 
+TEST_F(ServerTest, AReloadThatWouldStopZonesAddedByCommandsIsRefused) {
+  const auto primary = [](const std::string& name) { return "{name: " + name + ", address: 127.0.0.1@1}"; };
+  const std::string both = "primaries: [" + primary("p") + ", " + primary("q") + "]\n";
+  const std::string templates = "templates: [{name: default, primaries: [p]}, {name: other, primaries: [p]}]\n";
+  configure("{name: a.example., file: a.zone}", both + templates);
+  start();
+  const json names = {"r0.example.", "r1.example."};
+  ASSERT_EQ(command({{"command", "zone add"}, {"zones", names}, {"template", "other"}, {"wait", false}}).size(), 3U);
+  ASSERT_EQ(
+      command({{"command", "zone add"}, {"zones", {"r2.example."}}, {"primaries", {"q"}}, {"wait", false}}).size(), 2U);
+  const auto refused = [&](const std::string& more, const std::string& why) {
+    configure("{name: b.example., file: a.zone}", more);
+    const std::string told = command({{"command", "conf diff"}}).rbegin()[1]["text"];
+    EXPECT_EQ(told, "a reload would be refused: " + why);
+    const auto lines = command({{"command", "conf reload"}});
+    ASSERT_EQ(lines.size(), 1U) << "nothing is announced that is not done";
+    EXPECT_EQ(lines[0]["failed"], 1);
+    EXPECT_NE(lines[0]["error"].get<std::string>().find("nothing is changed: " + why), std::string::npos) << lines[0];
+    EXPECT_EQ(ask(port_, "r0.example."), 2);
+    EXPECT_EQ(ask(port_, "r2.example."), 2);
+    EXPECT_EQ(ask(port_, "a.example."), 0);
+    EXPECT_EQ(ask(port_, "b.example."), 5);
+  };
+  const std::string fewer = "templates: [{name: default, primaries: [p]}]\n";
+  refused(both + fewer,
+          "template other is used by 2 zones that were added at run time (r0.example., r1.example.): add it again, or "
+          "remove them first with `understudy zone remove`");
+  refused("primaries: [" + primary("p") + "]\n" + templates,
+          "primary q is used by a zone that was added at run time (r2.example.): add it again, or remove them first "
+          "with `understudy zone remove`");
+  refused(both + "templates: [{name: default, primaries: [p]}, {name: other}]\n",
+          "template other has no primaries any more, and is used by 2 zones that were added at run time (r0.example., "
+          "r1.example.): give it some, or remove them first with `understudy zone remove`");
+  for (int i = 0; i < 6; ++i) EXPECT_NE(manager_.next(), "") << "RELOADING and READY";
+  command({{"command", "zone remove"}, {"zones", names}});
+  configure("{name: a.example., file: a.zone}", both + fewer);
+  EXPECT_EQ(reload(), "template other is removed");
+  EXPECT_EQ(ask(port_, "r0.example."), 5);
+  EXPECT_EQ(ask(port_, "r2.example."), 2);
+}
+
 TEST_F(ServerTest, SignalsReloadAndStop) {
   configure("{name: a.example., file: a.zone}");
   start();

@@ -603,6 +603,47 @@ TEST_F(CatalogManagerTest, ZonesAddedAtRunTimeStay) {
   EXPECT_FALSE(status("x."));
 }
 
+TEST_F(CatalogManagerTest, WhatOtherSourcesWouldLeaveWithoutSettingsIsKnownBefore) {
+  const auto without = [&](const std::string& gone, std::vector<std::string> zones = {},
+                           std::vector<std::string> catalogs = {"a."}) {
+    ZoneSources next = sources(std::move(zones), std::move(catalogs));
+    next.from_template = [all = next.from_template, gone](NameView zone, const std::string& wanted, const Name* of) {
+      return wanted == gone ? std::nullopt : all(zone, wanted, of);
+    };
+    return next;
+  };
+  start_all(sources());
+  publish(catalog(1, member("1", "x.") + member("2", "y.", "gold")));
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(add("r" + std::to_string(i) + ".", "two").result);
+  EXPECT_TRUE(manager_->settings_lost(sources()).empty());
+  EXPECT_TRUE(manager_->settings_lost(without("none")).empty()) << "nobody uses it";
+  auto lost = manager_->settings_lost(without("two"));
+  ASSERT_EQ(lost.size(), 1U) << "what a configured catalog chooses is looked at with the configuration";
+  EXPECT_EQ(lost[0].template_name, "two");
+  EXPECT_EQ(lost[0].catalog, std::nullopt);
+  EXPECT_EQ(lost[0].count, 6U);
+  EXPECT_EQ(lost[0].some, (std::vector{name("r0."), name("r1."), name("r2."), name("r3.")}));
+  lost = manager_->settings_lost(without("two", {"R0.", "r1."}));
+  ASSERT_EQ(lost.size(), 1U);
+  EXPECT_EQ(lost[0].count, 4U) << "two are configured now";
+
+  // A catalog that goes together with its template, or before it.
+  EXPECT_TRUE(manager_->settings_lost(sources({}, {})).empty());
+  for (int round = 0; round < 2; ++round) {
+    lost = manager_->settings_lost(without("one", {}, {}));
+    ASSERT_EQ(lost.size(), 1U);
+    EXPECT_EQ(lost[0].catalog, name("a."));
+    EXPECT_EQ(lost[0].some, std::vector{name("x.")});
+    EXPECT_EQ(manager_->settings_lost(without("two", {}, {})).size(), 2U) << "of zones and of members";
+    set(sources({}, {}));
+  }
+  EXPECT_TRUE(accept("a.").result);
+  EXPECT_TRUE(manager_->settings_lost(without("one", {}, {})).empty());
+  // What has no settings now loses nothing.
+  set(without("two"));
+  EXPECT_TRUE(manager_->settings_lost(without("two")).empty());
+}
+
 TEST_F(CatalogManagerTest, AMemberWithoutATemplateIsNotServed) {
   first_.serve({.name = "x.", .serial = 1});
   start_all(sources());
