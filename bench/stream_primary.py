@@ -32,7 +32,7 @@ def record(owner, rrtype, rdata, ttl=3600):
 
 
 class Versions:
-    """Serial 1 is the file; each further one changes the A record of one more host, in the order of the file."""
+    """Serial 1 is the file; each further one changes the A record of the next host, in the order of the file and round."""
 
     def __init__(self, zone, path):
         self.zone, self.serial, self.hosts = wire_name(zone), 1, []
@@ -49,13 +49,15 @@ class Versions:
         rdata = b"\x03ns1" + APEX + b"\x0ahostmaster" + APEX + struct.pack(">IIIII", serial, 3600, 600, 1209600, 300)
         return record(APEX, SOA, rdata)
 
-    def host_a(self, i, changed):
+    def host_a(self, i, changes):
+        """The A record of the i-th host when it was changed so often."""
         owner, address = self.hosts[i]
-        return record(owner, A, struct.pack(">I", 0xC6120000 + i % 65536) if changed else address)
+        return record(owner, A, struct.pack(">I", 0x0A000000 + (changes % 256 << 16) + i % 65536) if changes else address)
 
     def host(self, i):
+        rounds, begun = divmod(self.serial - 1, len(self.hosts))
         aaaa = b"\x20\x01\x0d\xb8" + bytes(8) + struct.pack(">I", i)
-        return self.host_a(i, i < self.serial - 1) + record(self.hosts[i][0], AAAA, aaaa)
+        return self.host_a(i, rounds + (i < begun)) + record(self.hosts[i][0], AAAA, aaaa)
 
     def part(self, i):
         """The i-th message's share of the hosts."""
@@ -80,8 +82,8 @@ class Versions:
             yield count, body
             return
         for step in range(serial, self.serial):
-            i = step - 1
-            body += self.soa(step) + self.host_a(i, False) + self.soa(step + 1) + self.host_a(i, True)
+            rounds, i = divmod(step - 1, len(self.hosts))
+            body += self.soa(step) + self.host_a(i, rounds) + self.soa(step + 1) + self.host_a(i, rounds + 1)
             count += 4
             if len(body) > MESSAGE_LIMIT:
                 yield count, body

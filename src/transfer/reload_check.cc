@@ -72,10 +72,10 @@ std::vector<SettingsLoss> settings_lost(const StoredZones& known, const ZoneSour
   known.registry.for_each_member([&](const MemberRef& member) {
     const Name& catalog = member.catalog();
     if (configured.contains(catalog)) return;
-    const auto choice = known.choices.find(catalog);
-    if (choice == known.choices.end()) return;
+    const auto stored = known.catalogs.find(catalog);
+    if (stored == known.catalogs.end()) return;
     const CatalogMember what = member.get();
-    const std::string& wanted = choice->second.template_for(what.groups);
+    const std::string& wanted = stored->second.templates.template_for(what.groups);
     if (!wanted.empty()) losses.look_at(what.name, wanted, &catalog);
   });
   return losses.take();
