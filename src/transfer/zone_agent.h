@@ -127,8 +127,11 @@ class ZoneAgent final : public TimerEntry,
   // zone_take.cc: from there to the commit.
   [[nodiscard]] bool is_origin(const PeerSettings& peer) const;
   [[nodiscard]] bool may_take_differences(const PeerSettings& peer) const;
+  [[nodiscard]] bool is_shown_by_digest(const Zone& held) const;
+  [[nodiscard]] bool proves_its_start(const Zone& held, std::span<const DeltaPtr> deltas) const;
+  bool check_digest(const WorkPtr& work);
   void queue_transfer(const WorkPtr& work);
-  void queue_transfer_whole(const WorkPtr& work);
+  void go_on_with_transfer(const WorkPtr& work);
   void start_transfer(const WorkPtr& work, Lanes::Permit permit);
   [[nodiscard]] TakeOptions take_options(const Work& work) const;
   boost::asio::awaitable<void> transfer(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
@@ -215,6 +218,12 @@ class ZoneAgent final : public TimerEntry,
   std::string origin_;                               // address of the primary that our version is from; empty: none
   // Primaries that are not asked for differences before; monotonic seconds.
   std::vector<std::pair<Endpoint, double>> no_differences_until_;
+  /// What was found about the digests of a version.
+  struct CheckedDigest {
+    std::uint64_t version = 0;  // Zone::id()
+    std::vector<Bytes> shown;   // RDATA of the ZONEMD records that are right
+  };
+  std::unique_ptr<const CheckedDigest> checked_digest_;
   std::optional<Serial> lost_serial_;               // was served, but the stored version is damaged
   ZoneHistory::Ptr history_ = ZoneHistory::none();  // of the version that is held
   bool failed_before_ = false;                      // some check has failed

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "transfer/primary_check.h"
 #include "transfer/zone_work.h"
+#include "zone/zone_digest.h"
 
 namespace understudy {
 
@@ -50,23 +51,6 @@ milliseconds longest_transfer(std::optional<double> left) {
   return std::chrono::duration_cast<milliseconds>(std::chrono::duration<double>(std::max(longest, 1.0)));
 }
 
-/// The apex has a ZONEMD record: the digest of all its data (RFC 8976).
-bool has_digest(const Zone& version) {
-  return version.rrset(version.apex_node(), RRType::ZONEMD).has_value();
-}
-
-/// The first difference takes away the digest of the version that it begins with. That it is the one that we have is
-/// for apply_deltas() to find.
-bool proves_its_start(const Zone& version, std::span<const DeltaPtr> deltas) {
-  bool proven = false;
-  deltas.front()->for_each_removed([&](const DeltaRecord& record) {
-    proven = record.type == RRType::ZONEMD && record.owner == version.apex() && record.rdata.size() >= 4 &&
-             load_u32(record.rdata.data()) == version.serial().value;
-    return !proven;
-  });
-  return proven;
-}
-
 }  // namespace
 
 // Differences or all.
@@ -78,11 +62,60 @@ bool ZoneAgent::is_origin(const PeerSettings& peer) const {
   });
 }
 
-/// Differences of one primary fit data of another only if both are known to be the same: what has a digest can show it.
+/// Differences of one primary fit data of another only if both are known to be the same: a digest can show it, once it
+/// has been computed of what we hold.
 bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
   const auto held = version();
-  if (!held || !peer.ixfr || !(is_origin(peer) || has_digest(*held))) return false;
+  if (!held || !peer.ixfr || !(is_origin(peer) || is_shown_by_digest(*held))) return false;
   return !rests_from_differences(peer) && core_.traits.sends_differences(peer.address, core_.mono());
+}
+
+bool ZoneAgent::is_shown_by_digest(const Zone& held) const {
+  return checked_digest_ && checked_digest_->version == held.id() && !checked_digest_->shown.empty();
+}
+
+/// The first difference takes away the digest of the version that it begins with, and it is that of what we hold.
+bool ZoneAgent::proves_its_start(const Zone& held, std::span<const DeltaPtr> deltas) const {
+  bool proven = false;
+  if (!is_shown_by_digest(held)) return proven;
+  deltas.front()->for_each_removed([&](const DeltaRecord& record) {
+    proven = record.type == RRType::ZONEMD && record.owner == held.apex() &&
+             std::ranges::any_of(checked_digest_->shown,
+                                 [&](const Bytes& shown) { return std::ranges::equal(shown, record.rdata); });
+    return !proven;
+  });
+  return proven;
+}
+
+/// True: the digest of what we hold decides about asking for differences, and is being computed, once for a version;
+/// the work goes on afterwards.
+bool ZoneAgent::check_digest(const WorkPtr& work) {
+  const PeerSettings& peer = work->asked();
+  const auto held = version();
+  const bool would_help = held && peer.ixfr && !is_origin(peer) && !rests_from_differences(peer) &&
+                          core_.traits.sends_differences(peer.address, core_.mono());
+  const bool is_known = checked_digest_ && held && checked_digest_->version == held->id();
+  if (!would_help || is_known || !claims_digest(*held)) return false;
+  auto found = std::make_shared<CheckedDigest>(CheckedDigest{held->id(), {}});
+  auto done = std::make_shared<bool>(false);
+  core_.run_job(
+      core_.loads, JobPool::Urgency::urgent,
+      [held, found, done] {
+        found->shown = shown_digests(*held);
+        *done = true;
+      },
+      [this, self = shared_from_this(), work, held, found, done] {
+        checked_digest_ = std::make_unique<const CheckedDigest>(*found);
+        if (*done && found->shown.empty()) {
+          log_warning(
+              "zone {}: the ZONEMD of serial {} from {} is not the digest of what came: no differences of another "
+              "primary are taken, but the whole zone; compare the zone with what its signer made, and check who "
+              "changes it on the way or makes its ZONEMD",
+              name().text(), held->serial().value, origin_);
+        }
+        if (work_ == work) go_on_with_transfer(work);
+      });
+  return true;
 }
 
 bool ZoneAgent::rests_from_differences(const PeerSettings& peer) const {
@@ -93,6 +126,7 @@ bool ZoneAgent::rests_from_differences(const PeerSettings& peer) const {
 void ZoneAgent::queue_transfer(const WorkPtr& work) {
   set_activity(ZoneActivity::queued);
   const bool wants_all = work->whole || work->goes_back || work->differences_failed(work->asked());
+  if (!wants_all && check_digest(work)) return;
   work->asks_differences = !wants_all && may_take_differences(work->asked());
   work->request =
       core_.transfers.enqueue(work->asked().address, work->urgent ? Lanes::Priority::urgent : Lanes::Priority::normal,
@@ -292,7 +326,7 @@ void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit per
                                                             "the same data",
                                                             origin_)});
     permit.release();
-    queue_transfer_whole(work);
+    go_on_with_transfer(work);
     return;
   }
   work->committing = true;
@@ -340,7 +374,7 @@ std::optional<Serial> ZoneAgent::floor_serial() const {
   return held ? std::optional(held->serial()) : lost_serial_;
 }
 
-void ZoneAgent::queue_transfer_whole(const WorkPtr& work) {
+void ZoneAgent::go_on_with_transfer(const WorkPtr& work) {
   work->committing = false;
   if (work->cancelled) {
     ask_next(work);
@@ -356,7 +390,7 @@ void ZoneAgent::commit_failed(const WorkPtr& work, const CommitTask& task) {
   const bool ours = code == Errc::storage || code == Errc::storage_full || code == Errc::corrupt || code == Errc::io;
   if (!task.deltas.empty() && !ours) {
     differences_failed(*work, error);
-    queue_transfer_whole(work);
+    go_on_with_transfer(work);
     return;
   }
   core_.board.count([](EngineCounters& counters) { ++counters.transfers_failed; });

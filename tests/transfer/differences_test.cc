@@ -8,6 +8,8 @@
 
 #include "store/transfer_log.h"
 #include "transfer/fixture.h"
+#include "zone/builder.h"
+#include "zone/zone_digest.h"
 
 namespace understudy {
 namespace {
@@ -425,25 +427,66 @@ TEST_F(Differences, ComeFromTheOriginIfItHasTheNewVersionToo) {
   EXPECT_EQ(first.ixfrs, 1);
 }
 
-TEST_F(Differences, ADigestShowsThatTwoPrimariesAgree) {
-  const std::string digest = "@ ZONEMD {} 1 1 " + std::string(96, 'a') + "\n";
-  const auto spec = [&](unsigned serial, const std::string& extra) {
-    return ZoneSpec{.serial = serial, .hosts = 5, .extra = extra + fmt::format(fmt::runtime(digest), serial)};
-  };
-  ScriptedPrimary first(IpAddress::v4(127, 0, 0, 2)), second(IpAddress::v4(127, 0, 0, 3));
-  for (ScriptedPrimary* each : {&first, &second}) {
-    each->ixfr = Ixfr::differences;
-    each->serve(spec(1, "x A 192.0.2.1\n"));
+/// The zone with the digest that it has, as a record at its apex.
+ZoneSpec with_digest(ZoneSpec spec) {
+  ZoneBuilder builder(*Name::parse(spec.name));
+  for (const Record& r : zone_records(spec)) EXPECT_TRUE(builder.add(r.owner, r.type, r.ttl, r.rdata));
+  std::string digest;
+  for (const std::uint8_t octet : zone_digest(**builder.finish(), DigestHash::sha384)) {
+    digest += fmt::format("{:02x}", octet);
   }
-  start();
-  set_zones({zone("example.", {peer(first, "first"), peer(second, "second")})});
-  ASSERT_TRUE(waits_for(1) && rests());
-  second.serve(spec(2, "x A 192.0.2.2\n"));
-  notify(2, "example.", IpAddress::v4(127, 0, 0, 3));
-  ASSERT_TRUE(waits_for(2) && rests());
-  EXPECT_EQ(second.ixfrs, 1);
-  EXPECT_EQ(second.transfers, 0);
-  expect_content(spec(2, "x A 192.0.2.2\n"));
+  spec.extra += fmt::format("@ ZONEMD {} 1 1 {}\n", spec.serial, digest);
+  return spec;
+}
+
+class DifferencesOfTwo : public Differences {
+ protected:
+  /// Both have version 1, which came from the first; the second has version 2 and says so.
+  void take_from_second(const ZoneSpec& firsts, const ZoneSpec& seconds, const ZoneSpec& next) {
+    for (ScriptedPrimary* each : {&first_, &second_}) each->ixfr = Ixfr::differences;
+    first_.serve(firsts);
+    second_.serve(seconds);
+    start();
+    set_zones({zone("example.", {peer(first_, "first"), peer(second_, "second")})});
+    ASSERT_TRUE(waits_for(1) && rests());
+    second_.serve(next);
+    notify(2, "example.", IpAddress::v4(127, 0, 0, 3));
+    ASSERT_TRUE(waits_for(2) && rests());
+    expect_content(next);
+  }
+  ScriptedPrimary first_{IpAddress::v4(127, 0, 0, 2)}, second_{IpAddress::v4(127, 0, 0, 3)};
+};
+
+TEST_F(DifferencesOfTwo, ADigestShowsThatPrimariesAgree) {
+  const ZoneSpec same = with_digest({.serial = 1, .hosts = 5, .extra = "x A 192.0.2.1\n"});
+  take_from_second(same, same, with_digest({.serial = 2, .hosts = 5, .extra = "x A 192.0.2.2\n"}));
+  EXPECT_EQ(second_.ixfrs, 1);
+  EXPECT_EQ(second_.transfers, 0);
+}
+
+TEST_F(DifferencesOfTwo, ADigestThatIsNotThatOfTheDataShowsNothing) {
+  const std::string digest = "@ ZONEMD 1 1 1 " + std::string(96, 'a') + "\n";
+  const ZoneSpec same{.serial = 1, .hosts = 5, .extra = "x A 192.0.2.1\n" + digest};
+  take_from_second(same, same, {.serial = 2, .hosts = 5, .extra = "x A 192.0.2.2\n"});
+  EXPECT_EQ(second_.ixfrs, 0);
+  EXPECT_EQ(second_.transfers, 1);
+}
+
+TEST_F(DifferencesOfTwo, WhatOneForgedDoesNotOutliveTheDifferencesOfTheOther) {
+  const ZoneSpec honest = with_digest({.serial = 1, .hosts = 5, .extra = "x A 192.0.2.1\n"});
+  ZoneSpec forged = honest;
+  forged.extra += "bank A 192.0.2.66\n";
+  take_from_second(forged, honest, with_digest({.serial = 2, .hosts = 5, .extra = "x A 192.0.2.2\n"}));
+  EXPECT_EQ(second_.ixfrs, 0);
+  EXPECT_EQ(second_.transfers, 1);
+}
+
+TEST_F(DifferencesOfTwo, AForgeryWithADigestOfItsOwnIsNotWhatTheOtherBeginsWith) {
+  const ZoneSpec honest = with_digest({.serial = 1, .hosts = 5, .extra = "x A 192.0.2.1\n"});
+  const ZoneSpec forged = with_digest({.serial = 1, .hosts = 5, .extra = "x A 192.0.2.1\nbank A 192.0.2.66\n"});
+  take_from_second(forged, honest, with_digest({.serial = 2, .hosts = 5, .extra = "x A 192.0.2.2\n"}));
+  EXPECT_EQ(second_.ixfrs, 1);
+  EXPECT_EQ(second_.transfers, 1) << "its differences were refused";
 }
 
 TEST_F(Differences, AreNotAppliedToWhatCameFromAFile) {
