@@ -126,7 +126,7 @@ void add_compare(CLI::App& app, CommandLine& line) {
   compare->add_option("--against", request.against,
                       "ADDRESS[@PORT] to compare with (default: the zone's first primary)");
   compare->add_option("--queries", request.queries,
-                      "file of questions, a NAME TYPE a line (default: drawn from the zone)");
+                      "file of questions, a NAME TYPE [no-edns] a line (default: drawn from the zone)");
   compare->add_option("--tsig", request.key, "key of --config by which the questions to the primary are signed");
   compare->add_option("--limit", request.limit, "at most so many questions drawn from the zone (default 10000)")
       ->check(at_least_one);

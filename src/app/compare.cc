@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "config/parser.h"
 #include "control/comparison.h"
+#include "control/question_sampler.h"
 #include "dns/rdata.h"
 #include "dns/tsig.h"
 #include "net/exchange.h"
@@ -36,6 +37,7 @@ constexpr unsigned at_once = 16;  // questions that are open
 constexpr unsigned tries = 3;     // by UDP
 constexpr milliseconds patience{2'000};
 constexpr std::uint16_t udp_size = 1'232;
+constexpr std::size_t udp_size_without_edns = 512;
 
 struct Target {
   Endpoint endpoint;
@@ -54,8 +56,10 @@ class Asker {
       if (answer || answer.error().code != Errc::timed_out) break;
     }
     if (answer && (Header::read(*answer)->flags & Header::tc) == 0) co_return answer;
-    co_return co_await ask_once(question, true);
+    co_return co_await ask_by_tcp(question);
   }
+
+  asio::awaitable<Result<Bytes>> ask_by_tcp(const ComparedQuestion& question) { return ask_once(question, true); }
 
  private:
   asio::awaitable<Result<Bytes>> ask_once(const ComparedQuestion& question, bool by_tcp) {
@@ -64,7 +68,7 @@ class Asker {
     MessageWriter writer(query, query.size());
     writer.set_header(id, 0);
     writer.add_question(question.name, question.type, RRClass::IN);
-    writer.add_opt(udp_size, Rcode::NOERROR, true, {});
+    if (question.edns) writer.add_opt(udp_size, Rcode::NOERROR, true, {});
     query.resize(writer.size());
     std::optional<TsigStream> signature;
     if (target_.key) {
@@ -135,10 +139,23 @@ class Run {
       const ComparedQuestion& question = questions_[next_++];
       timer.expires_at(next_at_ = std::max(next_at_ + gap_, std::chrono::steady_clock::now()));
       co_await timer.async_wait(asio::use_awaitable);
-      const auto here = co_await ours_.ask(question);
-      const auto there = co_await theirs_.ask(question);
+      auto here = co_await ours_.ask(question);
+      auto there = co_await theirs_.ask(question);
+      if (!question.edns && here && there && !compared(*here, *there).differences.empty()) {
+        // Servers leave out what does not fit without saying so: some the SOA record, some glue.
+        auto whole_here = co_await ours_.ask_by_tcp(question);
+        auto whole_there = co_await theirs_.ask_by_tcp(question);
+        if (whole_here && whole_there && std::max(whole_here->size(), whole_there->size()) > udp_size_without_edns) {
+          here = std::move(whole_here);
+          there = std::move(whole_there);
+        }
+      }
       take(question, here, there);
     }
+  }
+
+  static Comparison compared(ByteView here, ByteView there) {
+    return compare_responses(*MessageView::parse(here), *MessageView::parse(there));
   }
 
   void take(const ComparedQuestion& question, const Result<Bytes>& here, const Result<Bytes>& there) {
@@ -149,7 +166,7 @@ class Run {
       if (unanswered_by_.empty()) unanswered_by_ = why;
       return report_.add_unanswered(question, why);
     }
-    const Comparison found = compare_responses(*MessageView::parse(*here), *MessageView::parse(*there));
+    const Comparison found = compared(*here, *there);
     if (!found.proofs.empty()) ++outcome_.proof_apart;
     ++(found.differences.empty() ? outcome_.same : found.ttl_only() ? outcome_.ttl_only : outcome_.different);
     report_.add(question, found);

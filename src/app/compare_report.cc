@@ -14,7 +14,7 @@ std::string dump(const json& value) {
 }
 
 json json_of(const ComparedQuestion& question) {
-  return {{"name", question.name.text()}, {"type", type_text(question.type)}};
+  return {{"name", question.name.text()}, {"type", type_text(question.type)}, {"edns", question.edns}};
 }
 
 json json_of(const std::optional<std::uint32_t>& ttl) {

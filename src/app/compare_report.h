@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "control/comparison.h"
+#include "control/question_sampler.h"
 
 namespace understudy {
 

@@ -15,20 +15,6 @@
 namespace understudy {
 namespace {
 
-constexpr std::string_view blanks = " \t\r";
-
-std::string_view next_word(std::string_view& line) {
-  line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
-  const std::string_view word = line.substr(0, line.find_first_of(blanks));
-  line.remove_prefix(word.size());
-  return word;
-}
-
-// What is not asked for: what belongs to other types, or is asked for by negative questions anyway.
-bool is_asked_for(RRType type) {
-  return type != RRType::RRSIG && type != RRType::NSEC && type != RRType::NSEC3;
-}
-
 // Sections without order: canonical owner, type and RDATA of a record, with its TTL and its text.
 struct Shown {
   std::uint32_t ttl = 0;
@@ -218,87 +204,6 @@ std::string Difference::text() const {
 
 bool Comparison::ttl_only() const {
   return !differences.empty() && std::ranges::all_of(differences, &Difference::is_ttl);
-}
-
-std::string ComparedQuestion::text() const {
-  return fmt::format("{} {}", name.text(), type_text(type));
-}
-
-Result<void> QuestionSampler::take(std::string_view piece) {
-  for (std::size_t end = 0; (end = piece.find('\n')) != std::string_view::npos; piece.remove_prefix(end + 1)) {
-    rest_ += piece.substr(0, end);
-    US_TRY(take_line(rest_));
-    rest_.clear();
-  }
-  rest_ += piece;
-  return {};
-}
-
-Result<void> QuestionSampler::take_line(std::string_view line) {
-  if (line.empty() || line.front() == ';' || line.front() == '$') return {};
-  const std::string_view owner = next_word(line);
-  next_word(line);  // TTL
-  next_word(line);  // class
-  const auto type = type_from_text(next_word(line));
-  const auto name = Name::parse(owner);
-  if (!name || !type) return fail(Errc::bad_value, fmt::format("not a record: {}", owner.substr(0, 300)));
-  if (types_.empty() || owner_ != *name) {
-    add_near_misses();
-    owner_ = *name;
-    types_.clear();
-  }
-  if (std::ranges::find(types_, *type) != types_.end()) return {};
-  types_.push_back(*type);
-  if (is_asked_for(*type)) add(owner_, *type);
-  return {};
-}
-
-void QuestionSampler::add_near_misses() {
-  if (types_.empty()) return;
-  for (const RRType absent : {RRType::A, RRType::TXT, RRType::SRV}) {
-    if (std::ranges::find(types_, absent) != types_.end()) continue;
-    add(owner_, absent);
-    break;
-  }
-  constexpr std::string_view label = "no-such-name";
-  if (const auto below = Name::prepend(view_of(label), owner_)) add(*below, RRType::A);
-}
-
-// Every stride-th is kept; when there are twice too many, every other of them goes.
-void QuestionSampler::add(const Name& name, RRType type) {
-  if (seen_++ % stride_ != 0) return;
-  kept_.push_back({name, type});
-  if (kept_.size() < 2 * limit_) return;
-  for (std::size_t i = 0; 2 * i < kept_.size(); ++i) kept_[i] = kept_[2 * i];
-  kept_.resize((kept_.size() + 1) / 2);
-  stride_ *= 2;
-}
-
-std::vector<ComparedQuestion> QuestionSampler::questions() {
-  add_near_misses();
-  types_.clear();
-  if (kept_.size() <= limit_) return std::move(kept_);
-  std::vector<ComparedQuestion> chosen;
-  for (std::size_t i = 0; i < limit_; ++i) chosen.push_back(kept_[i * kept_.size() / limit_]);
-  return chosen;
-}
-
-Result<std::vector<ComparedQuestion>> read_questions(std::string_view text, std::string_view label, NameView zone) {
-  std::vector<ComparedQuestion> questions;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    const std::string_view owner = next_word(line);
-    if (owner.empty() || owner.front() == '#') continue;
-    const auto name = Name::parse(owner, zone);
-    const auto type = type_from_text(next_word(line));
-    if (!name || !type || !next_word(line).empty()) {
-      const std::string why = !name ? name.error().text() : "a line is NAME TYPE, such as `www.example. AAAA`";
-      return fail(Errc::bad_value, fmt::format("{}:{}: {}", label, number, why));
-    }
-    questions.push_back({*name, *type});
-  }
-  return questions;
 }
 
 Comparison compare_responses(const MessageView& ours, const MessageView& theirs) {

@@ -3,14 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <set>
 
 #include "control/response.h"
 
 namespace understudy {
 namespace {
 
-using control_fixture::name, control_fixture::Response, control_fixture::signature_of;
+using control_fixture::Response, control_fixture::signature_of;
 
 Comparison compared(const Response& ours, const Response& theirs) {
   const Bytes here = ours.bytes(), there = theirs.bytes();
@@ -159,56 +158,6 @@ TEST(ComparisonTest, TtlsOfProofsCount) {
   EXPECT_EQ(texts(found.differences),
             Lines{"proof of absence: TTL 300 here, 60 there: a.example. NSEC c.example. A NSEC"});
   EXPECT_TRUE(found.ttl_only());
-}
-
-Lines texts(const std::vector<ComparedQuestion>& questions) {
-  Lines out;
-  for (const auto& question : questions) out.push_back(question.text());
-  return out;
-}
-
-TEST(QuestionSamplerTest, EveryRRsetAndNearMisses) {
-  QuestionSampler sampler(100);
-  const std::string text =
-      "example.\t300\tIN\tSOA\tns. h. 1 2 3 4 5\n"
-      "example.\t300\tIN\tNS\tns.\nexample.\t300\tIN\tNS\tns2.\nexample.\t300\tIN\tRRSIG\tNS 8 1 1 1 1 1 . AAAA\n"
-      "www.example.\t300\tIN\tA\t192.0.2.1\n";
-  for (const char c : text) ASSERT_TRUE(sampler.take({&c, 1}));
-  EXPECT_EQ(texts(sampler.questions()), (Lines{"example. SOA", "example. NS", "example. A", "no-such-name.example. A",
-                                               "www.example. A", "www.example. TXT", "no-such-name.www.example. A"}));
-}
-
-TEST(QuestionSamplerTest, EvenlySpread) {
-  QuestionSampler sampler(100);
-  for (int i = 0; i < 10'000; ++i)
-    ASSERT_TRUE(sampler.take("n" + std::to_string(i) + ".example.\t300\tIN\tA\t192.0.2.1\n"));
-  const auto questions = sampler.questions();
-  ASSERT_EQ(questions.size(), 100U);
-  EXPECT_EQ(sampler.seen(), 30'000U);
-  std::set<std::string> thousands;
-  for (const auto& question : questions) {
-    const std::string owner = question.name.text();
-    const std::size_t at = owner.find("n", owner.starts_with("no-such") ? 12 : 0) + 1;
-    const int number = std::stoi(owner.substr(at));
-    thousands.insert(std::to_string(number / 1000));
-  }
-  EXPECT_EQ(thousands.size(), 10U);
-}
-
-TEST(QuestionSamplerTest, NoZoneText) {
-  QuestionSampler sampler(100);
-  EXPECT_FALSE(sampler.take("this is no record\n"));
-}
-
-TEST(ReadQuestionsTest, NamesAndTypes) {
-  const auto read = read_questions("# about\n\nwww A\nother.test. AAAA\n", "file", name("example."));
-  ASSERT_TRUE(read) << read.error().text();
-  EXPECT_EQ(texts(*read), (Lines{"www.example. A", "other.test. AAAA"}));
-  for (const char* bad : {"www\n", "www BOGUS\n", "www A B\n", "a..b A\n"}) {
-    const auto wrong = read_questions(std::string("www A\n") + bad, "file", name("example."));
-    ASSERT_FALSE(wrong) << bad;
-    EXPECT_NE(wrong.error().text().find("file:2:"), std::string::npos) << wrong.error().text();
-  }
 }
 
 }  // namespace

@@ -5,6 +5,13 @@ import subprocess
 import threading
 from pathlib import Path
 
+import dns.dnssec
+import dns.message
+import dns.name
+import dns.query
+import dns.rdatatype
+import dns.rrset
+import dns.zone
 import pytest
 
 from lib.peers import Bind, Knot, Nsd
@@ -63,6 +70,18 @@ def test_the_same(stage, primary):
     assert " 0 different, 0 with other TTLs only, 0 without an answer" in done.out and "compare again" not in done.out
 
 
+@pytest.mark.parametrize("options", [(), ("-n",), ("-n", "-p")], ids=["nsec", "nsec3", "opt-out"])
+@pytest.mark.parametrize("primary", [Knot, Nsd, Bind], ids=lambda kind: kind.name)
+def test_the_same_signed(stage, primary, options):
+    """Wildcards, empty non-terminals, delegations with and without names of their own above them."""
+    zone = "signed.example."
+    body = hosts(30) + ("host A 192.0.2.1\nsub.below.host NS ns.test.\n*.w A 192.0.2.2\nx.y.z A 192.0.2.3\nalias CNAME host\n"
+                        "cut NS ns.cut\nns.cut A 192.0.2.4\nlonely.p.q NS ns.test.\n")
+    peer, us = serve(stage, primary, zone=zone, text=sign(stage, zone, body, *options))
+    done = compare(us, zone=zone)
+    assert " 0 different, 0 with other TTLs only, 0 without an answer" in done.out
+
+
 def test_a_primary_with_another_zone(stage):
     knot, us = serve(stage)
     changed = RICH.replace("192.0.2.3", "192.0.2.33").replace("short          30 A", "short          31 A")
@@ -72,7 +91,7 @@ def test_a_primary_with_another_zone(stage):
                  f"  answer: only there: www.{ZONE} A 192.0.2.33 (TTL 3600)", f"  answer: TTL 30 here, 31 there: short.{ZONE} A 192.0.2.5",
                  f"alias.{ZONE} CNAME", "  code: NOERROR here, NXDOMAIN there"):
         assert f"{line}\n" in done.out, done.out
-    assert ", 1 with other TTLs only" in done.out
+    assert f"www.{ZONE} A no-edns\n" in done.out and ", 2 with other TTLs only" in done.out
     compare(us)  # with its own primary it agrees
 
 
@@ -90,8 +109,8 @@ def test_a_primary_that_lies(stage, tmp_path):
 def test_queries_from_a_file(stage, tmp_path):
     knot, us = serve(stage)
     file = tmp_path / "queries"
-    file.write_text(f"# two\nwww A\nnothing.{ZONE} AAAA\n")
-    assert "\n2 asked: 2 the same" in compare(us, "--queries", file).out
+    file.write_text(f"# three\nwww A\nnothing.{ZONE} AAAA\nwww TXT no-edns\n")
+    assert "\n3 asked: 3 the same" in compare(us, "--queries", file).out
     file.write_text("www A\nwww WRONG\n")
     assert f"{file}:2: a line is NAME TYPE" in compare(us, "--queries", file, status=2).err
 
@@ -154,6 +173,34 @@ def test_a_proof_with_a_hole_is_a_difference(stage, tmp_path):
     assert judged == {"what": "proof of absence", "here": None, "there": f"the name bb.{zone} is not covered"}
     assert {(row["record"].split()[1], row["ttl_there"] is None) for row in records} == {("NSEC", True), ("RRSIG", True)}
     assert all(row["record"].startswith(f"aa.{zone} ") and row["what"] == "proof of absence" for row in records)
+
+
+def test_a_wrong_closest_encloser_is_a_difference(stage, tmp_path):
+    """An insecure delegation under opt-out, whose proof is made to begin at the apex: the name below that is there."""
+    zone, cut = "signed.example.", "sub.below.h7"
+    knot, us = serve(stage, zone=zone, text=sign(stage, zone, hosts(30) + f"{cut} NS ns.test.\n", "-n", "-p"))
+    data = dns.zone.from_xfr(dns.query.xfr("127.0.0.1", zone, port=knot.port, relativize=False), relativize=False)
+
+    def proof(name):
+        chain = data.find_rdataset(zone, "NSEC3PARAM")[0]
+        owner = dns.name.from_text(f"{dns.dnssec.nsec3_hash(name, chain.salt, chain.iterations, 'SHA1')}.{zone}")
+        of_record = data.find_rdataset(owner, "NSEC3"), data.find_rdataset(owner, "RRSIG", "NSEC3")
+        return [dns.rrset.from_rdata_list(owner, records.ttl, records) for records in of_record]
+
+    def lie(query, reply):
+        message = dns.message.from_wire(reply)
+        kept = [rrset for rrset in message.authority if rrset.rdtype == dns.rdatatype.NS]
+        message.authority = kept + proof(zone) + proof(f"h7.{zone}") if kept else message.authority
+        return message.to_wire()
+
+    assert proof(f"h7.{zone}")[0][0].flags == 1  # opt-out
+    liar = Liar(stage, knot, lie)
+    file = tmp_path / "queries"
+    file.write_text(f"www.{cut} A\nnothing A\n")
+    assert "2 asked: 2 the same" in compare(us, "--queries", file, zone=zone).out
+    done = compare(us, "--queries", file, "--against", f"127.0.0.1@{liar.port}", zone=zone, status=1)
+    assert "2 asked: 1 the same, 1 different" in done.out
+    assert f"www.{cut}.{zone} A\n  proof of absence: the other server: the next closer name below.h7.{zone} is not covered\n" in done.out
 
 
 def test_other_serials_are_said(stage):
