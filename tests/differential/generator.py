@@ -495,3 +495,18 @@ def special_zones(rng, start):
     costly.zone.oddities.add(COSTLY)
     costly.make(20)
     return zones
+
+
+def make_root_zones(rng):
+    """A root zone, and a child of one label: every name is within them, so they are served by themselves."""
+    maker = ZoneMaker(rng, (), rng.choice([denial for denial in DENIAL if "holes" not in denial]))
+    maker.zone.add(labels_of("ns.elsewhere.test."), "A", maker.address())  # BIND wants an address for it, as it is within
+    root = maker.make(60)
+    zones = [root]
+    if tops := sorted(cut for cut in root.cuts if len(cut) == 1):
+        child = child_of(root, rng.choice(tops), rng, rng.choice(DENIAL))
+        if not root.has_zero and not child.has_zero:
+            zones.append(child)
+            root.relatives.append(child)
+            child.relatives.append(root)
+    return zones

@@ -157,9 +157,9 @@ def hash_owners(text):
 
 
 class Round:
-    def __init__(self, seed, number, zone_count=ZONES_A_ROUND, keep=None):
+    def __init__(self, seed, number, keep=None, make=lambda rng: make_zones(rng, ZONES_A_ROUND)):
         self.rng = random.Random(f"{seed}/{number}")
-        self.zones = make_zones(self.rng, zone_count)
+        self.zones = make(self.rng)
         self.by_name = {zone.name: zone for zone in self.zones}
         self.keep = Path(keep) if keep else None
         self.stage = Stage()

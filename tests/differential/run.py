@@ -6,9 +6,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from generator import make_root_zones  # noqa: E402
 from harness import Outcome, Round  # noqa: E402
 
-QUESTIONS_A_ROUND = 20000
+QUESTIONS_A_ROUND, OF_THE_ROOT = 20000, 1000
+
+
+def run_round(seed, number, count, keep, problems):
+    """Asks `count` questions, some of them of a root zone, which takes servers of its own."""
+    outcome, of_root = Outcome(), min(OF_THE_ROOT, count // 10)
+    for round_, share in ((Round(seed, number, keep=keep), count - of_root),
+                          (Round(seed, f"{number}/root", keep=keep, make=make_root_zones), of_root)):
+        try:
+            if share:
+                outcome.add(round_.start().run(share))
+        finally:
+            problems += round_.close()
+    return outcome
 
 
 def main():
@@ -20,12 +34,7 @@ def main():
     keep = Path(tempfile.mkdtemp(prefix="differential-"))
     total, number, problems = Outcome(), 0, []
     while total.asked < options.count:
-        round_ = Round(options.seed, number, keep=keep)
-        try:
-            round_.start()
-            outcome = round_.run(min(QUESTIONS_A_ROUND, options.count - total.asked))
-        finally:
-            problems += round_.close()
+        outcome = run_round(options.seed, number, min(QUESTIONS_A_ROUND, options.count - total.asked), keep, problems)
         number += 1
         print(f"round {number}: {outcome.text().splitlines()[0]}", flush=True)
         total.add(outcome)
