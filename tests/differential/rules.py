@@ -45,11 +45,11 @@ def octets_of(record, zone, question):
     return sum(12 + len(r[3]) for r in rrset if r[1] != RRSIG or question.do)
 
 
-def additional_fault(ours, agreeing, others, room, all_had_room, octets, services):
-    """What all agreeing peers add must be there if there is `room` for it, and nothing that no peer adds if they could
-    have, but for records of the types `services`."""
+def additional_fault(ours, agreeing, others, room, all_had_room, octets, services, is_owner):
+    """What all agreeing peers add must be there if there is `room` for it, but for what Knot and NSD make from wildcards, and
+    nothing that no peer adds if they could have, but for records of the types `services`."""
     sections = [peer.additional for peer in agreeing]
-    missing = frozenset.intersection(*sections) - ours.additional
+    missing = {r for r in frozenset.intersection(*sections) - ours.additional if is_owner(r[0])}
     signed = {(r[0], struct.unpack_from("!H", r[3])[0]) for r in ours.additional if r[1] == RRSIG}
     mine = {r for r in ours.additional if r[1] != RRSIG}
     if not signed <= {(r[0], r[1]) for r in mine}:
@@ -149,7 +149,8 @@ def judge_proved(zone, question, answers):
     all_had_room = limit is None or all(r.size + 2 * SIGNATURE <= limit for r in answers.values())
     fault = additional_fault(ours, agreeing, others, 0 if question.rdtype == ANY else room, all_had_room,
                              lambda record: octets_of(record, zone, question),
-                             (NAPTR, SVCB, HTTPS) if "knot" in answers else (NAPTR, SVCB, HTTPS, MX, SRV))  # the others add nothing
+                             (NAPTR, SVCB, HTTPS) if "knot" in answers else (NAPTR, SVCB, HTTPS, MX, SRV),  # the others add nothing
+                             lambda owner: any(owner in z.contents for z in (zone, *zone.relatives)))
     if fault:
         return "fail", fault
     return ("known", " + ".join(sorted(names))) if names else ("same", "")
