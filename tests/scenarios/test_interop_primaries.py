@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lib import ask
-from lib.peers import PRIMARIES, Bind, Knot
+from lib.peers import PRIMARIES, Bind, Knot, Nsd
 from lib.process import wait_until
 from lib.understudy import Understudy
 from lib.zones import Key, as_unknown, hosts, without_owners, zone_text
@@ -57,6 +57,27 @@ def test_differences(stage, peer, key):
     us.restart()
     us.wait_serial("example.", 4)
     assert us.query("anything.new3.example.", "TXT").answer
+
+
+@pytest.mark.parametrize("key", [None, Key()], ids=["unsigned", "tsig"])
+@pytest.mark.parametrize("peer", [Nsd, Knot], ids=["nsd", "knot"])
+def test_differences_by_udp(stage, peer, key):
+    """NSD sends by UDP what fits into a datagram; for what does not, and for all of Knot's, which sends a single SOA by UDP,
+    the same is asked by TCP, and differences come from there."""
+    us = Understudy(stage)
+    text = hosts(300, 0)
+    primary = peer(stage, {"example.": zone_text("example.", 1, text)}, key=key, notify=[us.port], ixfr=True).start()
+    us.primary(primary).allow("127.0.0.0/8").zone("example.")
+    us.config["primaries"][0]["ixfr-udp"] = True
+    us.start().wait_serial("example.", 1)
+    large = "".join(f"large{i} A 192.0.2.{i}\n" for i in range(200))
+    small_by = "UDP" if peer is Nsd else "TCP"
+    for serial, body, transport in [(2, "small A 192.0.2.2\n", small_by), (3, large, "TCP"), (4, large + "small AAAA 2001:db8::2\n", small_by)]:
+        primary.change("example.", zone_text("example.", serial, text + body))
+        us.wait_serial("example.", serial, timeout=peer.notify_seconds)
+        ask.assert_same_zone(us.port, primary.port, "example.", other_key=key)
+        last = next(t for t in us.json("transfer", "list", "example.") if t["received"] == serial)
+        assert (last["ok"], last["came"], last["transport"]) == (True, "differences", transport), last
 
 
 @pytest.mark.parametrize("algorithm", ["hmac-md5", "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"])
