@@ -67,7 +67,7 @@ bool same(const CatalogMember& a, const CatalogMember& b) {
 
 void follow(CatalogRegistry& registry, std::map<std::string, Bytes>& facts, const CatalogContent::Ptr& content) {
   CatalogPlan plan = registry.update(content, 1000);
-  if (plan.held) plan = registry.accept(content->catalog(), 1000).value();
+  if (plan.held) plan = registry.accept(content->catalog(), std::nullopt, 1000).value();
   plan.for_each_fact([&](Fact fact) {
     if (fact.value) {
       facts[fact.key] = *fact.value;

@@ -115,7 +115,9 @@ void add_catalog_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* catalog = add_group(app, "catalog", "catalogs that zones are taken from");
   add_names(add_verb(catalog, "list", "one line a catalog", line), line, "NAME");
   add_names(add_verb(catalog, "status", "all that is known of a catalog", line), line, "NAME");
-  add_names(add_verb(catalog, "accept", "apply an update that is held", line), line, "NAME")->required();
+  CLI::App* accept = add_verb(catalog, "accept", "apply an update that is held", line);
+  add_names(accept, line, "NAME")->required();
+  accept->add_option("--serial", line.request.serial, "only if this is held, as `catalog status` says");
 }
 
 void add_compare(CLI::App& app, CommandLine& line) {

@@ -192,11 +192,13 @@ std::string catalog_page(const json& catalog) {
   page.field("kept", text_of(catalog, "kept") + " removed, not yet purged");
   if (state != "ok") page.field("reason", text_of(catalog, "reason"));
   if (state == "held") {
+    const std::string held = text_of(catalog, "held_serial"), serial = text_of(catalog, "accept_serial");
     page.field("held since", when_text(catalog, "held_since"));
     page.field("update",
-               fmt::format("serial {} adds {} and removes {}", text_of(catalog, "held_serial"),
+               fmt::format("{}adds {} and removes {}", held == "-" ? "" : fmt::format("serial {} ", held),
                            counted(catalog, "held_added", "member"), counted(catalog, "held_removed", "member")));
-    page.field("to apply it", "understudy catalog accept " + name);
+    page.field("to apply it", fmt::format("understudy catalog accept {}{}", name,
+                                          serial == "-" ? "" : fmt::format(" --serial {}", serial)));
   }
   page.field("conflicts", text_of(catalog, "conflict_count"));
   for (const auto& each : list_at(catalog, "conflicts")) {
@@ -204,7 +206,7 @@ std::string catalog_page(const json& catalog) {
     const std::string owner = text_of(each, "owner");
     const bool other_catalog = owner != "configuration" && owner != "command";
     page.line(fmt::format("{} is kept by {}", text_of(each, "zone"),
-                          owner == "command" ? "zone add" : (other_catalog ? "catalog " : "the ") + owner));
+                          owner == "command" ? "a command" : (other_catalog ? "catalog " : "the ") + owner));
   }
   return page.take();
 }

@@ -57,7 +57,7 @@ ZoneRow row_of(const ZoneStatus& status) {
   return row;
 }
 
-CatalogRow row_of(const CatalogStatus& status) {
+CatalogRow row_of(const CatalogStatus& status, const Config& config) {
   CatalogRow row;
   row.name = status.catalog;
   row.state = status.serial ? "ok" : "waiting";
@@ -66,14 +66,18 @@ CatalogRow row_of(const CatalogStatus& status) {
   row.kept = status.trash;
   row.conflict_count = status.conflicts;
   for (const MemberConflict& conflict : status.some_conflicts) {
-    row.conflicts.push_back({conflict.member, conflict.owner ? conflict.owner->text() : "configuration"});
+    const bool configured = config.find_zone(conflict.member) != nullptr;
+    row.conflicts.push_back({conflict.member, conflict.owner ? conflict.owner->text()
+                                              : configured   ? "configuration"
+                                                             : "command"});
   }
   if (!status.hold) return row;
   const CatalogHold& hold = *status.hold;
   row.state = hold.reason == HoldReason::broken ? "broken" : "held";
   row.reason = hold_text(status.catalog, hold, status.members);
   row.held_since = hold.since;
-  if (hold.serial) row.held_serial = hold.serial->value;
+  if (hold.serial) row.accept_serial = hold.serial->value;
+  if (hold.reason == HoldReason::brake) row.held_serial = row.accept_serial;
   row.held_added = hold.added;
   row.held_removed = hold.removed;
   return row;
@@ -139,7 +143,7 @@ struct Server::State final : ServerControl {
   void transfers(const TransferQuery& query, Given<TransferPage> given) const override;
   void transfer(std::uint64_t id, Given<TransferDetail> given) const override;
   [[nodiscard]] std::vector<CatalogRow> catalogs() const override;
-  void accept_catalog(NameView name, Done done) override;
+  void accept_catalog(NameView name, std::optional<std::uint32_t> serial, Done done) override;
   [[nodiscard]] Result<std::vector<std::string>> compare_configuration(const std::string& path) const override;
   void reload(const Announce& will, Done done) override;
   void stop() override {
@@ -414,12 +418,13 @@ void Server::State::transfer(std::uint64_t id, Given<TransferDetail> given) cons
 
 std::vector<CatalogRow> Server::State::catalogs() const {
   std::vector<CatalogRow> rows;
-  for (const CatalogStatus& status : members->status()) rows.push_back(row_of(status));
+  for (const CatalogStatus& status : members->status()) rows.push_back(row_of(status, *config));
   return rows;
 }
 
-void Server::State::accept_catalog(NameView name, Done done) {
-  members->accept(name, [done = std::move(done)](CommandOutcome outcome) {
+void Server::State::accept_catalog(NameView name, std::optional<std::uint32_t> serial, Done done) {
+  const auto announced = serial ? std::optional(Serial{*serial}) : std::nullopt;
+  members->accept(name, announced, [done = std::move(done)](CommandOutcome outcome) {
     if (outcome.result) {
       done(std::move(outcome.text));
     } else {

@@ -366,8 +366,8 @@ void CatalogManager::expired(NameView zone) {
 
 // Commands.
 
-CommandOutcome CatalogManager::State::accept(const Name& catalog) {
-  auto plan = known->registry.accept(catalog, now());
+CommandOutcome CatalogManager::State::accept(const Name& catalog, std::optional<Serial> announced) {
+  auto plan = known->registry.accept(catalog, announced, now());
   if (!plan) return {std::unexpected(std::move(plan).error()), ""};
   carry_out(*plan);
   log_conflicts(catalog, *plan);
@@ -384,6 +384,7 @@ CommandOutcome CatalogManager::State::add_zones(const std::vector<RunTimeZone>& 
     if (known->inventory.origin(zone.name) == ZoneOrigin::configured) {
       return {fail(Errc::refused, fmt::format("zone {} is configured", zone.name.text())), ""};
     }
+    if (const auto member = known->registry.find(zone.name)) return {refuse_member(*member), ""};
     auto settings =
         sources.from_template ? sources.from_template(zone.name, zone.template_name, nullptr) : std::nullopt;
     if (!settings || zone.template_name.size() > 255) {
@@ -434,8 +435,10 @@ CommandOutcome CatalogManager::State::remove_zones(const std::vector<Name>& zone
   return {{}, fmt::format("{} zones", zones.size())};
 }
 
-void CatalogManager::accept(NameView catalog, CommandDone done) {
-  state_->post_command([state = state_.get(), name = Name(catalog)] { return state->accept(name); }, std::move(done));
+void CatalogManager::accept(NameView catalog, std::optional<Serial> announced, CommandDone done) {
+  state_->post_command(
+      [state = state_.get(), name = Name(catalog), announced] { return state->accept(name, announced); },
+      std::move(done));
 }
 
 void CatalogManager::add_zones(std::vector<RunTimeZone> zones, CommandDone done) {

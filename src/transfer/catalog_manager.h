@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,9 +42,10 @@ class CatalogManager {
   void expired(NameView zone);
   [[nodiscard]] bool is_catalog(NameView zone) const;
 
-  /// Applies what is held.
-  void accept(NameView catalog, CommandDone done);
-  /// Adds zones, or changes their templates; all or none. Errc::refused for a configured one, not_found for a template.
+  /// Applies what is held: see CatalogRegistry::accept().
+  void accept(NameView catalog, std::optional<Serial> announced, CommandDone done);
+  /// Adds zones, or changes their templates; all or none. Errc::refused for a configured one and for a member of a
+  /// catalog, not_found for a template.
   void add_zones(std::vector<RunTimeZone> zones, CommandDone done);
   /// Errc::not_found unless all were added at run time; then none is removed.
   void remove_zones(std::vector<Name> zones, bool forget, CommandDone done);

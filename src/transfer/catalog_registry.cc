@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "transfer/catalog_report.h"
+
 namespace understudy {
 namespace {
 
@@ -263,7 +265,7 @@ void CatalogRegistry::set_catalogs(std::span<const CatalogRule> rules, WallSecon
   for (Catalog& gone : before) {
     if (gone.owned_count == 0) continue;
     gone.configured = false;
-    gone.set_hold({.reason = HoldReason::vanished, .removed = gone.owned_count}, now);
+    gone.set_hold({.reason = HoldReason::vanished, .serial = gone.content->serial(), .removed = gone.owned_count}, now);
     catalogs_.push_back(std::move(gone));
   }
 }
@@ -331,11 +333,15 @@ CatalogPlan CatalogRegistry::update(CatalogContent::Ptr content, WallSeconds now
 void CatalogRegistry::hold(NameView name, HoldReason reason, std::string detail, WallSeconds now) {
   Catalog* catalog = find_catalog(name);
   if (catalog == nullptr) return;
-  const std::uint64_t removed = reason == HoldReason::broken ? 0 : catalog->owned_count;
-  catalog->set_hold({.reason = reason, .detail = std::move(detail), .removed = removed}, now);
+  CatalogHold next{.reason = reason, .detail = std::move(detail)};
+  if (reason != HoldReason::broken) {
+    next.serial = catalog->content->serial();
+    next.removed = catalog->owned_count;
+  }
+  catalog->set_hold(std::move(next), now);
 }
 
-Result<CatalogPlan> CatalogRegistry::accept(NameView name, WallSeconds now) {
+Result<CatalogPlan> CatalogRegistry::accept(NameView name, std::optional<Serial> announced, WallSeconds now) {
   Catalog* catalog = find_catalog(name);
   if (catalog == nullptr) return fail(Errc::not_found, fmt::format("there is no catalog {}", name.text()));
   if (!catalog->hold) return fail(Errc::not_found, fmt::format("nothing of catalog {} is held", name.text()));
@@ -343,6 +349,10 @@ Result<CatalogPlan> CatalogRegistry::accept(NameView name, WallSeconds now) {
     return fail(Errc::refused, fmt::format("catalog {} is broken, so there is nothing to apply: {}; repair it at its "
                                            "primary",
                                            name.text(), catalog->hold->detail));
+  }
+  if (announced && catalog->hold->serial != announced) {
+    return fail(Errc::refused, fmt::format("serial {} of catalog {} is not what is held: {}", announced->value,
+                                           name.text(), hold_text(name, *catalog->hold, catalog->owned_count)));
   }
   CatalogContent::Ptr content = std::move(catalog->hold->content);
   if (!content) content = empty_content(catalog->rule.catalog);

@@ -72,7 +72,7 @@ struct CatalogHold {
   HoldReason reason = HoldReason::brake;
   std::string detail;            // in words, for broken and too large ones
   CatalogContent::Ptr content;   // what accept() would apply; null: nothing, or no members at all
-  std::optional<Serial> serial;  // of the content
+  std::optional<Serial> serial;  // of the content; of the list in force where all its members would go, if it is known
   WallSeconds since = 0;
   std::uint64_t added = 0;    // members it would bring
   std::uint64_t removed = 0;  // members it would take away
@@ -152,9 +152,10 @@ class CatalogRegistry {
   CatalogPlan update(CatalogContent::Ptr content, WallSeconds now);
   /// The catalog cannot be read, or has expired: its last list stays in force.
   void hold(NameView catalog, HoldReason reason, std::string detail, WallSeconds now);
-  /// Applies what is held; a catalog that has expired or vanished loses all its members. Errc::not_found (unknown, or
-  /// nothing is held), refused (it is broken: there is nothing to apply).
-  Result<CatalogPlan> accept(NameView catalog, WallSeconds now);
+  /// Applies what is held; a catalog that has expired or vanished loses all its members. `announced`:
+  /// CatalogHold::serial of what is meant; none: whatever is held. Errc::not_found (unknown, or nothing is held),
+  /// refused (it is broken, so that there is nothing to apply, or something else is held).
+  Result<CatalogPlan> accept(NameView catalog, std::optional<Serial> announced, WallSeconds now);
   /// These names became reserved, or ceased to be.
   CatalogPlan reconsider(std::span<const Name> names, WallSeconds now);
   /// Up to `most` names that were in the trash long enough, from behind `position` on, which is moved to the last one:

@@ -25,26 +25,29 @@ std::string changes_text(const CatalogPlan& plan) {
   return out.empty() ? "nothing changes" : out;
 }
 
+std::unexpected<Error> refuse_member(const MemberRef& member) {
+  return fail(Errc::refused, fmt::format("zone {} is a member of catalog {}: take it out there first",
+                                         member.get().name.text(), member.catalog().text()));
+}
+
 std::string hold_text(NameView catalog, const CatalogHold& hold, std::uint64_t members) {
+  // With the serial, so that nothing is accepted but what was looked at.
+  const std::string accept = fmt::format("understudy catalog accept {}{}", catalog.text(),
+                                         hold.serial ? fmt::format(" --serial {}", hold.serial->value) : "");
   switch (hold.reason) {
     case HoldReason::brake:
       return fmt::format(
           "it would take away {} and reset {} of {} members at once; nothing of it is applied; if it is "
-          "meant so: `understudy catalog accept {}`",
-          hold.removed, hold.reset, members, catalog.text());
+          "meant so: `{}`",
+          hold.removed, hold.reset, members, accept);
     case HoldReason::broken:
       return fmt::format("it cannot be used: {}; its {} members stay as they are; repair it at its primary",
                          hold.detail, members);
     case HoldReason::expired:
-      return fmt::format(
-          "it has expired; its {} members stay as they are; if they shall go: `understudy catalog accept "
-          "{}`",
-          members, catalog.text());
+      return fmt::format("it has expired; its {} members stay as they are; if they shall go: `{}`", members, accept);
     case HoldReason::vanished:
-      return fmt::format(
-          "it is no longer configured; its {} members stay as they are; if they shall go: `understudy "
-          "catalog accept {}`",
-          members, catalog.text());
+      return fmt::format("it is no longer configured; its {} members stay as they are; if they shall go: `{}`", members,
+                         accept);
   }
   return "";
 }
@@ -56,7 +59,8 @@ void log_changes(NameView catalog, const CatalogContent& content, const CatalogP
 }
 
 void log_hold(NameView catalog, const CatalogHold& hold, std::uint64_t members) {
-  const std::string serial = hold.serial ? fmt::format("serial {} ", hold.serial->value) : "";
+  const bool is_update = hold.reason == HoldReason::brake && hold.serial;
+  const std::string serial = is_update ? fmt::format("serial {} ", hold.serial->value) : "";
   log_error("catalog {}: {}is held: {}", catalog.text(), serial, hold_text(catalog, hold, members));
 }
 

@@ -11,6 +11,8 @@ namespace understudy {
 
 /// "3 added, 1 removed"; "nothing changes" if so.
 std::string changes_text(const CatalogPlan& plan);
+/// Why a member cannot be added by a command: Errc::refused.
+std::unexpected<Error> refuse_member(const MemberRef& member);
 /// Why it is held and how to have it applied, without the catalog's name.
 std::string hold_text(NameView catalog, const CatalogHold& hold, std::uint64_t members);
 

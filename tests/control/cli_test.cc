@@ -253,7 +253,7 @@ TEST(Cli, AFailedTransferIsExplained) {
 }
 
 const std::string held_catalog = R"({"row": {"name": "c.", "state": "held", "serial": 4, "members": 100, "kept": 2,
-  "reason": "would remove 60 of 100 members", "held_since": 1700000000, "held_serial": 5, "held_added": 1,
+  "reason": "would remove 60 of 100 members", "held_since": 1700000000, "held_serial": 5, "accept_serial": 5, "held_added": 1,
   "held_removed": 60, "conflict_count": 3, "conflicts": [{"zone": "x.", "owner": "configuration"},
   {"zone": "y.", "owner": "command"}, {"zone": "z.", "owner": "d."}]}})";
 
@@ -270,11 +270,16 @@ TEST(Cli, Catalogs) {
             "  reason       would remove 60 of 100 members\n"
             "  held since   2023-11-14 22:13:20 UTC\n"
             "  update       serial 5 adds 1 member and removes 60 members\n"
-            "  to apply it  understudy catalog accept c.\n"
+            "  to apply it  understudy catalog accept c. --serial 5\n"
             "  conflicts    3\n"
             "  x. is kept by the configuration\n"
-            "  y. is kept by zone add\n"
+            "  y. is kept by a command\n"
             "  z. is kept by catalog d.\n");
+  json expired = json::parse(held_catalog);
+  expired["row"].update({{"held_serial", nullptr}, {"held_added", 0}, {"accept_serial", 4}});
+  const auto page = show(request("catalog status"), {expired.dump(), good_end}).output;
+  EXPECT_NE(page.find("  update       adds 0 members and removes 60 members\n"), std::string::npos) << page;
+  EXPECT_NE(page.find("catalog accept c. --serial 4\n"), std::string::npos) << page;
 }
 
 TEST(Cli, StatusNamesAnotherOrigin) {

@@ -129,7 +129,9 @@ class MemoryServer final : public ServerControl {
     given(fail(Errc::not_found, "transfer " + std::to_string(id)));
   }
   [[nodiscard]] std::vector<CatalogRow> catalogs() const override { return catalog_rows; }
-  void accept_catalog(NameView name, Done done) override { accepted.emplace_back(name.text(), std::move(done)); }
+  void accept_catalog(NameView name, std::optional<std::uint32_t> serial, Done done) override {
+    accepted.emplace_back(name.text() + (serial ? " " + std::to_string(*serial) : ""), std::move(done));
+  }
   [[nodiscard]] Result<std::vector<std::string>> compare_configuration(const std::string& path) const override {
     compared.push_back(path);
     return changes;

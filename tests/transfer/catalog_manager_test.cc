@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "transfer/catalog_facts.h"
+#include "transfer/catalog_report.h"
 #include "transfer/failing_disk.h"
 #include "transfer/fixture.h"
 #include "zone/zone_fixture.h"
@@ -69,7 +70,7 @@ class CatalogManagerTest : public EngineTest {
   /// Until the manager has done what was asked of it before.
   void settle() {
     std::promise<void> done;
-    manager_->accept(name("no.such.catalog."), [&](const CommandOutcome&) { done.set_value(); });
+    manager_->accept(name("no.such.catalog."), std::nullopt, [&](const CommandOutcome&) { done.set_value(); });
     done.get_future().wait();
   }
   void publish(const std::shared_ptr<const Zone>& version) {
@@ -81,8 +82,8 @@ class CatalogManagerTest : public EngineTest {
     command([&](CommandOutcome got) { outcome.set_value(std::move(got)); });
     return outcome.get_future().get();
   }
-  CommandOutcome accept(const std::string& catalog) {
-    return wait_for([&](CommandDone done) { manager_->accept(name(catalog), std::move(done)); });
+  CommandOutcome accept(const std::string& catalog, std::optional<Serial> announced = std::nullopt) {
+    return wait_for([&](CommandDone done) { manager_->accept(name(catalog), announced, std::move(done)); });
   }
   CommandOutcome add(const std::string& zone, const std::string& wanted) {
     return wait_for([&](CommandDone done) { manager_->add_zones({{name(zone), wanted}}, std::move(done)); });
@@ -570,12 +571,20 @@ TEST_F(CatalogManagerTest, ConfiguredZonesGoFirstThenThoseAddedThenMembers) {
   EXPECT_TRUE(waits_for(9, "x.")) << "the configuration let go of it: the member takes its place";
   EXPECT_EQ(manager_->catalog_of(name("x.")), name("a."));
   first_.serve({.name = "x.", .serial = 20});
+  const CommandOutcome refused = add("x.", "one");
+  EXPECT_EQ(refused.result.error().code, Errc::refused);
+  EXPECT_THAT(refused.result.error().text(), HasSubstr("zone x. is a member of catalog a.: take it out there first"));
+  EXPECT_EQ(manager_->catalog_of(name("x.")), name("a.")) << "still";
+  publish(catalog(2, ""));
+  EXPECT_FALSE(status("x."));
   EXPECT_TRUE(add("x.", "one").result);
+  EXPECT_TRUE(wait_for([&](CommandDone done) { engine_->refresh(name("x."), std::move(done)); }).result);
   EXPECT_TRUE(waits_for(20, "x."));
   EXPECT_EQ(manager_->catalog_of(name("x.")), std::nullopt);
-  publish(catalog(2, ""));
-  EXPECT_EQ(served("x."), 20U) << "not the catalog's to remove";
+  EXPECT_TRUE(add("x.", "one").result) << "again, perhaps with another template";
   publish(catalog(3, member("1", "x.", "gold")));
+  EXPECT_EQ(catalog_status()->conflicts, 1U);
+  EXPECT_EQ(served("x."), 20U) << "not the catalog's to take";
   second_.serve({.name = "x.", .serial = 30});
   EXPECT_TRUE(remove("x.").result);
   EXPECT_TRUE(waits_for(30, "x."));
@@ -656,6 +665,37 @@ TEST_F(CatalogManagerTest, AMemberWithoutATemplateIsNotServed) {
   EXPECT_EQ(catalog_status()->members, 1U);
   set(sources());
   EXPECT_EQ(served("x."), 1U);
+}
+
+TEST_F(CatalogManagerTest, OnlyWhatWasAnnouncedIsAccepted) {
+  std::string many, few;
+  for (int i = 0; i < 30; ++i) {
+    const std::string each = member("l" + std::to_string(i), "m" + std::to_string(i) + ".");
+    many += each;
+    if (i < 18) few += each;
+  }
+  start_all(sources());
+  publish(catalog(1, many));
+  publish(catalog(2, few));
+  ASSERT_TRUE(catalog_status()->hold);
+  EXPECT_THAT(hold_text(name("a."), *catalog_status()->hold, 30), HasSubstr("catalog accept a. --serial 2`"));
+  publish(catalog(3, ""));
+  const CommandOutcome other = accept("a.", Serial{2});
+  EXPECT_EQ(other.result.error().code, Errc::refused);
+  EXPECT_THAT(other.result.error().text(),
+              HasSubstr("serial 2 of catalog a. is not what is held: it would take away 30"));
+  EXPECT_EQ(catalog_status()->members, 30U);
+  // All would go, as before, but for another reason: what expires is the list in force.
+  manager_->expired(name("a."));
+  settle();
+  EXPECT_EQ(catalog_status()->hold->serial, Serial{1});
+  EXPECT_EQ(accept("a.", Serial{3}).result.error().code, Errc::refused);
+  publish(catalog(4, few));
+  EXPECT_EQ(accept("a.", Serial{1}).result.error().code, Errc::refused) << "it is back, with an update";
+  EXPECT_EQ(accept("a.", Serial{4}).text, "12 removed");
+  set(sources({}, {}));
+  EXPECT_EQ(accept("a.", Serial{1}).result.error().code, Errc::refused);
+  EXPECT_EQ(accept("a.", Serial{4}).text, "18 removed") << "it is no longer configured";
 }
 
 TEST_F(CatalogManagerTest, CommandsEndWhenItStops) {

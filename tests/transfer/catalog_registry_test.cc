@@ -274,14 +274,14 @@ TEST_F(CatalogRegistryTest, WhatIsHeldIsAppliedByAccept) {
   EXPECT_EQ(view("a.").hold->since, since) << "held all the time";
   EXPECT_TRUE(update("a.", "new. 1").held);
   EXPECT_EQ(owner("new."), "-") << "all or nothing";
-  auto plan = registry_->accept(name("A."), now_);
+  auto plan = registry_->accept(name("A."), std::nullopt, now_);
   ASSERT_TRUE(plan) << plan.error().text();
   store(*plan);
   EXPECT_EQ(plan->count(MemberChange::removed), 50U);
   EXPECT_EQ(plan->count(MemberChange::added), 1U);
   EXPECT_FALSE(view("a.").hold);
-  EXPECT_EQ(registry_->accept(name("a."), now_).error().code, Errc::not_found);
-  EXPECT_EQ(registry_->accept(name("c."), now_).error().code, Errc::not_found);
+  EXPECT_EQ(registry_->accept(name("a."), std::nullopt, now_).error().code, Errc::not_found);
+  EXPECT_EQ(registry_->accept(name("c."), std::nullopt, now_).error().code, Errc::not_found);
   EXPECT_THAT(changes(update("a.", "new. 1;m3. l3")), ElementsAre("restored m3. a."));
 }
 
@@ -307,13 +307,13 @@ TEST_F(CatalogRegistryTest, BrokenExpiredAndVanishedOnesKeepTheirList) {
   update("a.", "x. 1");
   registry_->hold(name("a."), HoldReason::broken, "why", now_);
   EXPECT_EQ(owner("x."), "a.");
-  EXPECT_THAT(registry_->accept(name("a."), now_).error().text(), HasSubstr("why"));
+  EXPECT_THAT(registry_->accept(name("a."), std::nullopt, now_).error().text(), HasSubstr("why"));
   registry_->hold(name("a."), HoldReason::expired, "", now_);
   EXPECT_EQ(view("a.").hold->removed, 1U);
   update("a.", "x. 1");
   EXPECT_FALSE(view("a.").hold);
   registry_->hold(name("a."), HoldReason::expired, "", now_);
-  EXPECT_THAT(changes(store(registry_->accept(name("a."), now_).value())), ElementsAre("removed x. a."));
+  EXPECT_THAT(changes(store(registry_->accept(name("a."), std::nullopt, now_).value())), ElementsAre("removed x. a."));
   EXPECT_THAT(changes(update("a.", "x. 1")), ElementsAre("restored x. a.")) << "it became fresh again";
 
   set({"b."});
@@ -325,7 +325,7 @@ TEST_F(CatalogRegistryTest, BrokenExpiredAndVanishedOnesKeepTheirList) {
   EXPECT_FALSE(view("a.").hold) << "it is back";
   set({"b."});
   EXPECT_EQ(update("b.", "x. 1").conflict_count, 1U);
-  EXPECT_THAT(changes(store(registry_->accept(name("a."), now_).value())), ElementsAre("reset x. b."));
+  EXPECT_THAT(changes(store(registry_->accept(name("a."), std::nullopt, now_).value())), ElementsAre("reset x. b."));
   EXPECT_EQ(registry_->catalogs().size(), 1U);
 }
 
@@ -382,7 +382,7 @@ TEST_F(CatalogRegistryTest, RandomCatalogsNeverShareAMember) {
               (below(3) == 0 ? " >" + names[below(3)] : "") + (below(3) == 0 ? " g" : "") + ";";
     }
     CatalogPlan plan = update(catalog, text);
-    if (plan.held && below(2) == 0) plan = store(registry_->accept(name(catalog), now_).value());
+    if (plan.held && below(2) == 0) plan = store(registry_->accept(name(catalog), std::nullopt, now_).value());
     if (!plan.held) lists[catalog] = list(catalog, text);
     if (below(20) == 0) {
       const Name toggled = name("m" + std::to_string(below(12)) + ".");
