@@ -47,9 +47,14 @@ void add_listings(CLI::App* zone, CommandLine& line) {
   CliRequest& request = line.request;
   const auto add = [&](const char* verb, const char* help) {
     CLI::App* command = add_verb(zone, verb, help, line);
-    add_names(command, line);
-    command->add_option("--state", request.state, "only zones in this state")
-        ->check(CLI::IsMember(std::vector<std::string>(std::begin(zone_states), std::end(zone_states))));
+    CLI::Option* names = add_names(command, line);
+    CLI::Option* state = command->add_option("--state", request.state, "only zones in this state");
+    if (command->get_name() == "list") {
+      command->add_flag("--stored", request.stored, "zones that are stored, but not served")
+          ->excludes(names)
+          ->excludes(state);
+    }
+    state->check(CLI::IsMember(std::vector<std::string>(std::begin(zone_states), std::end(zone_states))));
     command->add_option("--match", request.match, "only zones whose name fits a pattern with * and ?");
     command->add_option("--from", request.from, "begin at this name")->check(zone_name);
     command->add_option("--limit", request.limit, "at most so many zones")->check(at_least_one);
@@ -78,7 +83,7 @@ void add_provisioning(CLI::App* zone, CommandLine& line) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add("remove", "serve zones no more that `zone add` added")
-      ->add_flag("--forget", request.forget, "delete their stored data, too");
+      ->add_flag("--forget", request.forget, "delete their stored data, too, also of zones that nothing serves");
 }
 
 void add_zone_verbs(CLI::App& app, CommandLine& line) {

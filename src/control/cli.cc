@@ -61,7 +61,7 @@ class Shown {
   Shown(const CliRequest& request, std::FILE* output, std::FILE* errors)
       : request_(request),
         json_(request.as_json && request.command != "zone export"),
-        form_(table_form(request.command)),
+        form_(table_form(request.stored ? "zone list --stored" : request.command)),
         output_(output),
         errors_(errors),
         table_(output) {}
@@ -207,6 +207,7 @@ std::vector<std::string> CliRequest::lines() const {
   number("to_serial", to_serial);
   text("template", template_name);
   if (!primaries.empty()) value["primaries"] = primaries;
+  if (stored) value["stored"] = true;
   if (forget) value["forget"] = true;
   if (failed) value["failed"] = true;
   number("before", before);

@@ -22,6 +22,7 @@ struct CliRequest {
   std::optional<std::uint32_t> serial, from_serial, to_serial;
   std::string template_name;
   std::vector<std::string> primaries;
+  bool stored = false;
   bool forget = false;
   bool failed = false;
   std::optional<std::uint64_t> before, id;

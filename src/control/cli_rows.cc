@@ -92,6 +92,11 @@ Row zone_columns(const json& zone) {
           in_text(zone, "expires_in")};
 }
 
+Row stored_columns(const json& zone) {
+  return {text_of(zone, "name"), text_of(zone, "serial"), text_of(zone, "records"), text_of(zone, "octets"),
+          text_of(zone, "primary")};
+}
+
 Row history_columns(const json& version) {
   const bool known = text_of(version, "from") != "-";
   const auto of_difference = [&](const char* key) { return known ? text_of(version, key) : "-"; };
@@ -223,6 +228,7 @@ std::string member_text(const json& row, const char* key) {
 const TableForm* table_form(std::string_view command) {
   static const TableForm forms[] = {
       {"zone list", {"ZONE", "STATE", "SERIAL", "RECORDS", "PRIMARY", "NEXT CHECK", "EXPIRES IN"}, zone_columns},
+      {"zone list --stored", {"ZONE", "SERIAL", "RECORDS", "OCTETS", "FROM"}, stored_columns},
       {"zone history", {"SERIAL", "TAKEN", "FROM", "REMOVED", "ADDED", "OCTETS"}, history_columns},
       {"transfer list",
        {"ID", "BEGAN", "ZONE", "PRIMARY", "ASKED", "CAME", "SERIALS", "RECORDS", "SECONDS", "RESULT"},

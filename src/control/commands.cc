@@ -19,6 +19,7 @@ using Request = ControlRequest;
 constexpr std::size_t page_size = 500;        // zones a piece of a listing
 constexpr std::size_t examined_size = 1'000;  // zones that a piece looks at, for those that a filter wants
 constexpr std::size_t most_transfers = 10'000;
+constexpr std::size_t most_stored = 10'000;  // zones that are not served, in one listing
 
 void finish(CommandOutput& output, std::size_t failed = 0, std::string_view error = {}) {
   output.write(last_line(failed, error));
@@ -51,8 +52,52 @@ void list_all(ServerControl& server, const Request& request, CommandOutput& outp
   output.done();
 }
 
+// A page at a time off the disk, each asked for when the one before is written.
+class StoredListing : public std::enable_shared_from_this<StoredListing> {
+ public:
+  StoredListing(ServerControl& server, const Request& request, Output output)
+      : server_(server),
+        output_(std::move(output)),
+        from_(request.from),
+        pattern_(request.filter.pattern),
+        left_(static_cast<std::size_t>(std::min<std::uint64_t>(request.limit.value_or(most_stored), most_stored))) {}
+
+  void go_on() {
+    server_.stored_zones(from_, pattern_, std::min(left_, page_size),
+                         [self = shared_from_this()](const Result<StoredRows>& page) { self->take(page); });
+  }
+
+ private:
+  void take(const Result<StoredRows>& page) {
+    if (!page) return finish(*output_, 1, page.error().text());
+    std::string piece;
+    for (const StoredRow& row : page->rows) piece += row_line(row);
+    left_ -= std::min(left_, page->rows.size());
+    from_ = page->next;
+    const bool more = from_ && left_ != 0;
+    if (!more) piece += last_line(0, {}, from_ ? json_text(from_->text()) : "");
+    output_->write(piece);
+    if (more) return go_on();
+    output_->done();
+  }
+
+  ServerControl& server_;
+  const Output output_;
+  std::optional<Name> from_;
+  const std::string pattern_;
+  std::size_t left_;
+};
+
+void list_stored(ServerControl& server, const Request& request, const Output& output) {
+  if (!request.zones.empty() || !request.filter.state.empty()) {
+    return finish(*output, 1, "zones that are only stored have no state; find them by --match");
+  }
+  std::make_shared<StoredListing>(server, request, output)->go_on();
+}
+
 void show_zones(ServerControl& server, const Request& request, const Output& output) {
   if (request.limit == 0) return finish(*output, 1, "limit must be at least 1");
+  if (request.stored) return list_stored(server, request, output);
   if (request.zones.empty()) return list_all(server, request, *output);
   std::size_t failed = 0;
   for (const Name& name : request.zones) {

@@ -91,6 +91,7 @@ Result<ControlRequest> read_control_request(std::string_view line) {
   US_TRY(read_member(value, "to_serial", request.to_serial));
   US_TRY(read_member(value, "template", request.settings.template_name));
   US_TRY(read_member(value, "primaries", request.settings.primaries));
+  US_TRY(read_member(value, "stored", request.stored));
   US_TRY(read_member(value, "forget", request.forget));
   US_TRY(read_member(value, "failed", request.failed));
   US_TRY(read_member(value, "before", request.before));

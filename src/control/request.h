@@ -21,6 +21,7 @@ struct ControlRequest {
   std::optional<std::uint64_t> limit;
   std::optional<std::uint32_t> serial, from_serial, to_serial;
   ZoneTemplate settings;
+  bool stored = false;
   bool forget = false;
   bool failed = false;
   std::optional<std::uint64_t> before, id;

@@ -75,6 +75,12 @@ std::string row_line(const ZoneRow& zone, WallSeconds now) {
   return row.row();
 }
 
+std::string row_line(const StoredRow& zone) {
+  ObjectWriter row;
+  row.text("name", zone.name.text()).number("serial", std::optional(zone.serial)).number("records", zone.records);
+  return row.number("octets", zone.octets).text_or_null("primary", zone.primary).row();
+}
+
 std::string row_line(const HistoryRow& version) {
   ObjectWriter row;
   row.number("serial", std::optional(version.serial)).flag("current", version.current).time("at", version.at);

@@ -11,6 +11,7 @@
 namespace understudy {
 
 std::string row_line(const ZoneRow& zone, WallSeconds now);
+std::string row_line(const StoredRow& zone);
 std::string row_line(const HistoryRow& version);
 std::string row_line(const DifferenceLine& line);
 std::string row_line(const TransferRow& transfer);

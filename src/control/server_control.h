@@ -54,6 +54,20 @@ struct ZonePage {
   std::optional<Name> next;  // where to go on; nullopt: that was the last zone
 };
 
+/// A zone that is stored, but not served: it was dropped from the configuration, or removed without its data.
+struct StoredRow {
+  Name name;
+  std::uint32_t serial = 0;
+  std::uint64_t records = 0;
+  std::uint64_t octets = 0;  // stored, the history included
+  std::string primary;       // where the version came from: ADDRESS@PORT, or a zone file
+};
+
+struct StoredRows {
+  std::vector<StoredRow> rows;
+  std::optional<Name> next;  // where to go on; nullopt: that was the last one
+};
+
 /// What `zone add` says of all its zones.
 struct ZoneTemplate {
   std::string template_name;           // empty: "default"
@@ -204,11 +218,15 @@ class ServerControl {
   /// Adds zones until they are removed by the same way, over restarts. `wait`: a zone is done when its first check is,
   /// otherwise when it is stored.
   virtual void add_zones(std::vector<Name> names, const ZoneTemplate& settings, bool wait, ZoneDone done) = 0;
-  /// Removes zones that were so added. `forget`: their stored data, too.
+  /// Removes zones that were so added. `forget`: their stored data, too, and those of zones that nothing serves.
   virtual void remove_zones(std::vector<Name> names, bool forget, ZoneDone done) = 0;
 
   template <typename T>
   using Given = std::function<void(Result<T>)>;
+  /// Zones that are stored and not served, in the order of the store, at or after `from`: at most `limit` that the
+  /// pattern fits, found among a bounded number of stored ones, so there may be none and more to come. Any thread.
+  virtual void stored_zones(const std::optional<Name>& from, const std::string& pattern, std::size_t limit,
+                            Given<StoredRows> given) const = 0;
   /// Kept versions, the newest first.
   virtual void history(NameView name, Given<std::vector<HistoryRow>> given) const = 0;
   /// What turns one kept version into another, older or newer one.

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t transfers_looked_at = 20'000;  // for one page, of those that a filter passes over
 constexpr std::size_t transfers_at_once = 500;
+constexpr std::size_t stored_looked_at = 20'000;  // zones, for one page; then others get their turn
+constexpr std::size_t stored_at_once = 500;
 
 /// From one kept version to another, older or newer.
 Result<DeltaPtr> delta_between(NameView zone, const ZoneHistory& history, Serial from, Serial to) {
@@ -132,6 +134,29 @@ void HistoryCommands::export_zone(NameView zone, std::optional<std::uint32_t> se
     const auto delta = delta_between(name, *kept->history, current, Serial{*serial});
     if (!delta) return give(std::unexpected(delta.error()));
     give(std::make_unique<ZoneText>(kept->version, *delta));
+  });
+}
+
+void HistoryCommands::stored_zones(const std::optional<Name>& from, const std::string& pattern, std::size_t limit,
+                                   Given<StoredRows> given) const {
+  engine_.run_job([this, from, pattern, limit, give = std::move(given)] {
+    StoredRows out;
+    out.next = from;
+    for (std::size_t looked_at = 0; looked_at < stored_looked_at; looked_at += stored_at_once) {
+      auto page = store_.page(out.next, stored_at_once);
+      if (!page) return give(std::unexpected(std::move(page).error()));
+      for (const auto& [zone, octets] : page->zones) {
+        if (engine_.status(zone.name) || (!pattern.empty() && !name_matches(pattern, zone.name.text()))) continue;
+        if (out.rows.size() == limit) {
+          out.next = zone.name;
+          return give(std::move(out));
+        }
+        out.rows.push_back({zone.name, zone.serial.value, zone.records, octets, zone.source});
+      }
+      out.next = page->next;
+      if (!out.next) break;
+    }
+    give(std::move(out));
   });
 }
 

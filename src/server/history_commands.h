@@ -1,4 +1,5 @@
-// What was, for commands: kept versions of zones, what changed between them, and the transfers that there were.
+// What was, for commands: kept versions of zones, what changed between them, zones that are only stored, and the
+// transfers that there were.
 //
 // Everything is read on job threads of the engine, where the callbacks run, too. Thread-safe.
 #pragma once
@@ -26,6 +27,9 @@ class HistoryCommands {
   void difference(NameView zone, std::uint32_t from, std::uint32_t to,
                   Given<std::unique_ptr<DifferenceSource>> given) const;
   void export_zone(NameView zone, std::optional<std::uint32_t> serial, Given<std::unique_ptr<TextSource>> given) const;
+  /// Zones that the store has and the engine has not.
+  void stored_zones(const std::optional<Name>& from, const std::string& pattern, std::size_t limit,
+                    Given<StoredRows> given) const;
   void transfers(const TransferQuery& query, Given<TransferPage> given) const;
   void transfer(std::uint64_t id, Given<TransferDetail> given) const;
 

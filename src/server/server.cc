@@ -135,6 +135,10 @@ struct Server::State final : ServerControl {
   void refresh(NameView name, bool whole, Done done) override;
   void add_zones(std::vector<Name> names, const ZoneTemplate& settings, bool wait, ZoneDone done) override;
   void remove_zones(std::vector<Name> names, bool forget, ZoneDone done) override;
+  void stored_zones(const std::optional<Name>& from, const std::string& pattern, std::size_t limit,
+                    Given<StoredRows> given) const override {
+    past->stored_zones(from, pattern, limit, std::move(given));
+  }
   void history(NameView name, Given<std::vector<HistoryRow>> given) const override;
   void difference(NameView name, std::uint32_t from, std::uint32_t to,
                   Given<std::unique_ptr<DifferenceSource>> given) const override;

@@ -44,6 +44,16 @@ struct StoredZone {
   std::string source;  // the primary the version came from, "ADDRESS@PORT", or the zone file
 };
 
+/// Some of the zones that are stored.
+struct StoredPage {
+  struct Item {
+    StoredZone zone;           // with the timers of its last commit
+    std::uint64_t octets = 0;  // on disk, the history included
+  };
+  std::vector<Item> zones;
+  std::optional<Name> next;  // where to go on; nullopt: that was the last one
+};
+
 /// A version to be made durable.
 struct Commit {
   std::shared_ptr<const Zone> version;
@@ -92,6 +102,9 @@ class ZoneStore {
   /// than the one acknowledged are left out and reported through `damaged`, one sentence each, until they are committed
   /// again or removed.
   Result<std::vector<StoredZone>> list(const std::function<void(const std::string&)>& damaged) const;
+  /// The same for those at or after `from`, in the order of the octets of names in lower case, of which at most `most`
+  /// are looked at. Errc::storage.
+  Result<StoredPage> page(const std::optional<Name>& from, std::size_t most) const;
   /// The same for one zone; nullopt if it has no committed version. Errc::corrupt (it is damaged or lost), storage.
   Result<std::optional<StoredZone>> find(NameView zone) const;
   /// Reads the newest version and its history: Errc::not_found, corrupt (a block or a delta of the chain fails its

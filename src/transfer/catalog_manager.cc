@@ -11,6 +11,7 @@
 #include "base/thread_name.h"
 #include "transfer/catalog_report.h"
 #include "transfer/catalog_work.h"
+#include "transfer/leftovers.h"
 
 namespace understudy {
 namespace {
@@ -405,16 +406,15 @@ CommandOutcome CatalogManager::State::add_zones(const std::vector<RunTimeZone>& 
 }
 
 CommandOutcome CatalogManager::State::remove_zones(const std::vector<Name>& zones, bool forget) {
-  std::vector<Fact> facts;
-  for (const Name& zone : zones) {
-    if (!known->inventory.was_added(zone)) {
-      return {fail(Errc::not_found, fmt::format("zone {} was not added by a command", zone.text())), ""};
-    }
-    facts.push_back(no_run_time_fact(zone));
+  const auto what = plan_removal(*known, store, zones, forget);
+  if (!what) return {std::unexpected(what.error()), ""};
+  if (forget) {
+    if (const auto done = forget_unserved(engine, store, zones); !done) return {std::unexpected(done.error()), ""};
   }
-  if (const auto stored = store.put_facts(facts); !stored) return {std::unexpected(stored.error()), ""};
+  if (const auto stored = store.put_facts(what->facts); !stored) return {std::unexpected(stored.error()), ""};
+  known->registry.purged(what->left);
   std::vector<Name> removed;
-  for (const Name& zone : zones) {
+  for (const Name& zone : what->added) {
     known->inventory.remove(zone);
     if (!known->inventory.is_reserved(zone)) removed.push_back(zone);
   }

@@ -47,7 +47,8 @@ class CatalogManager {
   /// Adds zones, or changes their templates; all or none. Errc::refused for a configured one and for a member of a
   /// catalog, not_found for a template.
   void add_zones(std::vector<RunTimeZone> zones, CommandDone done);
-  /// Errc::not_found unless all were added at run time; then none is removed.
+  /// With `forget` also the data of zones that nothing serves. Errc::not_found unless all were added at run time, or
+  /// are such ones; then none is removed.
   void remove_zones(std::vector<Name> zones, bool forget, CommandDone done);
 
   [[nodiscard]] std::vector<CatalogStatus> status() const;

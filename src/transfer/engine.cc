@@ -303,6 +303,13 @@ Result<void> TransferEngine::reset_zones(std::vector<ZoneSettings> set, std::vec
   return forgotten;
 }
 
+void TransferEngine::wait_until_gone(std::span<const Name> zones) const {
+  std::unique_lock lock(state_->leaving_mutex);
+  state_->left.wait(lock, [&] {
+    return std::ranges::none_of(zones, [&](const Name& zone) { return state_->leaving.contains(zone); });
+  });
+}
+
 void TransferEngine::set_settings(EngineSettings settings) {
   asio::post(state_->core.io, [state = state_.get(), settings] {
     state->core.settings = settings;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/address.h"
@@ -49,6 +50,8 @@ class TransferEngine {
   /// they cannot be removed (Errc::storage_full, storage), the zones begin without them all the same. Errc::cancelled
   /// once the engine has stopped.
   Result<void> reset_zones(std::vector<ZoneSettings> set, std::vector<Name> names);
+  /// Blocks until those of these zones that were removed do nothing any more to what is stored of them.
+  void wait_until_gone(std::span<const Name> zones) const;
   void set_settings(EngineSettings settings);
 
   /// The table that is published now; for readers between two quiescent states.

@@ -114,13 +114,13 @@ TEST(Cli, RequestSaysAllThatWasAskedFor) {
   full.to_serial = 4'294'967'295;
   full.template_name = "t";
   full.primaries = {"p", "192.0.2.1"};
-  full.forget = full.failed = true;
+  full.forget = full.failed = full.stored = true;
   full.before = 6;
   full.id = 7;
   full.file = "/etc/x.yaml";
   EXPECT_EQ(json::parse(full.lines().at(0)), json::parse(R"({"command": "x", "wait": true, "match": "*.a", "from": "b.",
     "limit": 5, "serial": 1, "from_serial": 2, "to_serial": 4294967295, "template": "t",
-    "primaries": ["p", "192.0.2.1"], "forget": true, "failed": true, "before": 6, "id": 7, "file": "/etc/x.yaml"})"));
+    "primaries": ["p", "192.0.2.1"], "stored": true, "forget": true, "failed": true, "before": 6, "id": 7, "file": "/etc/x.yaml"})"));
 }
 
 // A request is of 1 MiB at most; odd characters of a name take four octets, and their backslashes one more each.
@@ -197,6 +197,17 @@ TEST(Cli, AListingThatIsCutShortSaysHowToGoOn) {
 TEST(Cli, ATableThatFailedHasNoHeader) {
   EXPECT_EQ(show(request("zone list"), {R"({"done": true, "failed": 1, "error": "no"})"}).output, "");
   EXPECT_NE(show(request("zone list"), {good_end}).output, "");
+}
+
+TEST(Cli, WhatIsOnlyStoredIsATable) {
+  CliRequest stored = request("zone list");
+  stored.stored = true;
+  EXPECT_EQ(show(stored, {R"({"row": {"name": "a.", "serial": 7, "records": 12, "octets": 4096, "primary": null}})",
+                          R"({"done": true, "failed": 0, "next": "b."})"})
+                .output,
+            "ZONE  SERIAL  RECORDS  OCTETS  FROM\n"
+            "a.    7       12       4096    -\n"
+            "there are more; go on with --from b.\n");
 }
 
 TEST(Cli, HistoryIsATable) {

@@ -182,6 +182,27 @@ TEST_F(Commands, ASparseFilterIsAnsweredInManyPieces) {
   EXPECT_EQ(server.pages, 20);
 }
 
+TEST_F(Commands, ListsWhatIsOnlyStored) {
+  for (int i = 1000; i < 2200; ++i) {
+    server.stored.push_back({Name::parse("z" + std::to_string(i) + ".").value(), 7, 12, 4096, "192.0.2.1@53"});
+  }
+  auto lines = run(R"({"command": "zone list", "stored": true})");
+  expect_done();
+  ASSERT_EQ(lines.size(), 1201U);
+  EXPECT_EQ(server.pages, 3) << "500 at a time";
+  EXPECT_EQ(lines.at(0)["row"], json::parse(R"({"name": "z1000.", "serial": 7, "records": 12, "octets": 4096,
+    "primary": "192.0.2.1@53"})"));
+  lines = run(R"({"command": "zone list", "stored": true, "from": "z1100.", "limit": 600})");
+  ASSERT_EQ(lines.size(), 601U);
+  EXPECT_EQ(lines.at(0)["row"]["name"], "z1100.");
+  EXPECT_EQ(lines.back(), json::parse(R"({"done": true, "failed": 0, "next": "z1700."})"));
+  EXPECT_EQ(run(R"({"command": "zone list", "stored": true, "match": "*7"})").size(), 121U);
+  run(R"({"command": "zone list", "stored": true, "state": "ok"})");
+  expect_error("zones that are only stored have no state; find them by --match");
+  run(R"({"command": "zone list", "stored": true, "zones": ["z1000."]})");
+  expect_error("zones that are only stored have no state; find them by --match");
+}
+
 TEST_F(Commands, AddsZones) {
   server.add("b.");
   const auto lines =

@@ -73,6 +73,20 @@ class MemoryServer final : public ServerControl {
       }
     }
   }
+  void stored_zones(const std::optional<Name>& from, const std::string& pattern, std::size_t limit,
+                    Given<StoredRows> given) const override {
+    ++pages;
+    StoredRows page;
+    for (const StoredRow& row : stored) {
+      if (from && row.name < *from) continue;
+      if (page.rows.size() == limit) {
+        page.next = row.name;
+        break;
+      }
+      if (pattern.empty() || name_matches(pattern, row.name.text())) page.rows.push_back(row);
+    }
+    given(std::move(page));
+  }
   void history(NameView name, Given<std::vector<HistoryRow>> given) const override {
     if (!zone(name)) return given(fail(Errc::not_found, "no such zone"));
     given(versions);
@@ -145,6 +159,7 @@ class MemoryServer final : public ServerControl {
   [[nodiscard]] Health health() const override { return health_now; }
 
   std::vector<ZoneRow> rows;  // in canonical order
+  std::vector<StoredRow> stored;
   mutable int pages = 0;
   std::vector<std::pair<std::string, Done>> refreshed;
   Result<std::string> reload_outcome = "nothing changed";

@@ -346,6 +346,77 @@ def test_zone_add_and_remove(stage):
     assert wrong.status == 1, wrong.text
 
 
+def test_what_is_stored_and_not_served_can_be_seen_and_deleted(stage):
+    us = Understudy(stage)
+    zones = {f"s{i}.example.": zone_text(f"s{i}.example.", 1) for i in range(4)}
+    primary = Knot(stage, zones, notify=[us.port]).start()
+    us.primary(primary).allow("127.0.0.0/8").zone("s0.example.").zone("s1.example.").start()
+    us.cli("zone", "add", "s2.example.", "s3.example.")
+    us.wait_serial("s0.example.", 1).wait_serial("s1.example.", 1)
+    assert us.json("zone", "list", "--stored") == []
+    us.remove_zone("s1.example.").reload()
+    us.cli("zone", "remove", "s2.example.")
+    rows = us.json("zone", "list", "--stored")
+    assert [row["name"] for row in rows] == ["s1.example.", "s2.example."] and rows[0]["octets"] > 0, rows
+    assert "go on with --from s2.example." in us.cli("zone", "list", "--stored", "--limit", "1").text
+    wrong = us.cli("zone", "remove", "s0.example.", "s1.example.", "--forget", check=False)
+    assert wrong.status == 1 and "s0.example. was not added by a command, but is configured" in wrong.text, wrong.text
+    assert len(us.json("zone", "list", "--stored")) == 2, "all or none"
+    us.cli("zone", "remove", "s1.example.", "s2.example.", "--forget")
+    assert us.json("zone", "list", "--stored") == []
+    primary.stop()
+    us.zone("s1.example.").reload()
+    us.restart(hard=True)
+    us.wait_serial("s0.example.", 1).wait_serial("s3.example.", 1)
+    assert us.query("s1.example.", "SOA").rcode() == 2, "nothing is left of it"
+
+
+def test_templates_that_are_needed_stay(stage):
+    """A reload that would stop zones of commands, or members of a catalog that is gone, is refused."""
+    us = Understudy(stage)
+    primary = Knot(stage, {CATALOG: catalog_text(1, {"m1": "z1.example."}), "z1.example.": zone_text("z1.example.", 1)}).start()
+    us.primary(primary)
+    names = list(us.default["primaries"])
+    extra = {"name": "extra", "primaries": names}
+    us.config["templates"].append(extra)
+    us.catalog(CATALOG, primaries=names, template="extra").start()
+    us.wait_serial("z1.example.", 1)
+    us.cli("zone", "add", "own.example.", "--template", "extra", "--no-wait")
+    us.config["templates"].remove(extra)
+    us.config["catalogs"] = []
+    us.write_config()
+    told = us.cli("conf", "diff").text
+    assert "a reload would be refused: template extra is used by a zone that was added at run time (own.example.)" in told, told
+    assert "keep it until `understudy catalog accept catalog.example.`" in told, told
+    refused = us.cli("conf", "reload", check=False)
+    assert refused.status == 1 and "nothing is changed" in refused.text and "is removed" not in refused.text, refused.text
+    assert us.serial("z1.example.") == 1
+    # In two steps.
+    us.cli("zone", "remove", "own.example.")
+    us.config["templates"].append(extra)
+    us.reload()
+    row = us.json("catalog", "status", CATALOG)[0]
+    assert row["state"] == "held" and us.serial("z1.example.") == 1, row
+    us.cli("catalog", "accept", CATALOG, "--serial", row["accept_serial"])
+    us.config["templates"].remove(extra)
+    us.reload()
+    assert us.query("z1.example.", "SOA").rcode() == 5
+
+
+def test_members_and_zones_of_commands_do_not_take_each_other(stage):
+    primary, us = behind_knot(stage, {"a": "a.example."})
+    us.wait_serial("a.example.", 1)
+    wrong = us.cli("zone", "add", "a.example.", check=False)
+    assert wrong.status == 1 and f"is a member of catalog {CATALOG}" in wrong.text, wrong.text
+    assert us.status("a.example.")["origin"] == CATALOG
+    us.cli("zone", "add", "b.example.", "--no-wait")
+    primary.change(CATALOG, catalog_text(2, {"a": "a.example.", "b": "b.example."}))
+    wait_until(lambda: us.json("catalog", "list")[0]["conflict_count"] == 1, what="the conflict is seen")
+    assert us.status("b.example.")["origin"] == "command"
+    assert us.json("catalog", "status")[0]["conflicts"] == [{"zone": "b.example.", "owner": "command"}]
+    assert "b.example. is kept by a command" in us.cli("catalog", "status").text
+
+
 # What was
 
 def test_history_difference_and_old_versions(stage):

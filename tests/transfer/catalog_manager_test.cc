@@ -653,6 +653,53 @@ TEST_F(CatalogManagerTest, WhatOtherSourcesWouldLeaveWithoutSettingsIsKnownBefor
   EXPECT_TRUE(manager_->settings_lost(without("two")).empty());
 }
 
+TEST_F(CatalogManagerTest, WhatNothingServesCanBeForgotten) {
+  for (const char* each : {"conf.", "late.", "x.", "y.", "z."}) first_.serve({.name = each, .serial = 1});
+  start_all(sources({"conf.", "late."}));
+  publish(catalog(1, member("1", "x.") + member("2", "y.")));
+  ASSERT_TRUE(add("z.", "one").result);
+  for (const char* each : {"conf.", "late.", "x.", "y.", "z."}) ASSERT_TRUE(waits_for(1, each));
+  set(sources({"conf."}));
+  publish(catalog(2, member("1", "x.")));
+  ASSERT_TRUE(remove("z.").result);
+  EXPECT_TRUE(is_stored("late.") && is_stored("y.") && is_stored("z."));
+  // By the configuration, by a catalog, by nobody.
+  EXPECT_THAT(remove("conf.", true).result.error().text(), HasSubstr("by a command, but is configured"));
+  EXPECT_THAT(remove("x.", true).result.error().text(), HasSubstr("by a command, but is a member of catalog a."));
+  EXPECT_THAT(remove("never.", true).result.error().text(), HasSubstr("nothing is stored of it"));
+  EXPECT_THAT(remove("late.").result.error().text(), HasSubstr("--forget deletes what is stored of it"));
+  const auto all_or_none = wait_for(
+      [&](CommandDone done) { manager_->remove_zones({name("late."), name("never.")}, true, std::move(done)); });
+  EXPECT_EQ(all_or_none.result.error().code, Errc::not_found);
+  EXPECT_TRUE(is_stored("late."));
+  const auto done = wait_for([&](CommandDone then) {
+    manager_->remove_zones({name("LATE."), name("y."), name("z.")}, true, std::move(then));
+  });
+  EXPECT_TRUE(done.result) << done.result.error().text();
+  EXPECT_FALSE(is_stored("late.") || is_stored("y.") || is_stored("z."));
+  EXPECT_EQ(catalog_status()->trash, 0U) << "a former member is not purged any more";
+  EXPECT_EQ(remove("late.", true).result.error().code, Errc::not_found);
+  EXPECT_TRUE(is_stored("conf.") && is_stored("x."));
+  stop_all();
+  start_all(sources({"conf."}));
+  EXPECT_EQ(catalog_status()->trash, 0U);
+  EXPECT_EQ(served("x."), 1U);
+}
+
+TEST_F(CatalogManagerTest, AnAddedZoneWithoutATemplateIsForgottenToo) {
+  first_.serve({.name = "z.", .serial = 1});
+  start_all(sources());
+  ASSERT_TRUE(add("z.", "one").result);
+  ASSERT_TRUE(waits_for(1, "z."));
+  stop_all();
+  ZoneSources without = sources();
+  without.from_template = [](NameView, const std::string&, const Name*) { return std::nullopt; };
+  start_all(std::move(without));
+  EXPECT_FALSE(status("z."));
+  EXPECT_TRUE(remove("z.", true).result);
+  EXPECT_FALSE(is_stored("z."));
+}
+
 TEST_F(CatalogManagerTest, AMemberWithoutATemplateIsNotServed) {
   first_.serve({.name = "x.", .serial = 1});
   start_all(sources());
