@@ -188,15 +188,15 @@ TEST_F(Commands, ListsWhatIsOnlyStored) {
   }
   auto lines = run(R"({"command": "zone list", "stored": true})");
   expect_done();
-  ASSERT_EQ(lines.size(), 1201U);
+  ASSERT_EQ(lines.size(), 1200U);
   EXPECT_EQ(server.pages, 3) << "500 at a time";
   EXPECT_EQ(lines.at(0)["row"], json::parse(R"({"name": "z1000.", "serial": 7, "records": 12, "octets": 4096,
     "primary": "192.0.2.1@53"})"));
   lines = run(R"({"command": "zone list", "stored": true, "from": "z1100.", "limit": 600})");
-  ASSERT_EQ(lines.size(), 601U);
+  ASSERT_EQ(lines.size(), 600U);
   EXPECT_EQ(lines.at(0)["row"]["name"], "z1100.");
-  EXPECT_EQ(lines.back(), json::parse(R"({"done": true, "failed": 0, "next": "z1700."})"));
-  EXPECT_EQ(run(R"({"command": "zone list", "stored": true, "match": "*7"})").size(), 121U);
+  EXPECT_EQ(last["next"], "z1700.");
+  EXPECT_EQ(run(R"({"command": "zone list", "stored": true, "match": "*7"})").size(), 120U);
   run(R"({"command": "zone list", "stored": true, "state": "ok"})");
   expect_error("zones that are only stored have no state; find them by --match");
   run(R"({"command": "zone list", "stored": true, "zones": ["z1000."]})");
