@@ -118,8 +118,8 @@ void Denier::prove_match(const Zone& zone, const HashedName& name, std::size_t l
 }
 
 // The closest encloser at or above the suffix at `label` that has a record, and that the name one label longer has
-// none. Returns the encloser's label. Rows without records come from opt-out alone and are as long as a name at most; their
-// hashes are kept, so only the first question below each pays for them.
+// none. Returns the encloser's label. Rows without records come from opt-out alone and are as long as a name at most;
+// their hashes are kept, so only the first question below each pays for them.
 std::size_t Denier::prove_encloser(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof) {
   const std::size_t apex = name.labels - zone.apex_labels();
   Cover proved = look_up_hash(zone, encloser(zone, name, label).own);

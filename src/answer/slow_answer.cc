@@ -536,7 +536,8 @@ void SlowAnswer::put_any(Context& c, const Zone& zone, const HashedName& name, c
 
 void SlowAnswer::put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
   const RRsetView soa(zone.apex_node(), RRType::SOA, zone.negative_soa(), zone.apex());
-  if (put_proofs(c) && put_rrset(c, Section::authority, zone.apex(), soa)) put_proof(c, zone, name, found);
+  // First whether it can be proved: an answer that has no room for it would send the client by TCP for SERVFAIL.
+  if (note_proof(c, zone, name, found) && put_rrset(c, Section::authority, zone.apex(), soa)) put_proofs(c);
 }
 
 // Notes what proves the negative in what was found. False if it costs too much: over the limit of iterations there is

@@ -108,7 +108,8 @@ void log_iterations(const Zone* before, const Zone& now, std::uint16_t most) {
   };
   if (!over(now) || (before != nullptr && over(*before))) return;
   log_warning(
-      "zone {}: serial {} has {} NSEC3 iterations, more than server.nsec3-max-iterations, {}: who asks with DNSSEC gets "
+      "zone {}: serial {} has {} NSEC3 iterations, more than server.nsec3-max-iterations, {}: who asks with DNSSEC "
+      "gets "
       "SERVFAIL for what does not exist, for wildcards and for delegations without DS; sign it with 0 iterations (RFC "
       "9276), or raise the setting",
       now.apex().text(), now.serial().value, now.nsec3_params().iterations, most);

@@ -78,7 +78,7 @@ struct EngineSettings {
   unsigned max_pipelined = 16;                     // requests on one connection to a primary
   std::chrono::milliseconds idle_timeout{10'000};  // connections to primaries are kept so long; 0: not at all
   double soa_queries_per_second = 0;               // to each primary; 0: any number
-  std::chrono::milliseconds max_pause{0};  // between two checks of a primary that cannot be reached; 0: no pause
+  std::chrono::milliseconds max_pause{0};    // between two checks of a primary that cannot be reached; 0: no pause
   std::uint16_t nsec3_max_iterations = 150;  // over it, what needs a proof is not answered: worth a warning
 };
 

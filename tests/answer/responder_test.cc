@@ -52,8 +52,9 @@ class Differential {
         const std::string wrong = plain::check_response(*expected, query, response, tcp, settings);
         if (!wrong.empty()) {
           return wrong + (settings.follows_aliases ? " (follows aliases)" : "") +
-                 (settings.minimal_responses ? " (minimal)" : "") + (fast ? " (fast path" : " (slow path") + (tcp ? ", tcp)" : ", udp)") +
-                 "\nquery: " + joined(message_lines(query)) + "answer: " + joined(message_lines(response)) + text_;
+                 (settings.minimal_responses ? " (minimal)" : "") + (fast ? " (fast path" : " (slow path") +
+                 (tcp ? ", tcp)" : ", udp)") + "\nquery: " + joined(message_lines(query)) +
+                 "answer: " + joined(message_lines(response)) + text_;
         }
       }
     }

@@ -1,4 +1,5 @@
-// A file system of RocksDB whose tables cannot be read, or on which nothing can be written, as long as a test wants that.
+// A file system of RocksDB whose tables cannot be read, or on which nothing can be written, as long as a test wants
+// that.
 #pragma once
 
 #include <rocksdb/env.h>
