@@ -52,7 +52,7 @@ class Versions:
     def host_a(self, i, changes):
         """The A record of the i-th host when it was changed so often."""
         owner, address = self.hosts[i]
-        return record(owner, A, struct.pack(">I", 0x0A000000 + (changes % 256 << 16) + i % 65536) if changes else address)
+        return record(owner, A, struct.pack(">I", 0xC6120000 + (changes % 2 << 16) + i % 65536) if changes else address)
 
     def host(self, i):
         rounds, begun = divmod(self.serial - 1, len(self.hosts))

@@ -118,15 +118,29 @@ void Denier::prove_match(const Zone& zone, const HashedName& name, std::size_t l
 }
 
 // The closest encloser at or above the suffix at `label` that has a record, and that the name one label longer has
-// none. Returns the encloser's label. Rows without records come from opt-out alone and are as long as a name at most;
-// their hashes are kept, so only the first question below each pays for them.
+// none. Returns the encloser's label. What has a record has ancestors that do (RFC 5155 section 7.1), and the apex
+// does, so halving finds it: the rows without records that opt-out leaves can be as long as a name.
 std::size_t Denier::prove_encloser(const Zone& zone, const HashedName& name, std::size_t label, Proof& proof) {
-  const std::size_t apex = name.labels - zone.apex_labels();
-  Cover proved = look_up_hash(zone, encloser(zone, name, label).own);
-  while (!proved.is_match && label < apex) proved = look_up_hash(zone, encloser(zone, name, ++label).own);
-  if (proved.is_match) proof.add(proved.node);
-  if (label != 0) proof.add(look_up_hash(zone, nsec3_hash(name.suffix(label - 1), zone.nsec3_params())).node);
-  return label;
+  const auto look_up_suffix = [&](std::size_t at) {
+    return look_up_hash(zone, nsec3_hash(name.suffix(at), zone.nsec3_params()));
+  };
+  std::size_t proved = name.labels - zone.apex_labels();
+  Cover closest = look_up_hash(zone, encloser(zone, name, label).own);
+  if (closest.is_match || label == proved) {
+    proved = label;
+  } else {
+    std::size_t unproved = label;
+    closest = look_up_suffix(proved);
+    while (proved - unproved > 1) {
+      const std::size_t middle = proved - (proved - unproved) / 2;
+      const Cover there = look_up_suffix(middle);
+      (there.is_match ? proved : unproved) = middle;
+      if (there.is_match) closest = there;
+    }
+  }
+  if (closest.is_match) proof.add(closest.node);
+  if (proved != 0) proof.add(look_up_suffix(proved - 1).node);
+  return proved;
 }
 
 // What is kept of the suffix at `label`; with NSEC3 its hashes at least.

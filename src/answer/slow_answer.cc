@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "answer/query_facts.h"
+#include "answer/slow_answer_context.h"
 #include "dns/edns.h"
 #include "dns/rdata.h"
 #include "xfr/axfr_writer.h"
@@ -21,58 +22,6 @@ constexpr std::size_t most_links = 16;  // CNAMEs and DNAMEs followed for one qu
 constexpr std::uint64_t condense_octets[] = {std::uint64_t{16} << 10, std::uint64_t{256} << 10};
 
 }  // namespace
-
-struct SlowAnswer::Context {
-  Context(const MessageView& m, MutableBytes response, std::size_t limit)
-      : message(m), writer(response, limit, compression(m)), capacity(response.size()) {}
-
-  // Transfers keep the case of names (RFC 5936 section 3.4).
-  static MessageWriter::Compression compression(const MessageView& m) {
-    const bool is_transfer = m.question() && m.question()->type == RRType::IXFR;
-    return is_transfer ? MessageWriter::Compression::keeps_case : MessageWriter::Compression::without_case;
-  }
-
-  // What is to be kept free for OPT with the options that are there by now, and TSIG.
-  [[nodiscard]] std::size_t closing_octets() const {
-    return (message.edns() ? opt_header_size + options.size() : 0) + (tsig ? tsig_size(*tsig) : 0);
-  }
-
-  [[nodiscard]] bool has_dname(const Chunk* chunk) const { return std::ranges::find(dnames, chunk) != dnames.end(); }
-
-  const MessageView& message;
-  MessageWriter writer;
-  std::size_t capacity;
-  Transport transport = Transport::udp;
-  Endpoint peer;
-  const sockaddr* peer_address = nullptr;
-  const AnswerSettings* settings = nullptr;
-  const ZoneTable* table = nullptr;
-  AnswerCounters* counters = nullptr;
-  std::unique_ptr<ResponseSource>* rest = nullptr;
-  MessageWriter::Mark begin;  // behind the question
-  std::optional<TsigSession> tsig;
-  Rcode rcode = Rcode::NOERROR;
-  std::uint16_t flags = 0;
-  bool dnssec_ok = false;
-  bool truncated = false;
-  bool lacks_glue = false;  // and nothing else that is required
-  bool stale = false;       // a part comes from a version that has expired
-  struct Proving {
-    const Zone* zone;
-    RRType type;
-    const Node* node;
-  };
-  // Records that prove negatives, those of aliases too, each once; the first proofs_put are in the authority section.
-  std::vector<Proving> proofs;
-  std::vector<const Chunk*> dnames;  // DNAMEs in the answer section: each once, however often a chain comes by
-  std::size_t proofs_put = 0;
-  std::vector<std::pair<const ZoneSlot*, const Zone*>> versions;  // that the response is from
-  double expires = ZoneSlot::never;  // as the first one's slot said before the version was taken
-  bool handed_over = false;          // a transfer takes the response over
-  Bytes options;                     // EDNS options of the answer
-  EdnsRequest wishes;                // what the query's options ask for
-  CookieVerdict cookie = CookieVerdict::none;
-};
 
 std::size_t SlowAnswer::answer(ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
                                std::unique_ptr<ResponseSource>* rest, AnswerCounters& counters) {
@@ -173,7 +122,7 @@ void SlowAnswer::answer_question(Context& c) {
   if (type == RRType::AXFR || type == RRType::IXFR) return answer_transfer(c);
   if (is_meta_type(type) && type != RRType::ANY) return refuse(c, meta_type_rcode(type));
   follow(c);
-  if (!c.truncated) put_proofs(c);
+  if (!c.truncated) put_proofs(c, c.proofs.size());
 }
 
 void SlowAnswer::set_idle_time(std::chrono::milliseconds time) {
@@ -537,7 +486,9 @@ void SlowAnswer::put_any(Context& c, const Zone& zone, const HashedName& name, c
 void SlowAnswer::put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
   const RRsetView soa(zone.apex_node(), RRType::SOA, zone.negative_soa(), zone.apex());
   // First whether it can be proved: an answer that has no room for it would send the client by TCP for SERVFAIL.
-  if (note_proof(c, zone, name, found) && put_rrset(c, Section::authority, zone.apex(), soa)) put_proofs(c);
+  const std::size_t of_aliases = c.proofs.size();
+  if (!note_proof(c, zone, name, found) || !put_proofs(c, of_aliases)) return;
+  if (put_rrset(c, Section::authority, zone.apex(), soa)) put_proofs(c, c.proofs.size());
 }
 
 // Notes what proves the negative in what was found. False if it costs too much: over the limit of iterations there is
@@ -563,9 +514,9 @@ bool SlowAnswer::note_proof(Context& c, const Zone& zone, const HashedName& name
   return true;
 }
 
-// Puts what was noted; false if there is no room.
-bool SlowAnswer::put_proofs(Context& c) {
-  while (c.proofs_put < c.proofs.size()) {
+// Puts the first `count` that were noted; false if there is no room.
+bool SlowAnswer::put_proofs(Context& c, std::size_t count) {
+  while (c.proofs_put < count) {
     const auto& [zone, type, node] = c.proofs[c.proofs_put++];
     const RRsetView rrset(node, type, node->rrset_chunk(type), zone->apex());
     if (!put_rrset(c, Section::authority, zone->owner_of(node), rrset)) return false;
@@ -574,13 +525,13 @@ bool SlowAnswer::put_proofs(Context& c) {
 }
 
 bool SlowAnswer::put_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
-  return note_proof(c, zone, name, found) && put_proofs(c);
+  return note_proof(c, zone, name, found) && put_proofs(c, c.proofs.size());
 }
 
 void SlowAnswer::put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found) {
   const Name cut = name.suffix(found.label);
   const RRsetView servers(found.node, RRType::NS, found.chunk, zone.apex());
-  if (!put_proofs(c) || !put_rrset(c, Section::authority, cut, servers)) return;
+  if (!put_proofs(c, c.proofs.size()) || !put_rrset(c, Section::authority, cut, servers)) return;
   if (c.dnssec_ok) {
     const auto ds = zone.rrset(found.node, RRType::DS);
     if (ds && goes_with_referral(zone, *ds->chunk())) put_rrset(c, Section::authority, cut, *ds);
@@ -666,6 +617,13 @@ void SlowAnswer::put_opt(Context& c) {
 }
 
 std::size_t SlowAnswer::finish(Context& c) {
+  // Whoever does not sign, and may have forged the address, gets no larger answer than without TSIG (RFC 8945 section
+  // 5.3: TC, to ask by TCP).
+  const std::size_t opt = c.message.edns() ? opt_header_size : 0;
+  if (c.tsig && c.tsig->error != Rcode::NOERROR && c.writer.size() + opt + tsig_size(*c.tsig) > c.writer.limit()) {
+    c.tsig.reset();
+    c.flags |= Header::tc;
+  }
   if (c.rcode == Rcode::SERVFAIL || c.rcode == Rcode::REFUSED) c.flags &= static_cast<std::uint16_t>(~Header::aa);
   if (c.truncated) {
     c.flags |= Header::tc;
@@ -686,10 +644,7 @@ std::size_t SlowAnswer::finish(Context& c) {
     put_opt(c);
   }
   c.counters->count_rcode(number(c.rcode));
-  if (!c.tsig) return c.writer.size();
-  // Whoever does not sign, and may have forged the address, gets no larger answer than without TSIG.
-  const std::size_t most = c.tsig->error == Rcode::NOERROR ? c.capacity : c.writer.limit();
-  if (c.writer.size() + tsig_size(*c.tsig) > most) return c.writer.size();
+  if (!c.tsig || c.writer.size() + tsig_size(*c.tsig) > c.capacity) return c.writer.size();
   const ByteView composed = c.writer.message();
   signed_.assign(composed.begin(), composed.end());
   if (!sign_response(signed_, *c.tsig, static_cast<std::uint64_t>(environment_.clock().wall_seconds()))) return 0;

@@ -59,7 +59,7 @@ class SlowAnswer {
   void put_any(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_negative(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   bool note_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
-  bool put_proofs(Context& c);
+  bool put_proofs(Context& c, std::size_t count);
   bool put_proof(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_referral(Context& c, const Zone& zone, const HashedName& name, const Lookup& found);
   void put_addresses(Context& c, const Zone& zone, const Node& node_of, const RRsetView& rrset, const Name& owner,

@@ -35,6 +35,7 @@ using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::execut
 
 // After so many connections from one listener, or reads from one connection, the others get their turn.
 constexpr int accepts_per_turn = 32;
+constexpr std::size_t most_unclaimed = 64;  // connections over the limit, of balancers that have not said for whom
 constexpr int reads_per_turn = 4;
 // However full it is: a client gets this long to send its first query.
 constexpr std::chrono::milliseconds least_idle_time{1000};
@@ -133,7 +134,7 @@ void ConnectionLimits::leave(Worker& worker) {
 
 ConnectionLimits::Verdict ConnectionLimits::admit(const std::optional<IpAddress>& client) {
   const Lock lock(mutex_);
-  return admit_below(total_, client);
+  return admit_below(limit_for(client), client);
 }
 
 ConnectionLimits::Verdict ConnectionLimits::admit_for_another(const std::optional<IpAddress>& client) {
@@ -141,7 +142,7 @@ ConnectionLimits::Verdict ConnectionLimits::admit_for_another(const std::optiona
   const auto idle = [](const Worker* worker) { return worker->idle.load(std::memory_order_relaxed); };
   const auto richest = std::ranges::max_element(workers_, {}, idle);
   if (richest == workers_.end() || idle(*richest) == 0) return Verdict::full;
-  const Verdict verdict = admit_below(total_ + workers_.size(), client);
+  const Verdict verdict = admit_below(limit_for(client) + workers_.size(), client);
   if (verdict == Verdict::admitted) (*richest)->make_room();
   return verdict;
 }
@@ -153,6 +154,10 @@ ConnectionLimits::Verdict ConnectionLimits::admit_below(std::size_t limit, const
   if (client) ++clients_[client_key(*client)];
   open_.fetch_add(1, std::memory_order_relaxed);
   return Verdict::admitted;
+}
+
+std::size_t ConnectionLimits::limit_for(const std::optional<IpAddress>& client) const {
+  return client ? total_ : total_ + most_unclaimed;
 }
 
 bool ConnectionLimits::claim(const IpAddress& client) {
@@ -404,6 +409,10 @@ std::optional<std::size_t> StreamWorker::Impl::take_header(const ConnectionPtr& 
     }
     connection->client = header.client->address;
     header.client->to_sockaddr(connection->peer);
+  }
+  if (limits->is_over()) {
+    move_to(*connection, idle);  // the last of them
+    if (idle.front() != connection) evict_idle();
   }
   const Bytes octets = std::move(*connection->header);
   connection->header.reset();

@@ -41,13 +41,16 @@ class ConnectionLimits {
   void join(Worker& worker) US_EXCLUDES(mutex_);
   void leave(Worker& worker) US_EXCLUDES(mutex_);
 
-  /// `admitted` counts the connection until release(). Without a client it counts in all only.
+  /// `admitted` counts the connection until release(). Without a client it counts in all only, and some more than the
+  /// limit are admitted: who speaks for others says later for whom, and only then is it known whether it may cost
+  /// another its connection.
   Verdict admit(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
   /// The same for a connection to `worker` that has none idle, when admit() says `full`: the worker with the most idle
   /// ones is asked to close one. Until it has, there is one more than the limit, at most one for each worker.
   Verdict admit_for_another(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
   /// The client of a connection that was admitted without one: counts it for that client, unless it has its share.
   bool claim(const IpAddress& client) US_EXCLUDES(mutex_);
+  [[nodiscard]] bool is_over() const { return open() > total_; }
   void release(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
   /// How long a connection may be idle now: less once more than half of all connections are taken, nothing when all
   /// are.
@@ -55,6 +58,7 @@ class ConnectionLimits {
   [[nodiscard]] std::size_t open() const { return open_.load(std::memory_order_relaxed); }
 
  private:
+  [[nodiscard]] std::size_t limit_for(const std::optional<IpAddress>& client) const;
   std::size_t connections_of(const IpAddress& client) const US_REQUIRES(mutex_);
   Verdict admit_below(std::size_t limit, const std::optional<IpAddress>& client) US_REQUIRES(mutex_);
 

@@ -97,7 +97,7 @@ Result<LoadedZone> load_zone(const Database& database, const VersionHead& head) 
   US_ASSIGN(std::shared_ptr<const Zone> version, BaseLoader(database, head).run());
   const std::span<const DeltaPtr> deltas(stored.deltas);
   if (const auto chain = deltas.subspan(stored.history); !chain.empty()) {
-    auto applied = apply_deltas(version, chain);
+    auto applied = apply_stored_deltas(version, chain);
     if (!applied) return not_as_stored(head, applied.error().text());
     version = *std::move(applied);
   }

@@ -79,14 +79,12 @@ void report_oddities(const WorkingSet& set, const Zone& version, ZoneBuilder::Re
   }
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const Zone>> apply_deltas(const std::shared_ptr<const Zone>& base,
-                                                 std::span<const DeltaPtr> deltas, std::uint64_t max_octets,
-                                                 ZoneBuilder::Report* report) {
+Result<std::shared_ptr<const Zone>> apply(const std::shared_ptr<const Zone>& base, std::span<const DeltaPtr> deltas,
+                                          std::uint64_t max_octets, ZoneBuilder::Report* report,
+                                          WorkingSet::Rules rules) {
   if (deltas.empty()) return base;
   try {
-    WorkingSet set(*base);
+    WorkingSet set(*base, rules);
     US_TRY(take(set, base->serial(), deltas));
     std::shared_ptr<const Zone> version;
     if (should_share(*base, set)) {
@@ -100,6 +98,19 @@ Result<std::shared_ptr<const Zone>> apply_deltas(const std::shared_ptr<const Zon
   } catch (const std::bad_alloc&) {
     return fail(Errc::record_limit, "out of memory");
   }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Zone>> apply_deltas(const std::shared_ptr<const Zone>& base,
+                                                 std::span<const DeltaPtr> deltas, std::uint64_t max_octets,
+                                                 ZoneBuilder::Report* report) {
+  return apply(base, deltas, max_octets, report, WorkingSet::Rules::of_today);
+}
+
+Result<std::shared_ptr<const Zone>> apply_stored_deltas(const std::shared_ptr<const Zone>& base,
+                                                        std::span<const DeltaPtr> deltas) {
+  return apply(base, deltas, ~std::uint64_t{0}, nullptr, WorkingSet::Rules::of_any_time);
 }
 
 }  // namespace understudy

@@ -30,6 +30,11 @@ Result<std::shared_ptr<const Zone>> apply_deltas(const std::shared_ptr<const Zon
                                                  std::uint64_t max_octets = ~std::uint64_t{0},
                                                  ZoneBuilder::Report* report = nullptr);
 
+/// The same of deltas that were accepted when they came, by an older server with laxer rules for TTLs and aliases too:
+/// what was served then is served again.
+Result<std::shared_ptr<const Zone>> apply_stored_deltas(const std::shared_ptr<const Zone>& base,
+                                                        std::span<const DeltaPtr> deltas);
+
 /// What turns `before` into `after`, TTL changes included; versions of the same zone, whatever their serials.
 /// Errc::byte_limit if it would take over `max_octets`.
 Result<DeltaPtr> difference(const std::shared_ptr<const Zone>& before, const std::shared_ptr<const Zone>& after,

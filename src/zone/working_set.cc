@@ -93,6 +93,9 @@ Result<void> WorkingSet::note_ttl(Touched& touched, const DeltaRecord& record) c
   if (rrset.live == 0) {
     rrset.mixed = false;
     rrset.came_anew = delta_;
+  } else if (rules_ == Rules::of_any_time) {
+    rrset.mixed |= record.ttl != rrset.ttl;
+    touched.has_mixed |= rrset.mixed;
   } else if (is_alias(record.type)) {
     return std::unexpected(does_not_fit(record.owner, record.type, "is there already, and there may be only one"));
   } else if (rrset.came_anew == delta_) {
@@ -144,7 +147,7 @@ Result<void> WorkingSet::remove(const DeltaRecord& record) {
   if (record.type != RRType::RRSIG) {
     RRset& rrset = touched->rrsets[number(record.type)];
     --rrset.live;
-    doubtful_ |= rrset.mixed || is_alias(record.type);
+    doubtful_ |= rules_ == Rules::of_today && (rrset.mixed || is_alias(record.type));
   }
   if (!touched->index) return {};
   const auto place = static_cast<std::uint32_t>(entry - touched->entries.data());

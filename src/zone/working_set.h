@@ -24,7 +24,10 @@ namespace understudy {
 
 class WorkingSet {
  public:
-  explicit WorkingSet(const Zone& base) : base_(base) {}
+  /// of_any_time: TTLs that differ and aliases beside others are taken as once they were, the lowest TTL, the first
+  /// alias. For what is stored.
+  enum class Rules { of_today, of_any_time };
+  explicit WorkingSet(const Zone& base, Rules rules = Rules::of_today) : base_(base), rules_(rules) {}
 
   /// Errc::bad_delta says which record does not fit; record_limit if a name gets over 64 MiB of data. Nothing can be
   /// done with the set after an error.
@@ -84,6 +87,7 @@ class WorkingSet {
   [[nodiscard]] ByteView rdata(const Entry& entry) const { return ByteView(octets_).subspan(entry.offset, entry.size); }
 
   const Zone& base_;
+  const Rules rules_;
   std::vector<Touched> touched_;
   std::unordered_multimap<std::uint64_t, std::uint32_t> by_hash_;  // places in touched_
   std::uint64_t delta_ = 0;                                        // the present one's number

@@ -344,9 +344,18 @@ class Composer {
     }
   }
 
-  // The closest encloser, from `first` up, that has an NSEC3 record.
+  // The closest encloser, from `first` up, that has an NSEC3 record; found by halving, which says which one it is where
+  // a chain has holes.
   Name encloser(const Zone& zone, const Name& name, Name first) {
-    while (!is_match(zone, first) && !first.view().equals(zone.apex())) first = Name(first.view().parent());
+    if (!is_match(zone, first) && first != zone.apex()) {
+      const auto down = path(zone.apex(), first);
+      std::size_t has = 0, lacks = down.size() - 1;
+      while (lacks - has > 1) {
+        const std::size_t middle = (has + lacks) / 2;
+        (is_match(zone, down[middle]) ? has : lacks) = middle;
+      }
+      first = down[has];
+    }
     if (is_match(zone, first)) put_chain(zone, zone.chain_owner(hash(zone, first)));
     const auto down = path(first, name);
     if (down.size() > 1) put_chain(zone, zone.chain_owner(hash(zone, down[1])));

@@ -126,6 +126,8 @@ TEST_F(SlowAnswerTest, LongestNamesInTheRequest) {
   EXPECT_EQ(message->header().rcode(), number(Rcode::NOTAUTH));
   EXPECT_LE(response.size(), 512U);
   EXPECT_FALSE(message->tsig_offset());
+  EXPECT_TRUE(message->edns());
+  EXPECT_TRUE(message->header().flags & Header::tc);
 }
 
 TEST_F(SlowAnswerTest, ManyTargetsHaveBoundedAdditionalRecords) {

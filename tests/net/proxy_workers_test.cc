@@ -118,9 +118,10 @@ TEST(UdpBehindBalancer, FromOthersAHeaderIsOnlyOctets) {
 }
 
 struct TcpServer {
-  std::shared_ptr<ConnectionLimits> limits = std::make_shared<ConnectionLimits>(100, 2);
+  std::shared_ptr<ConnectionLimits> limits;
   std::unique_ptr<StreamWorker> worker;
-  explicit TcpServer(std::chrono::milliseconds idle = 10s) {
+  explicit TcpServer(std::chrono::milliseconds idle = 10s, std::size_t total = 100)
+      : limits(std::make_shared<ConnectionLimits>(total, 2)) {
     StreamOptions options;
     options.balancers = balancers;
     options.idle_timeout = idle;
@@ -193,6 +194,29 @@ TEST(TcpBehindBalancer, ConnectionsCountForTheClient) {
   open[0].reset();
   EXPECT_TRUE(eventually([&] { return server.limits->open() == 2; }));
   EXPECT_NE(connect_for(client), "");
+}
+
+// Where no connection is left, the longest idle one makes room, but for nobody who has his share.
+TEST(TcpBehindBalancer, WhoHasHisShareCostsNobodyElseAConnection) {
+  const TcpServer server(10s, 3);
+  const UniqueFd other = from("127.0.0.3", SOCK_STREAM, server.address());
+  send_all(other.get(), framed(view_of(first)));
+  EXPECT_NE(answer_of(other.get()), "");
+  std::vector<UniqueFd> open;
+  const auto connect_for = [&](const Endpoint& whom) {
+    open.push_back(from("127.0.0.2", SOCK_STREAM, server.address()));
+    send_all(open.back().get(), joined(proxy_header(whom), framed(view_of(first))));
+    return answer_of(open.back().get());
+  };
+  EXPECT_NE(connect_for(client), "");
+  EXPECT_NE(connect_for(client), "");
+  EXPECT_EQ(connect_for(client), "");
+  EXPECT_EQ(server.worker->counters().evicted, 0U);
+  send_all(other.get(), framed(view_of(second)));
+  EXPECT_NE(answer_of(other.get()), "");
+  EXPECT_NE(connect_for(client_v6), "");
+  EXPECT_TRUE(eventually([&] { return server.limits->open() == 3; }));
+  EXPECT_EQ(server.worker->counters().evicted, 1U);
 }
 
 }  // namespace

@@ -84,10 +84,12 @@ class CatalogManagerTest : public EngineTest {
         [&](CommandDone done) { manager_->accept(zone_fixture::name(catalog), announced, std::move(done)); });
   }
   CommandOutcome add(const std::string& zone, const std::string& wanted) {
-    return wait_for([&](CommandDone done) { manager_->add_zones({{zone_fixture::name(zone), wanted}}, std::move(done)); });
+    return wait_for(
+        [&](CommandDone done) { manager_->add_zones({{zone_fixture::name(zone), wanted}}, std::move(done)); });
   }
   CommandOutcome remove(const std::string& zone, bool forget = false) {
-    return wait_for([&](CommandDone done) { manager_->remove_zones({zone_fixture::name(zone)}, forget, std::move(done)); });
+    return wait_for(
+        [&](CommandDone done) { manager_->remove_zones({zone_fixture::name(zone)}, forget, std::move(done)); });
   }
   std::optional<CatalogStatus> catalog_status(const std::string& catalog = "a.") {
     for (const CatalogStatus& each : manager_->status()) {

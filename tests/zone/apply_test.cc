@@ -259,6 +259,16 @@ TEST(ApplyTest, TtlsOfRRsets) {
       << "nothing of the old one is left; what TTL goes does not matter";
 }
 
+// What was accepted by an older server, and stored, is served again.
+TEST(ApplyTest, StoredDeltasFollowLaxerRules) {
+  const auto base = shared_zone("www 300 A 192.0.2.1\nold CNAME www\n");
+  const DeltaPtr by = delta(1, "", "www 600 A 192.0.2.2\nold CNAME elsewhere\n");
+  EXPECT_FALSE(apply_deltas(base, std::span(&by, 1)));
+  const auto version = apply_stored_deltas(base, std::span(&by, 1));
+  ASSERT_TRUE(version);
+  EXPECT_EQ((*version)->record_count(), base->record_count() + 2);
+}
+
 TEST(ApplyTest, CaseOfOwners) {
   const auto base = shared_zone("Www 60 A 192.0.2.1\n");
   const auto owner_of = [](const std::shared_ptr<const Zone>& zone) {
