@@ -251,6 +251,25 @@ def test_the_judge_says_no():
         assert verdict(ours, **peers)[0] == "fail", (ours, peers)
 
 
+def test_what_no_peer_adds_is_data_of_the_zone():
+    """Without Knot, which has no zone with data below a DNAME, no peer adds what an MX points to."""
+    def address(*labels):
+        return (wire_of((*labels, *APEX)), TYPES["A"], 300, b"\xc0\0\2\7")
+    plain, cut, below_cut, below_dname = address(b"m"), address(b"c"), address(b"m", b"c"), address(b"m", b"d")
+    exchanges = [(NAME, TYPES["MX"], 300, b"\0\1" + target[0]) for target in (plain, cut, below_cut, below_dname)]
+    zone = zone_with(SOA, *exchanges, plain, cut, below_cut, below_dname, (cut[0], TYPES["NS"], 300, NAME),
+                     (wire_of((b"d", *APEX)), TYPES["DNAME"], 300, NAME))
+
+    def verdict_of(*additional, **peers):
+        answers = {"nsd": response(exchanges), "bind": response(exchanges), OURS: response(exchanges, additional=additional), **peers}
+        return judge(zone, Question("z.test.", NAME, TYPES["MX"]), answers)[0]
+    assert verdict_of() == verdict_of(plain) == "same"
+    assert verdict_of(plain, knot=response(exchanges)) == "fail", "Knot would add it"
+    for wrong in ((*plain[:3], b"\xc0\0\2\x08"), (*plain[:2], 60, plain[3]), (plain[0], TYPES["AAAA"], 300, bytes(16)),
+                  address(b"other"), cut, below_cut, below_dname):
+        assert verdict_of(wrong) == verdict_of(plain, wrong) == "fail", wrong
+
+
 def test_truncation_is_judged_by_the_whole_response():
     question = Question("z.test.", NAME, TYPES["A"])
     cut = response([], flags=0x8600)

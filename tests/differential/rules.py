@@ -7,8 +7,9 @@ additional section is held against the peers that agree, too.
 """
 import struct
 
-from generator import COSTLY
-from habits import A, AAAA, ANY, ASK_AGAIN, DENIAL, HTTPS, LIKE_OURS, MX, NAPTR, NO_VOTE, RRSIG, RULES, SRV, SVCB, Case, Facts, covered
+from generator import COSTLY, wire_of
+from habits import (A, AAAA, ANY, ASK_AGAIN, DENIAL, DNAME, HTTPS, LIKE_OURS, MX, NAPTR, NO_VOTE, NS, RRSIG, RULES, SRV, SVCB, Case, Facts,
+                    covered, is_within, labels_of_wire, server_of)
 from proofs import needed_proof
 
 OURS = "understudy"
@@ -45,9 +46,9 @@ def octets_of(record, zone, question):
     return sum(12 + len(r[3]) for r in rrset if r[1] != RRSIG or question.do)
 
 
-def additional_fault(ours, agreeing, others, room, all_had_room, octets, services, is_owner):
+def additional_fault(ours, agreeing, others, room, all_had_room, octets, is_choice, is_owner):
     """What all agreeing peers add must be there if there is `room` for it, but for what Knot and NSD make from wildcards, and
-    nothing that no peer adds if they could have, but for records of the types `services`."""
+    nothing that no peer adds if they could have, but for what `is_choice` says of."""
     sections = [peer.additional for peer in agreeing]
     missing = {r for r in frozenset.intersection(*sections) - ours.additional if is_owner(r[0])}
     signed = {(r[0], struct.unpack_from("!H", r[3])[0]) for r in ours.additional if r[1] == RRSIG}
@@ -55,15 +56,31 @@ def additional_fault(ours, agreeing, others, room, all_had_room, octets, service
     if not signed <= {(r[0], r[1]) for r in mine}:
         return "a signature in the additional section without its records"
     known = frozenset.union(*sections, *(peer.additional | peer.answer for peer in others))
-    extra = {r for r in mine - known if not is_of_service(r, ours.answer, services)}
+    extra = {r for r in mine - known if not is_choice(r)}
     needed = min((octets(r) for r in missing if r[1] != RRSIG), default=SIGNATURE)
     return "additional records are missing" if missing and needed <= room else "additional records that no peer sends" if extra and all_had_room else None
 
 
-def is_of_service(record, answer, services):
-    """A choice of ours: what NAPTR, SVCB and HTTPS records point to goes along (RFC 3403 section 4.1, RFC 9460 section 4.1)."""
-    pointing = [rdata.lower() for _, rdtype, _, rdata in answer if rdtype in services]
-    return record[1] in (A, AAAA, SRV, SVCB, HTTPS) and any(record[0] in rdata for rdata in pointing)
+def is_hidden(zone, owner):
+    """At or below a cut of the zone, or below a DNAME: no data of it that goes along with an answer."""
+    if not is_within(owner, zone.lower_apex):
+        return True
+    for i in range(len(owner) - len(zone.lower_apex) + 1):
+        types = zone.contents.get(wire_of(owner[i:]), {})
+        if (NS in types and owner[i:] != zone.lower_apex) or (DNAME in types and i > 0):
+            return True
+    return False
+
+
+def is_of_service(zone, record, answer, services):
+    """A choice of ours: what NAPTR, SVCB and HTTPS records point to goes along (RFC 3403 section 4.1, RFC 9460 section 4.1),
+    if the zone that they are from has it."""
+    if record[1] not in (A, AAAA, SRV, SVCB, HTTPS):
+        return False
+    sources = [server_of(zone, labels_of_wire(owner)) for owner, rdtype, _, rdata in answer
+               if rdtype in services and record[0] in rdata.lower()]
+    return any(source and record in source.contents.get(record[0], {}).get(record[1], ())
+               and not is_hidden(source, labels_of_wire(record[0])) for source in sources)
 
 
 def proof_fault(zone, question, ours):
@@ -147,9 +164,10 @@ def judge_proved(zone, question, answers):
     limit = limit_of(question)
     room = limit - answers[OURS].size if limit else 65535
     all_had_room = limit is None or all(r.size + 2 * SIGNATURE <= limit for r in answers.values())
+    services = (NAPTR, SVCB, HTTPS) if "knot" in answers else (NAPTR, SVCB, HTTPS, MX, SRV)  # the others add nothing
     fault = additional_fault(ours, agreeing, others, 0 if question.rdtype == ANY else room, all_had_room,
                              lambda record: octets_of(record, zone, question),
-                             (NAPTR, SVCB, HTTPS) if "knot" in answers else (NAPTR, SVCB, HTTPS, MX, SRV),  # the others add nothing
+                             lambda record: is_of_service(zone, record, ours.answer, services),
                              lambda owner: any(owner in z.contents for z in (zone, *zone.relatives)))
     if fault:
         return "fail", fault
