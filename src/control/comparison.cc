@@ -109,12 +109,12 @@ class Comparer {
  private:
   static constexpr const char* proof = "proof of absence";
 
-  // Other records are no difference if both sides' prove what they say.
+  // Other records are no difference if both sides' prove what they say; none are enough where nothing is to be proved.
   void compare_proofs() {
     std::vector<Difference> apart;
     compare_records(proof, ours_.proofs, theirs_.proofs, apart);
-    const bool both_prove = !ours_.proofs.empty() && !theirs_.proofs.empty() && (apart.empty() || judge_proofs());
-    auto& to = both_prove ? out_.proofs : out_.differences;
+    if (apart.empty()) return;
+    auto& to = judge_proofs() ? out_.proofs : out_.differences;
     std::ranges::move(apart, std::back_inserter(to));
   }
 

@@ -29,8 +29,8 @@ struct Difference {
 
 struct Comparison {
   std::vector<Difference> differences;  // empty: none
-  // NSEC and NSEC3 records, and signatures of theirs, that only one side proves an absence by while the other proves it
-  // by others, and that this was not judged; not differences.
+  // NSEC and NSEC3 records, and signatures of theirs, that only one side sends while both prove what they say, and that
+  // this was not judged; not differences.
   std::vector<Difference> proofs;
 
   /// Whether TTLs differ and nothing else.

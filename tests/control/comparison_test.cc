@@ -104,9 +104,31 @@ TEST(ComparisonTest, ProofsThatProveAreNoDifference) {
 }
 
 TEST(ComparisonTest, ProofsOfOneSideOnly) {
-  const Comparison found = compared(name_error({}), name_error({"example. 300 IN NSEC x.example. SOA NSEC"}));
-  EXPECT_EQ(found.differences.size(), 2U);
+  const Response without = name_error({}), with = name_error({"example. 300 IN NSEC x.example. SOA NSEC"});
+  Comparison found = compared(without, with);
+  ASSERT_EQ(found.differences.size(), 3U);
+  EXPECT_EQ(texts(found.differences)[0], "proof of absence: this server: none for www.example.");
   EXPECT_EQ(texts(found.proofs), Lines{}) << "said once";
+  found = compared(with, without);
+  ASSERT_EQ(found.differences.size(), 3U);
+  EXPECT_EQ(texts(found.differences)[0], "proof of absence: the other server: none for www.example.");
+  found = compared(name_error({}), name_error({"example. 300 IN NSEC a.example. SOA NSEC"}));
+  EXPECT_EQ(texts(found.differences)[0],
+            "proof of absence: this server: none for www.example.; the other server: the name www.example. is not "
+            "covered");
+}
+
+TEST(ComparisonTest, NeedlessProofsAreNoDifference) {
+  const Response bare{{{answer, "www.example. 300 IN A 192.0.2.1"}}};
+  const std::string apex = "example. 300 IN NSEC x.example. SOA NSEC";
+  Response more = bare;
+  more.records.emplace_back(authority, apex);
+  more.records.emplace_back(authority, signature_of(apex));
+  for (const bool swapped : {false, true}) {
+    const Comparison found = swapped ? compared(more, bare) : compared(bare, more);
+    EXPECT_EQ(texts(found.differences), Lines{});
+    EXPECT_EQ(found.proofs.size(), 2U);
+  }
 }
 
 TEST(ComparisonTest, ProofsThatDoNotProveAreDifferences) {
