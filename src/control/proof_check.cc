@@ -158,10 +158,29 @@ class NsecProof {
   std::vector<Link> links_;
 };
 
+// What the hashes for one response may still cost, in blocks of SHA-1.
+class HashBudget {
+ public:
+  /// False: there is not enough left, and so for all that follow.
+  bool take(std::size_t name_size, const Nsec3Params& params) {
+    const auto blocks = [&](std::size_t octets) { return (octets + params.salt.size() + 8) / 64 + 1; };
+    const std::size_t cost = blocks(name_size) + params.iterations * blocks(Nsec3Hash().size());
+    is_spent_ = is_spent_ || cost > left_;
+    if (!is_spent_) left_ -= cost;
+    return !is_spent_;
+  }
+  [[nodiscard]] bool is_spent() const { return is_spent_; }
+
+ private:
+  std::size_t left_ = most_checked_blocks;
+  bool is_spent_ = false;
+};
+
 // One chain: records of a zone with the same parameters (RFC 5155 section 8.2).
 class Nsec3Proof {
  public:
-  explicit Nsec3Proof(const Record& first) : zone_(first.owner.view().parent()), first_(first.rdata) {}
+  Nsec3Proof(const Record& first, HashBudget& budget)
+      : zone_(first.owner.view().parent()), first_(first.rdata), budget_(&budget) {}
 
   [[nodiscard]] const Name& zone() const { return zone_; }
   [[nodiscard]] Nsec3Params params() const { return nsec3_params(first_); }
@@ -183,6 +202,7 @@ class Nsec3Proof {
     return true;
   }
 
+  /// Means nothing if the budget was spent.
   [[nodiscard]] Why objection(const ProofClaim& claim) const {
     switch (claim.kind) {
       case Kind::name_error: {
@@ -222,7 +242,10 @@ class Nsec3Proof {
     Why why;                            // not found
   };
 
-  [[nodiscard]] Nsec3Label label_of(NameView name) const { return nsec3_label(nsec3_hash(name, params())); }
+  [[nodiscard]] Nsec3Label label_of(NameView name) const {
+    if (!budget_->take(name.wire().size(), params())) return {};
+    return nsec3_label(nsec3_hash(name, params()));
+  }
   [[nodiscard]] const Link* match(const Nsec3Label& hash) const {
     const auto at = std::ranges::find_if(links_, [&](const Link& link) { return link.own == hash; });
     return at == links_.end() ? nullptr : &*at;
@@ -232,7 +255,9 @@ class Nsec3Proof {
     return at == links_.end() ? nullptr : &*at;
   }
   [[nodiscard]] Why cover_objection(const char* what, NameView name) const {
-    const Nsec3Label hash = label_of(name);
+    return cover_objection(what, name, label_of(name));
+  }
+  [[nodiscard]] Why cover_objection(const char* what, NameView name, const Nsec3Label& hash) const {
     if (match(hash) != nullptr) return fmt::format("{} {} is matched, so that it exists", what, name.text());
     if (cover(hash) == nullptr) return fmt::format("{} {} is not covered", what, name.text());
     return {};
@@ -247,7 +272,8 @@ class Nsec3Proof {
         if (hides_below(link->bitmap)) {
           return {at, nullptr, fmt::format("the closest encloser {} is a zone cut or has DNAME", at.text())};
         }
-        return {at, cover(label_of(*next_closer)), cover_objection("the next closer name", *next_closer)};
+        const Nsec3Label hash = label_of(*next_closer);
+        return {at, cover(hash), cover_objection("the next closer name", *next_closer, hash)};
       }
       next_closer = at;
       if (at.is_root()) break;
@@ -269,11 +295,14 @@ class Nsec3Proof {
 
   const Name zone_;
   const Bytes first_;  // whose parameters are the chain's
+  HashBudget* const budget_;
   std::vector<Link> links_;
 };
 
 class ProofChecker {
  public:
+  ProofChecker(const ProofChecker&) = delete;  // the chains share the budget
+  ProofChecker& operator=(const ProofChecker&) = delete;
   explicit ProofChecker(const Records& authority) {
     for (const Record& record : authority) {
       if (record.type != RRType::NSEC && record.type != RRType::NSEC3) continue;
@@ -289,11 +318,12 @@ class ProofChecker {
     }
   }
 
-  [[nodiscard]] ProofVerdict judge(const ProofClaim& claim) const {
+  [[nodiscard]] ProofVerdict judge(const ProofClaim& claim) {
     using Judged = ProofVerdict::Kind;
     std::vector<ProofVerdict> verdicts;
     const auto add = [&](Why why) { verdicts.push_back({why ? Judged::fails : Judged::proves, why.value_or("")}); };
     if (!nsec_.is_empty()) add(nsec_.objection(claim));
+    if (!verdicts.empty() && verdicts[0].kind == Judged::proves) return verdicts[0];
     for (const Nsec3Proof& chain : chains_) {
       const Nsec3Params params = chain.params();
       if (!claim.name.view().is_at_or_below(chain.zone())) continue;
@@ -303,7 +333,12 @@ class ProofChecker {
         verdicts.push_back({Judged::not_computed,
                             fmt::format("{} iterations are over {}", params.iterations, most_checked_iterations)});
       } else {
-        add(chain.objection(claim));
+        Why why = chain.objection(claim);
+        if (budget_.is_spent()) {
+          return {Judged::not_computed, fmt::format("the hashes take over {} blocks of SHA-1", most_checked_blocks)};
+        }
+        if (!why) return {};
+        add(std::move(why));
       }
     }
     if (verdicts.empty()) verdicts.push_back({Judged::fails, fmt::format("none for {}", claim.name.text())});
@@ -329,9 +364,10 @@ class ProofChecker {
   void add_nsec3(const Record& record) {
     if (record.owner.is_root()) return;
     if (std::ranges::any_of(chains_, [&](Nsec3Proof& chain) { return chain.add(record); })) return;
-    if (chains_.size() < most_chains) chains_.emplace_back(record).add(record);
+    if (chains_.size() < most_chains) chains_.emplace_back(record, budget_).add(record);
   }
 
+  HashBudget budget_;
   NsecProof nsec_;
   std::vector<Nsec3Proof> chains_;
   std::string unsigned_;
@@ -349,9 +385,16 @@ ProofVerdict check_proof(const MessageView& response) {
         .push_back({view.owner(), view.type, view.klass, view.ttl_value(), *rdata});
     return true;
   });
-  const ProofChecker checker(authority);
+  const auto claims = find_claims(response, answer, authority);
+  if (!claims) {
+    return {ProofVerdict::Kind::not_computed,
+            fmt::format("over {} names are to be proved, or over {} aliases to be followed", most_claims,
+                        most_followed_aliases)};
+  }
   ProofVerdict worst;
-  for (const ProofClaim& claim : find_claims(response, answer, authority)) {
+  if (claims->empty()) return worst;
+  ProofChecker checker(authority);
+  for (const ProofClaim& claim : *claims) {
     const ProofVerdict verdict = checker.judge(claim);
     if (verdict.kind == ProofVerdict::Kind::fails) return verdict;
     if (verdict.kind == ProofVerdict::Kind::not_computed) worst = verdict;

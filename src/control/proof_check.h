@@ -16,6 +16,9 @@ namespace understudy {
 /// NSEC3 records with more iterations are not computed: 128 names of a response would take seconds.
 inline constexpr std::uint16_t most_checked_iterations = 500;
 
+/// Nor is a response whose hashes take more than this, which is one name of 127 labels with that many iterations.
+inline constexpr std::size_t most_checked_blocks = 65'536;
+
 struct ProofVerdict {
   enum class Kind : std::uint8_t { proves, fails, not_computed };
   Kind kind = Kind::proves;

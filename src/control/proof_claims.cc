@@ -20,9 +20,10 @@ struct End {
   bool is_answered = false;
 };
 
-End follow(const Question& question, const std::vector<Record>& answer) {
+// None: too many aliases.
+std::optional<End> follow(const Question& question, const std::vector<Record>& answer) {
   End end{question.name};
-  for (std::size_t i = 0; i <= answer.size(); ++i) {
+  for (std::size_t i = 0; i <= std::min(answer.size(), most_followed_aliases); ++i) {
     if (find(answer, end.name, question.type) != nullptr) {
       end.is_answered = true;
       return end;
@@ -31,11 +32,13 @@ End follow(const Question& question, const std::vector<Record>& answer) {
     if (alias == nullptr) return end;
     end.name = NameView::trusted(alias->rdata);
   }
+  if (answer.size() > most_followed_aliases) return {};
   end.is_answered = true;  // a loop: there is no end that anything could be said of
   return end;
 }
 
-void add_expansions(const std::vector<Record>& answer, std::vector<ProofClaim>& claims) {
+// False: too many.
+bool add_expansions(const std::vector<Record>& answer, std::vector<ProofClaim>& claims) {
   for (const Record& record : answer) {
     if (record.type != RRType::RRSIG) continue;
     const std::size_t labels = record.rdata[3];
@@ -43,10 +46,12 @@ void add_expansions(const std::vector<Record>& answer, std::vector<ProofClaim>& 
     const bool is_known = std::ranges::any_of(
         claims, [&](const ProofClaim& claim) { return claim.name == record.owner && claim.known_labels == labels; });
     if (is_known) continue;
+    if (claims.size() == most_claims) return false;
     ProofClaim claim{ProofClaim::Kind::expansion, record.owner};
     claim.known_labels = labels;
     claims.push_back(claim);
   }
+  return true;
 }
 
 }  // namespace
@@ -55,24 +60,27 @@ std::size_t signed_labels(NameView owner) {
   return owner.label_count() - (owner.is_wildcard() ? 1 : 0);
 }
 
-std::vector<ProofClaim> find_claims(const MessageView& response, const std::vector<Record>& answer,
-                                    const std::vector<Record>& authority) {
+std::optional<std::vector<ProofClaim>> find_claims(const MessageView& response, const std::vector<Record>& answer,
+                                                   const std::vector<Record>& authority) {
   std::vector<ProofClaim> claims;
   if (!response.question()) return claims;
-  add_expansions(answer, claims);
-  const End end = follow(*response.question(), answer);
-  if (response.rcode() == Rcode::NXDOMAIN) claims.push_back({ProofClaim::Kind::name_error, end.name});
-  if (response.rcode() != Rcode::NOERROR || end.is_answered) return claims;
-  const auto is_of_zone = [&](RRType type) {
-    return std::ranges::find_if(authority, [&, type](const Record& record) {
-      return record.type == type && end.name.view().is_at_or_below(record.owner);
-    });
-  };
-  if (const auto soa = is_of_zone(RRType::SOA); soa != authority.end()) {
-    claims.push_back({ProofClaim::Kind::no_data, end.name, response.question()->type, soa->owner});
-  } else if (const auto cut = is_of_zone(RRType::NS); cut != authority.end()) {
-    if (find(authority, cut->owner, RRType::DS) == nullptr) claims.push_back({ProofClaim::Kind::no_ds, cut->owner});
+  if (!add_expansions(answer, claims)) return {};
+  const std::optional<End> end = follow(*response.question(), answer);
+  if (!end) return {};
+  if (response.rcode() == Rcode::NXDOMAIN) claims.push_back({ProofClaim::Kind::name_error, end->name});
+  if (response.rcode() == Rcode::NOERROR && !end->is_answered) {
+    const auto is_of_zone = [&](RRType type) {
+      return std::ranges::find_if(authority, [&, type](const Record& record) {
+        return record.type == type && end->name.view().is_at_or_below(record.owner);
+      });
+    };
+    if (const auto soa = is_of_zone(RRType::SOA); soa != authority.end()) {
+      claims.push_back({ProofClaim::Kind::no_data, end->name, response.question()->type, soa->owner});
+    } else if (const auto cut = is_of_zone(RRType::NS); cut != authority.end()) {
+      if (find(authority, cut->owner, RRType::DS) == nullptr) claims.push_back({ProofClaim::Kind::no_ds, cut->owner});
+    }
   }
+  if (claims.size() > most_claims) return {};
   return claims;
 }
 

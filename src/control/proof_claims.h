@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "dns/message.h"
@@ -25,9 +26,13 @@ struct ProofClaim {
   std::size_t known_labels = 0;  // of expansion: how many of the name's last labels the wildcard is below
 };
 
-/// Of a response with these records in its answer and authority sections.
-std::vector<ProofClaim> find_claims(const MessageView& response, const std::vector<Record>& answer,
-                                    const std::vector<Record>& authority);
+/// What one response may say that must be proved, and how many aliases it may go through.
+inline constexpr std::size_t most_claims = 16;
+inline constexpr std::size_t most_followed_aliases = 64;
+
+/// Of a response with these records in its answer and authority sections; none: they are too many.
+std::optional<std::vector<ProofClaim>> find_claims(const MessageView& response, const std::vector<Record>& answer,
+                                                   const std::vector<Record>& authority);
 
 /// What a signature's count of labels says for an owner whose record is no expansion (RFC 4034 section 3.1.3).
 std::size_t signed_labels(NameView owner);

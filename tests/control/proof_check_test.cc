@@ -299,6 +299,50 @@ TEST(ProofCheckTest, Nsec3ThatCannotBeComputed) {
   EXPECT_EQ(verdict(unknown).why, "hash algorithm 2 is not known");
 }
 
+TEST(ProofCheckTest, HashesOfAResponseAreBounded) {
+  std::string far;
+  for (int i = 0; i < 100; ++i) far += "a.";
+  const auto chain = [](int iterations) {
+    return std::string(31, '0') + "1.example. 300 IN NSEC3 1 0 " + std::to_string(iterations) + " - " +
+           std::string(31, '0') + "2 A";
+  };
+  const Response one = with({{}, Rcode::NXDOMAIN, true, far + "example."}, chain(500));
+  EXPECT_EQ(why(one), "no closest encloser of " + far + "example. is matched");
+  const ProofVerdict found = verdict(with(one, chain(499)));
+  EXPECT_EQ(found.kind, Kind::not_computed);
+  EXPECT_EQ(found.why, "the hashes take over 65536 blocks of SHA-1");
+}
+
+TEST(ProofCheckTest, ClaimsAndAliasesOfAResponseAreBounded) {
+  const std::string why_not = "over 16 names are to be proved, or over 64 aliases to be followed";
+  Response wildcards{{{answer, "www.example. 300 IN A 192.0.2.1"}}};
+  for (int i = 0; i < 16; ++i) {
+    wildcards.records.emplace_back(answer, "w" + std::to_string(i) +
+                                               ".example. 300 IN RRSIG A 8 1 300 20300101000000 20200101000000 1 "
+                                               "example. AAAA");
+  }
+  EXPECT_EQ(why(wildcards), "none for w0.example.");
+  Response end = wildcards;
+  end.rcode = Rcode::NXDOMAIN;
+  EXPECT_EQ(why(end), why_not) << "the end is one, too";
+  wildcards.records.push_back(wildcards.records.back());
+  EXPECT_EQ(why(wildcards), "none for w0.example.") << "the same again";
+  wildcards.records.back().second.insert(0, "x");
+  EXPECT_EQ(verdict(wildcards).kind, Kind::not_computed);
+  EXPECT_EQ(why(wildcards), why_not);
+
+  Response aliases{{}, Rcode::NXDOMAIN, true, "a0.example."};
+  const auto add = [&](int i) {
+    aliases.records.emplace_back(
+        answer, "a" + std::to_string(i) + ".example. 300 IN CNAME a" + std::to_string(i + 1) + ".example.");
+  };
+  for (int i = 0; i < 64; ++i) add(i);
+  EXPECT_EQ(why(aliases), "none for a64.example.");
+  add(64);
+  EXPECT_EQ(verdict(aliases).kind, Kind::not_computed);
+  EXPECT_EQ(why(aliases), why_not);
+}
+
 TEST(ProofCheckTest, WhereNothingIsDeniedNothingIsToBeProved) {
   EXPECT_EQ(why({{{answer, "www.example. 300 IN A 192.0.2.1"}}}), "");
   EXPECT_EQ(why({{{answer, "www.example. 300 IN CNAME www.example."}}}), "") << "a loop";
