@@ -257,7 +257,9 @@ def test_what_no_peer_adds_is_data_of_the_zone():
         return (wire_of((*labels, *APEX)), TYPES["A"], 300, b"\xc0\0\2\7")
     plain, cut, below_cut, below_dname = address(b"m"), address(b"c"), address(b"m", b"c"), address(b"m", b"d")
     exchanges = [(NAME, TYPES["MX"], 300, b"\0\1" + target[0]) for target in (plain, cut, below_cut, below_dname)]
-    zone = zone_with(SOA, *exchanges, plain, cut, below_cut, below_dname, (cut[0], TYPES["NS"], 300, NAME),
+    above = address(b"e")  # of a name that is part of one pointed to
+    exchanges.append((NAME, TYPES["MX"], 300, b"\0\1\1m" + above[0]))
+    zone = zone_with(SOA, *exchanges, plain, above, cut, below_cut, below_dname, (cut[0], TYPES["NS"], 300, NAME),
                      (wire_of((b"d", *APEX)), TYPES["DNAME"], 300, NAME))
 
     def verdict_of(*additional, **peers):
@@ -266,7 +268,7 @@ def test_what_no_peer_adds_is_data_of_the_zone():
     assert verdict_of() == verdict_of(plain) == "same"
     assert verdict_of(plain, knot=response(exchanges)) == "fail", "Knot would add it"
     for wrong in ((*plain[:3], b"\xc0\0\2\x08"), (*plain[:2], 60, plain[3]), (plain[0], TYPES["AAAA"], 300, bytes(16)),
-                  address(b"other"), cut, below_cut, below_dname):
+                  address(b"other"), above, cut, below_cut, below_dname):
         assert verdict_of(wrong) == verdict_of(plain, wrong) == "fail", wrong
 
 

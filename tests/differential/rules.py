@@ -72,13 +72,21 @@ def is_hidden(zone, owner):
     return False
 
 
+def points_to(rdtype, rdata, owner):
+    """Whether a record of one of the services has this name as its target."""
+    at = {MX: 2, SRV: 6, SVCB: 2, HTTPS: 2, NAPTR: 4}[rdtype]
+    for _ in range(3 if rdtype == NAPTR else 0):  # flags, services, regular expression
+        at += 1 + rdata[at]
+    return rdata[at:].lower().startswith(owner)
+
+
 def is_of_service(zone, record, answer, services):
     """A choice of ours: what NAPTR, SVCB and HTTPS records point to goes along (RFC 3403 section 4.1, RFC 9460 section 4.1),
     if the zone that they are from has it."""
     if record[1] not in (A, AAAA, SRV, SVCB, HTTPS):
         return False
     sources = [server_of(zone, labels_of_wire(owner)) for owner, rdtype, _, rdata in answer
-               if rdtype in services and record[0] in rdata.lower()]
+               if rdtype in services and points_to(rdtype, rdata, record[0])]
     return any(source and record in source.contents.get(record[0], {}).get(record[1], ())
                and not is_hidden(source, labels_of_wire(record[0])) for source in sources)
 
