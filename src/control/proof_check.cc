@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -304,9 +305,10 @@ class ProofChecker {
   ProofChecker(const ProofChecker&) = delete;  // the chains share the budget
   ProofChecker& operator=(const ProofChecker&) = delete;
   explicit ProofChecker(const Records& authority) {
+    const auto owners = signed_owners(authority);
     for (const Record& record : authority) {
       if (record.type != RRType::NSEC && record.type != RRType::NSEC3) continue;
-      if (!is_signed(record, authority)) {
+      if (!owners.contains({record.owner, number(record.type)})) {
         if (unsigned_.empty()) {
           unsigned_ = fmt::format("{} {} has no signature of its own", record.owner.text(), type_text(record.type));
         }
@@ -353,12 +355,16 @@ class ProofChecker {
  private:
   static constexpr std::size_t most_chains = 8;  // a response has one, or few more where aliases go through zones
 
-  // One of a wildcard that was expanded shows nothing of the owner (RFC 4035 section 5.4).
-  static bool is_signed(const Record& record, const Records& authority) {
-    return std::ranges::any_of(authority, [&](const Record& other) {
-      return other.type == RRType::RRSIG && load_u16(other.rdata.data()) == number(record.type) &&
-             other.owner == record.owner && other.rdata[3] == signed_labels(record.owner);
-    });
+  // With the type that is signed. A signature of a wildcard that was expanded shows nothing of the owner (RFC 4035
+  // section 5.4).
+  static std::set<std::pair<NameView, std::uint16_t>> signed_owners(const Records& authority) {
+    std::set<std::pair<NameView, std::uint16_t>> owners;
+    for (const Record& record : authority) {
+      if (record.type == RRType::RRSIG && record.rdata[3] == signed_labels(record.owner)) {
+        owners.emplace(record.owner.view(), load_u16(record.rdata.data()));
+      }
+    }
+    return owners;
   }
 
   void add_nsec3(const Record& record) {
