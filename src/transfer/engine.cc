@@ -42,6 +42,7 @@ struct TransferEngine::State {
   [[nodiscard]] Change look_up(std::vector<ZoneSettings> wanted, std::vector<Name> removed);
   void publish(const Change& change);
   void retire(std::vector<AgentPtr> agents, bool forget);
+  void wait_until_gone(std::span<const Name> names);
   void wait_until_gone(std::span<const AgentPtr> successors);
   void apply(Change change, bool forget_removed, std::function<void()> loaded);
   Result<void> begin_anew(Change change, std::span<const Name> names);
@@ -175,6 +176,15 @@ void TransferEngine::State::retire(std::vector<AgentPtr> agents, bool forget) {
   });
 }
 
+/// Also for those that were taken away before: they leave the directory at once, and the store only when what they do
+/// there ends.
+void TransferEngine::State::wait_until_gone(std::span<const Name> names) {
+  std::unique_lock lock(leaving_mutex);
+  left.wait(lock, [&] {
+    return leaving.empty() || std::ranges::none_of(names, [&](const Name& name) { return leaving.contains(name); });
+  });
+}
+
 /// A zone that comes back must find its earlier self gone from the store.
 void TransferEngine::State::wait_until_gone(std::span<const AgentPtr> successors) {
   std::unique_lock lock(leaving_mutex);
@@ -200,9 +210,8 @@ void TransferEngine::State::apply(Change change, bool forget_removed, std::funct
 
 Result<void> TransferEngine::State::begin_anew(Change change, std::span<const Name> names) {
   publish(change);
-  const std::vector<AgentPtr> before = change.removed;
   retire(std::move(change.removed), false);
-  wait_until_gone(before);
+  wait_until_gone(names);
   Result<void> forgotten = core.store.remove_all(names);
   asio::post(core.io, [added = std::move(change.added)] {
     for (const AgentPtr& agent : added) agent->adopt();
@@ -304,10 +313,7 @@ Result<void> TransferEngine::reset_zones(std::vector<ZoneSettings> set, std::vec
 }
 
 void TransferEngine::wait_until_gone(std::span<const Name> zones) const {
-  std::unique_lock lock(state_->leaving_mutex);
-  state_->left.wait(lock, [&] {
-    return std::ranges::none_of(zones, [&](const Name& zone) { return state_->leaving.contains(zone); });
-  });
+  state_->wait_until_gone(zones);
 }
 
 void TransferEngine::set_settings(EngineSettings settings) {

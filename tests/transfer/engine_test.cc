@@ -138,6 +138,32 @@ TEST_F(EngineTest, APartOfTheZonesChanges) {
   EXPECT_EQ(served("a."), std::nullopt);
 }
 
+TEST_F(EngineTest, AResetWaitsForAnEarlierSelfThatWasTakenAwayBefore) {
+  ScriptedPrimary primary;
+  primary.serve({.serial = 5});
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(5));
+  ASSERT_TRUE(rests());
+  const Name name = *Name::parse("example.");
+  // Nobody leaves as long as the transfer thread is held up.
+  std::promise<void> held_up, go_on;
+  engine_->refresh(*Name::parse("unknown."), [&](const CommandOutcome&) {
+    held_up.set_value();
+    go_on.get_future().wait();
+  });
+  held_up.get_future().wait();
+  engine_->change_zones({}, {name}, false, nullptr);
+  EXPECT_FALSE(status());
+  auto reset = std::async(std::launch::async, [&] { return engine_->reset_zones({zone("example.", {})}, {name}); });
+  EXPECT_EQ(reset.wait_for(300ms), std::future_status::timeout);
+  EXPECT_TRUE(store_->load(name)) << "the earlier self may still write, so nothing is deleted yet";
+  go_on.set_value();
+  EXPECT_TRUE(reset.get());
+  EXPECT_FALSE(store_->load(name));
+  EXPECT_TRUE(status());
+}
+
 TEST_F(EngineTest, ReloadsInQuickSuccessionEndWithTheLast) {
   ScriptedPrimary primary, second;
   std::vector<ZoneSettings> before, after;
