@@ -395,7 +395,7 @@ CommandOutcome CatalogManager::State::add_zones(const std::vector<RunTimeZone>& 
     facts.push_back(run_time_fact(zone));
     names.push_back(zone.name);
   }
-  if (const auto stored = store.put_facts(facts); !stored) return {std::unexpected(stored.error()), ""};
+  if (const auto stored = saver.put_now(facts); !stored) return {std::unexpected(stored.error()), ""};
   for (const RunTimeZone& zone : zones) known->inventory.add(zone);
   CatalogPlan plan;
   reconsider(names, plan);
@@ -411,7 +411,7 @@ CommandOutcome CatalogManager::State::remove_zones(const std::vector<Name>& zone
   if (forget) {
     if (const auto done = forget_unserved(engine, store, zones); !done) return {std::unexpected(done.error()), ""};
   }
-  if (const auto stored = store.put_facts(what->facts); !stored) return {std::unexpected(stored.error()), ""};
+  if (const auto stored = saver.put_now(what->facts); !stored) return {std::unexpected(stored.error()), ""};
   known->registry.purged(what->left);
   std::vector<Name> removed;
   for (const Name& zone : what->added) {

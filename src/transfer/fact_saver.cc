@@ -1,7 +1,6 @@
 #include "transfer/fact_saver.h"
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
 #include "base/log.h"
@@ -25,6 +24,12 @@ void FactSaver::save(std::vector<Fact> facts) {
         saved.error().text());
   }
   for (; at < facts.size(); ++at) unsaved_.insert_or_assign(std::move(facts[at].key), std::move(facts[at].value));
+}
+
+Result<void> FactSaver::put_now(std::span<const Fact> facts) {
+  US_TRY(store_.put_facts(facts));
+  for (const Fact& fact : facts) unsaved_.erase(fact.key);
+  return {};
 }
 
 void FactSaver::try_again() {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ class FactSaver {
 
   /// Stores facts; a failure is logged, and they are stored later.
   void save(std::vector<Fact> facts);
+  /// Stores facts or fails, all or none: for what is acknowledged. They replace what waits of them. Errc::storage_full,
+  /// storage.
+  Result<void> put_now(std::span<const Fact> facts);
   /// Stores what could not be stored before, if that works now.
   void try_again();
   /// Nothing waits for that.
