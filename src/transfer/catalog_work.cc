@@ -142,10 +142,11 @@ void CatalogManager::State::purge() {
   if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});
 }
 
-/// Between two turns; false: the manager stops.
+/// Between two turns; false: the manager stops. Also if other tasks are there, which may be the turns of something else:
+/// who waits for work_mutex on another thread gets it only here.
 bool CatalogManager::State::let_others_in() {
   std::unique_lock lock(queue_mutex);
-  changed.wait_for(lock, turn_pause, [this] { return stopping || !tasks.empty(); });
+  changed.wait_for(lock, turn_pause, [this] { return stopping; });
   return !stopping;
 }
 
