@@ -116,20 +116,20 @@ WallSeconds CatalogManager::State::now() {
 
 /// Takes what is stored, or as much of it as can be read now, in place of what was read before.
 Result<void> CatalogManager::State::read_stored() {
-  if (is_unstored()) {  // what could be read before is all there is
-    started = true;
-    set_unread("");
-    return {};
-  }
+  const std::uint64_t seen = losses_seen();
+  // What could be read before is of a directory that is gone, so it goes behind what is in the one that came.
+  const StoredZones* lost = seen != loss_made_up ? known.get() : nullptr;
   auto read = std::make_unique<StoredZones>();
   std::vector<Fact> changed_facts;
-  Result<void> outcome = read->read(store, now(), changed_facts);
+  Result<void> outcome = read->read(store, now(), changed_facts, lost);
   const bool is_better = outcome || !known || read->registry.member_count() > known->registry.member_count() ||
                          read->inventory.run_time_count() > known->inventory.run_time_count();
   if (is_better) known = std::move(read);
   if (outcome) {
     saver.save(std::move(changed_facts));
     started = true;
+    loss_made_up = seen;
+    note_if_stored();
   }
   set_unread(outcome ? "" : outcome.error().text());
   return outcome;
@@ -187,20 +187,31 @@ void CatalogManager::State::store_was_made_anew() {
         .cancel = nullptr});
 }
 
+/// Resets go on in their turns; the turns store the facts of those members.
 void CatalogManager::State::store_again() {
-  {
-    Lock lock(status_mutex);
-    loss_made_up = losses;
+  read_again();  // as long as not all was read; then that makes up for it
+  if (!started) return;
+  if (const std::uint64_t seen = losses_seen(); seen != loss_made_up) {
+    const Result<void> done = known->store_again(store, [this](std::vector<Fact> facts) { save(std::move(facts)); });
+    if (!done) {
+      log_error(
+          "catalogs: the storage was made anew, and what it has of members and zones cannot be read: {}; it is "
+          "tried again in a minute, and a restart meanwhile may find some that are not there any more",
+          done.error().text());
+      return;
+    }
+    loss_made_up = seen;
   }
-  read_again();           // as long as not all was read
-  while (reset_some()) {  // so that facts of new labels are those of new data
-  }
-  known->store_again(store, saver);
   note_if_stored();
 }
 
+std::uint64_t CatalogManager::State::losses_seen() const {
+  Lock lock(status_mutex);
+  return losses;
+}
+
 void CatalogManager::State::note_if_stored() {
-  if (!saver.all_saved()) return;
+  if (!saver.all_saved() || !resets.is_through()) return;  // whose facts are withheld
   {
     Lock lock(status_mutex);
     if (losses_stored == loss_made_up) return;

@@ -58,7 +58,10 @@ void CatalogManager::State::reset_more() {
 /// One turn; whether there are more.
 bool CatalogManager::State::reset_some() {
   const bool more = resets.turn(*known, [this](const MemberRef& member) { return settings_of(member); }, saver);
-  if (!more) report_unserved();
+  if (!more) {
+    report_unserved();
+    note_if_stored();
+  }
   return more;
 }
 
@@ -133,17 +136,17 @@ void CatalogManager::State::hold(const Name& catalog, HoldReason reason, std::st
 void CatalogManager::State::purge() {
   if (!started) return;
   saver.try_again();
-  note_if_stored();
   resets.try_again(*known, saver);
   begin_resets();
+  store_again();  // if that is still to be done
   if (purging) return;
   purge_turns.begin();
   purging = purge_some();
   if (purging) post({.run = [this] { purge_more(); }, .cancel = nullptr});
 }
 
-/// Between two turns; false: the manager stops. Also if other tasks are there, which may be the turns of something else:
-/// who waits for work_mutex on another thread gets it only here.
+/// Between two turns; false: the manager stops. Also if other tasks are there, which may be the turns of something
+/// else: who waits for work_mutex on another thread gets it only here.
 bool CatalogManager::State::let_others_in() {
   std::unique_lock lock(queue_mutex);
   changed.wait_for(lock, turn_pause, [this] { return stopping; });

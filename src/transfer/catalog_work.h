@@ -43,6 +43,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   WallSeconds now();
   Result<void> read_stored();
   void store_again();
+  [[nodiscard]] std::uint64_t losses_seen() const;
   void note_if_stored();
   void set_unread(std::string reason);
   void serve_what_is_known(ZoneSources next, const Error& error, std::function<void()> loaded);
@@ -94,7 +95,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   MemberPurge purge_turns{store};
   bool resetting = false;  // the next turn is in the queue
   MemberReset resets{engine};
-  std::uint64_t loss_made_up = 0;  // the last one of `losses` whose facts are stored, or wait in the saver
+  std::uint64_t loss_made_up = 0;  // the last one of `losses` whose facts are stored, wait in the saver or are withheld
 
   mutable Mutex status_mutex;
   std::vector<CatalogStatus> statuses US_GUARDED_BY(status_mutex);

@@ -30,6 +30,7 @@ class MemberReset {
   /// Takes out the facts that must not be stored yet; the turns store what is true then.
   void withhold(std::vector<Fact>& facts) const;
   [[nodiscard]] bool is_due() const { return !due_.empty(); }
+  [[nodiscard]] bool is_through() const { return due_.empty() && failed_.empty(); }
   /// Resets some of those that are due; whether there are more. `settings_of` says how a member is served, if it is.
   bool turn(const StoredZones& known, const SettingsOf& settings_of, FactSaver& saver);
   /// What failed is due again, unless it is done meanwhile.

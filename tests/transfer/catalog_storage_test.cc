@@ -2,12 +2,14 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "base/log.h"
 #include "transfer/catalog_facts.h"
 #include "transfer/catalog_manager_fixture.h"
 #include "transfer/catalog_report.h"
+#include "transfer/stored_zones.h"
 
 namespace understudy {
 namespace {
@@ -296,6 +298,89 @@ TEST_F(CatalogManagerTest, AStorageMadeAnewHasWhatIsServed) {
     stop_all();
     std::filesystem::remove_all(folder_ / "store");
   }
+}
+
+TEST_F(CatalogManagerTest, ABackupPutInPlaceOfWhatCannotBeReadIsTaken) {
+  FailingDisk disk;
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += member("l" + std::to_string(i), "m" + std::to_string(i) + ".");
+  start_all(sources());
+  publish(catalog(1, many));
+  ASSERT_TRUE(add("added.", "one").result);
+  for (int i = 0; i < 24; ++i) {  // the facts go from the memory of the database, and its log, into a table
+    ASSERT_TRUE(store_->put_facts(std::vector<Fact>{{"z/" + std::to_string(i), Bytes(1 << 20)}}));
+  }
+  stop_all();
+  std::filesystem::copy(folder_ / "store", folder_ / "backup", std::filesystem::copy_options::recursive);
+
+  start_all(sources(), &disk);
+  ASSERT_NE(manager_->unread(), "");
+  ASSERT_FALSE(status("added."));
+  std::filesystem::remove_all(folder_ / "store");
+  std::filesystem::rename(folder_ / "backup", folder_ / "store");
+  disk.fails = false;
+  ASSERT_TRUE(store_->put_facts(std::vector<Fact>{{"other/", Bytes(1)}})) << "whatever is written next";
+  EXPECT_TRUE(eventually([&] { return manager_->unread().empty() && !manager_->is_unstored(); }));
+  settle();
+  for (int run = 0; run < 2; ++run) {
+    EXPECT_TRUE(status("added.")) << run;
+    EXPECT_TRUE(status("m19.")) << run;
+    EXPECT_EQ(catalog_status()->members, 20U) << run;
+    stop_all();
+    if (run == 0) start_all(sources());
+  }
+}
+
+TEST_F(CatalogManagerTest, WhatAReplacedStorageLacksIsTakenFromTheOneThatWasLost) {
+  start();
+  const auto fact = [](const std::string& zone, const std::string& wanted) {
+    return run_time_fact({name(zone), wanted});
+  };
+  ASSERT_TRUE(store_->put_facts(std::vector<Fact>{fact("both.", "new"), fact("here.", "new")}));
+  StoredZones lost, read;
+  lost.inventory.add({name("both."), "old"});
+  lost.inventory.add({name("gone."), "old"});
+  lost.catalogs.insert_or_assign(name("a."), StoredCatalog{});
+  std::vector<Fact> changed;
+  ASSERT_TRUE(read.read(*store_, 1, changed, &lost));
+  ASSERT_TRUE(store_->put_facts(changed));
+  std::map<std::string, std::string> zones;
+  read.inventory.for_each_run_time([&](const RunTimeZone& zone) { zones[zone.name.text()] = zone.template_name; });
+  EXPECT_THAT(zones,
+              ::testing::ElementsAre(std::pair("both.", "new"), std::pair("gone.", "old"), std::pair("here.", "new")));
+  EXPECT_TRUE(read.catalogs.contains(name("a.")));
+  StoredZones again;
+  changed.clear();
+  ASSERT_TRUE(again.read(*store_, 1, changed, nullptr));
+  EXPECT_EQ(again.inventory.run_time_count(), 3U);
+  EXPECT_TRUE(again.catalogs.contains(name("a.")));
+  EXPECT_THAT(changed, ::testing::IsEmpty());
+}
+
+TEST_F(CatalogManagerTest, AStorageMadeAnewAmidResetsHasThemWhenTheyAreThrough) {
+  constexpr int count = 1500;
+  const auto text = [&](const std::string& label) {
+    std::string many;
+    for (int i = 0; i < count; ++i) many += member(label + std::to_string(i), "m" + std::to_string(i) + ".");
+    return many;
+  };
+  ZoneSources at_rest = sources();
+  at_rest.catalogs[0].templates = {"none", {}};
+  start_all(at_rest);
+  publish(catalog(1, text("old")));
+  publish(catalog(2, text("new")));
+  ASSERT_TRUE(catalog_status()->hold);
+  ASSERT_TRUE(accept("a.").result);
+  std::filesystem::remove_all(folder_ / "store");
+  ASSERT_TRUE(store_->put_facts(std::vector<Fact>{{"other/", Bytes(1)}}));
+  EXPECT_TRUE(eventually([&] { return !manager_->is_unstored(); }));
+  int stored = 0;
+  EXPECT_TRUE(store_->visit_facts(member_fact_prefix, [&](std::string_view key, ByteView value) {
+    const auto fact = read_member_fact(key, value);
+    if (fact && text_of(fact->label).starts_with("new")) ++stored;
+    return true;
+  }));
+  EXPECT_EQ(stored, count);
 }
 
 TEST_F(CatalogManagerTest, AStorageMadeAnewThatTakesNothingGetsItLater) {
