@@ -122,7 +122,10 @@ void add_catalog_verbs(CLI::App& app, CommandLine& line) {
   add_names(add_verb(catalog, "status", "all that is known of a catalog", line), line, "NAME");
   CLI::App* accept = add_verb(catalog, "accept", "apply an update that is held", line);
   add_names(accept, line, "NAME")->required();
-  accept->add_option("--serial", line.request.serial, "only if this is held, as `catalog status` says");
+  CLI::Option* update =
+      accept->add_option("--serial", line.request.serial, "only if the update of this serial is held");
+  accept->add_option("--all-of", line.request.all_of, "only if all members of the list of this serial would go")
+      ->excludes(update);
 }
 
 void add_compare(CLI::App& app, CommandLine& line) {

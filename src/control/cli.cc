@@ -203,6 +203,7 @@ std::vector<std::string> CliRequest::lines() const {
   text("from", from);
   number("limit", limit);
   number("serial", serial);
+  number("all_of", all_of);
   number("from_serial", from_serial);
   number("to_serial", to_serial);
   text("template", template_name);

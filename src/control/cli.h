@@ -19,7 +19,7 @@ struct CliRequest {
   std::vector<std::string> zones;
   std::string state, match, from;
   std::optional<std::uint64_t> limit;
-  std::optional<std::uint32_t> serial, from_serial, to_serial;
+  std::optional<std::uint32_t> serial, all_of, from_serial, to_serial;
   std::string template_name;
   std::vector<std::string> primaries;
   bool stored = false;

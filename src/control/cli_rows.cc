@@ -197,13 +197,13 @@ std::string catalog_page(const json& catalog) {
   page.field("kept", text_of(catalog, "kept") + " removed, not yet purged");
   if (state != "ok") page.field("reason", text_of(catalog, "reason"));
   if (state == "held") {
-    const std::string held = text_of(catalog, "held_serial"), serial = text_of(catalog, "accept_serial");
+    const std::string held = text_of(catalog, "held_serial"), all_of = text_of(catalog, "accept_all_of");
     page.field("held since", when_text(catalog, "held_since"));
     page.field("update",
                fmt::format("{}adds {} and removes {}", held == "-" ? "" : fmt::format("serial {} ", held),
                            counted(catalog, "held_added", "member"), counted(catalog, "held_removed", "member")));
-    page.field("to apply it", fmt::format("understudy catalog accept {}{}", name,
-                                          serial == "-" ? "" : fmt::format(" --serial {}", serial)));
+    const std::string option = held != "-" ? " --serial " + held : (all_of != "-" ? " --all-of " + all_of : "");
+    page.field("to apply it", fmt::format("understudy catalog accept {}{}", name, option));
   }
   page.field("conflicts", text_of(catalog, "conflict_count"));
   for (const auto& each : list_at(catalog, "conflicts")) {

@@ -282,14 +282,17 @@ void show_catalogs(ServerControl& server, const Request& request, const Output& 
 
 void accept_catalogs(ServerControl& server, const Request& request, const Output& output) {
   if (request.zones.empty()) return finish(*output, 1, "which catalog? Name at least one");
-  if (request.serial && request.zones.size() != 1) return finish(*output, 1, "the serial is of one catalog: name one");
+  if ((request.serial || request.all_of) && request.zones.size() != 1) {
+    return finish(*output, 1, "the serial is of one catalog: name one");
+  }
+  if (request.serial && request.all_of) return finish(*output, 1, "either an update or all of a list: name one serial");
   const auto catalogs = server.catalogs();
   auto outcomes = std::make_shared<Outcomes>(output, request.zones.size());
   for (const Name& name : request.zones) {
     if (std::ranges::find(catalogs, name, &CatalogRow::name) == catalogs.end()) {
       outcomes->fail(name, no_such_catalog);
     } else {
-      server.accept_catalog(name, request.serial,
+      server.accept_catalog(name, request.serial, request.all_of,
                             [name, outcomes](const auto& outcome) { outcomes->add(name, outcome); });
     }
   }

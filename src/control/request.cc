@@ -87,6 +87,7 @@ Result<ControlRequest> read_control_request(std::string_view line) {
   US_TRY(read_member(value, "from", request.from));
   US_TRY(read_member(value, "limit", request.limit));
   US_TRY(read_member(value, "serial", request.serial));
+  US_TRY(read_member(value, "all_of", request.all_of));
   US_TRY(read_member(value, "from_serial", request.from_serial));
   US_TRY(read_member(value, "to_serial", request.to_serial));
   US_TRY(read_member(value, "template", request.settings.template_name));

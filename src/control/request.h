@@ -19,7 +19,7 @@ struct ControlRequest {
   ZoneFilter filter;
   std::optional<Name> from;
   std::optional<std::uint64_t> limit;
-  std::optional<std::uint32_t> serial, from_serial, to_serial;
+  std::optional<std::uint32_t> serial, all_of, from_serial, to_serial;
   ZoneTemplate settings;
   bool stored = false;
   bool forget = false;

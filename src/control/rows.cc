@@ -116,7 +116,7 @@ std::string row_line(const CatalogRow& catalog) {
   row.text("name", catalog.name.text()).text("state", catalog.state).number("serial", catalog.serial);
   row.number("members", catalog.members).number("kept", catalog.kept).text_or_null("reason", catalog.reason);
   row.time("held_since", catalog.held_since).number("held_serial", catalog.held_serial);
-  row.number("accept_serial", catalog.accept_serial);
+  row.number("accept_all_of", catalog.accept_all_of);
   row.number("held_added", catalog.held_added).number("held_removed", catalog.held_removed);
   row.number("conflict_count", catalog.conflict_count);
   row.put("conflicts", array(catalog.conflicts, [](const CatalogConflict& conflict) {

@@ -155,8 +155,8 @@ struct CatalogRow {
   std::uint64_t kept = 0;               // removed members whose data is not yet purged
   std::string reason;                   // why it is held or broken
   WallSeconds held_since = 0;
-  std::optional<std::uint32_t> held_serial;
-  std::optional<std::uint32_t> accept_serial;      // that accept_catalog() takes for what is held
+  std::optional<std::uint32_t> held_serial;        // of an update
+  std::optional<std::uint32_t> accept_all_of;      // of the list all of whose members would go
   std::uint64_t held_added = 0, held_removed = 0;  // what accepting would change
   std::uint64_t conflict_count = 0;
   std::vector<CatalogConflict> conflicts;  // the first of them
@@ -241,8 +241,10 @@ class ServerControl {
 
   /// In the order of the configuration.
   [[nodiscard]] virtual std::vector<CatalogRow> catalogs() const = 0;
-  /// Applies what is held of a catalog; with a serial only if that is CatalogRow::accept_serial at that moment.
-  virtual void accept_catalog(NameView name, std::optional<std::uint32_t> serial, Done done) = 0;
+  /// Applies what is held of a catalog; with one of the serials only if that is CatalogRow::held_serial or
+  /// accept_all_of at that moment.
+  virtual void accept_catalog(NameView name, std::optional<std::uint32_t> serial, std::optional<std::uint32_t> all_of,
+                              Done done) = 0;
 
   /// What reading a configuration would change, a line for each; empty: nothing. `path` empty: the server's own file.
   [[nodiscard]] virtual Result<std::vector<std::string>> compare_configuration(const std::string& path) const = 0;

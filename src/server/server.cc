@@ -76,8 +76,7 @@ CatalogRow row_of(const CatalogStatus& status, const Config& config) {
   row.state = hold.reason == HoldReason::broken ? "broken" : "held";
   row.reason = hold_text(status.catalog, hold, status.members);
   row.held_since = hold.since;
-  if (hold.serial) row.accept_serial = hold.serial->value;
-  if (hold.reason == HoldReason::brake) row.held_serial = row.accept_serial;
+  if (hold.serial) (hold.all_go() ? row.accept_all_of : row.held_serial) = hold.serial->value;
   row.held_added = hold.added;
   row.held_removed = hold.removed;
   return row;
@@ -147,7 +146,8 @@ struct Server::State final : ServerControl {
   void transfers(const TransferQuery& query, Given<TransferPage> given) const override;
   void transfer(std::uint64_t id, Given<TransferDetail> given) const override;
   [[nodiscard]] std::vector<CatalogRow> catalogs() const override;
-  void accept_catalog(NameView name, std::optional<std::uint32_t> serial, Done done) override;
+  void accept_catalog(NameView name, std::optional<std::uint32_t> serial, std::optional<std::uint32_t> all_of,
+                      Done done) override;
   [[nodiscard]] Result<std::vector<std::string>> compare_configuration(const std::string& path) const override;
   void reload(const Announce& will, Done done) override;
   void stop() override {
@@ -426,8 +426,11 @@ std::vector<CatalogRow> Server::State::catalogs() const {
   return rows;
 }
 
-void Server::State::accept_catalog(NameView name, std::optional<std::uint32_t> serial, Done done) {
-  const auto announced = serial ? std::optional(Serial{*serial}) : std::nullopt;
+void Server::State::accept_catalog(NameView name, std::optional<std::uint32_t> serial,
+                                   std::optional<std::uint32_t> all_of, Done done) {
+  std::optional<AnnouncedHold> announced;
+  if (serial) announced = {Serial{*serial}, false};
+  if (all_of) announced = {Serial{*all_of}, true};
   members->accept(name, announced, [done = std::move(done)](CommandOutcome outcome) {
     if (outcome.result) {
       done(std::move(outcome.text));

@@ -378,7 +378,7 @@ void CatalogManager::expired(NameView zone) {
 
 // Commands.
 
-CommandOutcome CatalogManager::State::accept(const Name& catalog, std::optional<Serial> announced) {
+CommandOutcome CatalogManager::State::accept(const Name& catalog, std::optional<AnnouncedHold> announced) {
   auto plan = known->registry.accept(catalog, announced, now());
   if (!plan) return {std::unexpected(std::move(plan).error()), ""};
   carry_out(*plan);
@@ -446,7 +446,7 @@ CommandOutcome CatalogManager::State::remove_zones(const std::vector<Name>& zone
   return {{}, fmt::format("{} zones", zones.size())};
 }
 
-void CatalogManager::accept(NameView catalog, std::optional<Serial> announced, CommandDone done) {
+void CatalogManager::accept(NameView catalog, std::optional<AnnouncedHold> announced, CommandDone done) {
   state_->post_command(
       [state = state_.get(), name = Name(catalog), announced] { return state->accept(name, announced); },
       std::move(done));

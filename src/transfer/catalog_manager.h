@@ -43,7 +43,7 @@ class CatalogManager {
   [[nodiscard]] bool is_catalog(NameView zone) const;
 
   /// Applies what is held: see CatalogRegistry::accept().
-  void accept(NameView catalog, std::optional<Serial> announced, CommandDone done);
+  void accept(NameView catalog, std::optional<AnnouncedHold> announced, CommandDone done);
   /// Adds zones, or changes their templates; all or none. Errc::refused for a configured one and for a member of a
   /// catalog, not_found for a template.
   void add_zones(std::vector<RunTimeZone> zones, CommandDone done);

@@ -341,7 +341,7 @@ void CatalogRegistry::hold(NameView name, HoldReason reason, std::string detail,
   catalog->set_hold(std::move(next), now);
 }
 
-Result<CatalogPlan> CatalogRegistry::accept(NameView name, std::optional<Serial> announced, WallSeconds now) {
+Result<CatalogPlan> CatalogRegistry::accept(NameView name, std::optional<AnnouncedHold> announced, WallSeconds now) {
   Catalog* catalog = find_catalog(name);
   if (catalog == nullptr) return fail(Errc::not_found, fmt::format("there is no catalog {}", name.text()));
   if (!catalog->hold) return fail(Errc::not_found, fmt::format("nothing of catalog {} is held", name.text()));
@@ -350,9 +350,11 @@ Result<CatalogPlan> CatalogRegistry::accept(NameView name, std::optional<Serial>
                                            "primary",
                                            name.text(), catalog->hold->detail));
   }
-  if (announced && catalog->hold->serial != announced) {
-    return fail(Errc::refused, fmt::format("serial {} of catalog {} is not what is held: {}", announced->value,
-                                           name.text(), hold_text(name, *catalog->hold, catalog->owned_count)));
+  if (announced && (catalog->hold->serial != announced->serial || catalog->hold->all_go() != announced->all_go)) {
+    return fail(Errc::refused,
+                fmt::format("{} {} of catalog {} is not what is held: {}",
+                            announced->all_go ? "the end of all members of serial" : "serial", announced->serial.value,
+                            name.text(), hold_text(name, *catalog->hold, catalog->owned_count)));
   }
   CatalogContent::Ptr content = std::move(catalog->hold->content);
   if (!content) content = empty_content(catalog->rule.catalog);

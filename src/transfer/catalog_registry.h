@@ -77,6 +77,16 @@ struct CatalogHold {
   std::uint64_t added = 0;    // members it would bring
   std::uint64_t removed = 0;  // members it would take away
   std::uint64_t reset = 0;    // and those whose data it would discard
+
+  /// accept() takes all members away.
+  [[nodiscard]] bool all_go() const { return reason == HoldReason::expired || reason == HoldReason::vanished; }
+};
+
+/// What somebody was told of a hold and wants to accept: an update, or that all members of the list in force go. Lists
+/// of both kinds may have the same serial, so that alone does not say which.
+struct AnnouncedHold {
+  Serial serial;
+  bool all_go = false;
 };
 
 struct MemberConflict {
@@ -153,9 +163,9 @@ class CatalogRegistry {
   /// The catalog cannot be read, or has expired: its last list stays in force.
   void hold(NameView catalog, HoldReason reason, std::string detail, WallSeconds now);
   /// Applies what is held; a catalog that has expired or vanished loses all its members. `announced`:
-  /// CatalogHold::serial of what is meant; none: whatever is held. Errc::not_found (unknown, or nothing is held),
-  /// refused (it is broken, so that there is nothing to apply, or something else is held).
-  Result<CatalogPlan> accept(NameView catalog, std::optional<Serial> announced, WallSeconds now);
+  /// CatalogHold::serial and all_go() of what is meant; none: whatever is held. Errc::not_found (unknown, or nothing is
+  /// held), refused (it is broken, so that there is nothing to apply, or something else is held).
+  Result<CatalogPlan> accept(NameView catalog, std::optional<AnnouncedHold> announced, WallSeconds now);
   /// These names became reserved, or ceased to be.
   CatalogPlan reconsider(std::span<const Name> names, WallSeconds now);
   /// Up to `most` names that were in the trash long enough, from behind `position` on, which is moved to the last one:

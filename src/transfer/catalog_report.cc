@@ -32,8 +32,9 @@ std::unexpected<Error> refuse_member(const MemberRef& member) {
 
 std::string hold_text(NameView catalog, const CatalogHold& hold, std::uint64_t members) {
   // With the serial, so that nothing is accepted but what was looked at.
+  const std::string_view option = hold.all_go() ? "--all-of" : "--serial";
   const std::string accept = fmt::format("understudy catalog accept {}{}", catalog.text(),
-                                         hold.serial ? fmt::format(" --serial {}", hold.serial->value) : "");
+                                         hold.serial ? fmt::format(" {} {}", option, hold.serial->value) : "");
   switch (hold.reason) {
     case HoldReason::brake:
       return fmt::format(

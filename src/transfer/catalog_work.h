@@ -64,7 +64,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   bool purge_some();
   void report_unserved();
   void publish_status();
-  CommandOutcome accept(const Name& catalog, std::optional<Serial> announced);
+  CommandOutcome accept(const Name& catalog, std::optional<AnnouncedHold> announced);
   CommandOutcome add_zones(const std::vector<RunTimeZone>& zones);
   CommandOutcome remove_zones(const std::vector<Name>& zones, bool forget);
   void hold(const Name& catalog, HoldReason reason, std::string detail);

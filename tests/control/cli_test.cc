@@ -264,7 +264,7 @@ TEST(Cli, AFailedTransferIsExplained) {
 }
 
 const std::string held_catalog = R"({"row": {"name": "c.", "state": "held", "serial": 4, "members": 100, "kept": 2,
-  "reason": "would remove 60 of 100 members", "held_since": 1700000000, "held_serial": 5, "accept_serial": 5, "held_added": 1,
+  "reason": "would remove 60 of 100 members", "held_since": 1700000000, "held_serial": 5, "accept_all_of": null, "held_added": 1,
   "held_removed": 60, "conflict_count": 3, "conflicts": [{"zone": "x.", "owner": "configuration"},
   {"zone": "y.", "owner": "command"}, {"zone": "z.", "owner": "d."}]}})";
 
@@ -287,10 +287,10 @@ TEST(Cli, Catalogs) {
             "  y. is kept by a command\n"
             "  z. is kept by catalog d.\n");
   json expired = json::parse(held_catalog);
-  expired["row"].update({{"held_serial", nullptr}, {"held_added", 0}, {"accept_serial", 4}});
+  expired["row"].update({{"held_serial", nullptr}, {"held_added", 0}, {"accept_all_of", 4}});
   const auto page = show(request("catalog status"), {expired.dump(), good_end}).output;
   EXPECT_NE(page.find("  update       adds 0 members and removes 60 members\n"), std::string::npos) << page;
-  EXPECT_NE(page.find("catalog accept c. --serial 4\n"), std::string::npos) << page;
+  EXPECT_NE(page.find("catalog accept c. --all-of 4\n"), std::string::npos) << page;
 }
 
 TEST(Cli, StatusNamesAnotherOrigin) {

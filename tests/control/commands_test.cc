@@ -335,7 +335,7 @@ TEST_F(Commands, ShowsAndAcceptsCatalogs) {
   held.serial = 4;
   held.members = 100;
   held.reason = "would remove 60 of 100 members";
-  held.held_serial = held.accept_serial = 5;
+  held.held_serial = 5;
   held.held_removed = 60;
   held.conflict_count = 1;
   held.conflicts = {{Name::parse("x.").value(), "configuration"}};
@@ -343,7 +343,7 @@ TEST_F(Commands, ShowsAndAcceptsCatalogs) {
   const auto lines = run(R"({"command": "catalog list"})");
   expect_done();
   EXPECT_EQ(lines.at(0)["row"], json::parse(R"({"name": "c.", "state": "held", "serial": 4, "members": 100, "kept": 0,
-    "reason": "would remove 60 of 100 members", "held_since": null, "held_serial": 5, "accept_serial": 5, "held_added": 0,
+    "reason": "would remove 60 of 100 members", "held_since": null, "held_serial": 5, "accept_all_of": null, "held_added": 0,
     "held_removed": 60, "conflict_count": 1, "conflicts": [{"zone": "x.", "owner": "configuration"}]})"));
   EXPECT_EQ(run(R"({"command": "catalog status", "zones": ["d.", "C."]})").size(), 2U);
   expect_done(1);
@@ -358,8 +358,15 @@ TEST_F(Commands, ShowsAndAcceptsCatalogs) {
   ASSERT_EQ(server.accepted.size(), 2U);
   EXPECT_EQ(server.accepted[0].first, "c.");
   EXPECT_EQ(server.accepted[1].first, "c. 5");
-  run(R"({"command": "catalog accept", "zones": ["c.", "d."], "serial": 5})");
-  expect_error("the serial is of one catalog: name one");
+  run(R"({"command": "catalog accept", "zones": ["c."], "all_of": 4})");
+  ASSERT_EQ(server.accepted.size(), 3U);
+  EXPECT_EQ(server.accepted[2].first, "c. all of 4");
+  for (const char* option : {"serial", "all_of"}) {
+    run(R"({"command": "catalog accept", "zones": ["c.", "d."], ")" + std::string(option) + R"(": 5})");
+    expect_error("the serial is of one catalog: name one");
+  }
+  run(R"({"command": "catalog accept", "zones": ["c."], "serial": 5, "all_of": 4})");
+  expect_error("either an update or all of a list: name one serial");
   run(R"({"command": "catalog accept"})");
   expect_error("which catalog? Name at least one");
 }

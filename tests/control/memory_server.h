@@ -143,8 +143,11 @@ class MemoryServer final : public ServerControl {
     given(fail(Errc::not_found, "transfer " + std::to_string(id)));
   }
   [[nodiscard]] std::vector<CatalogRow> catalogs() const override { return catalog_rows; }
-  void accept_catalog(NameView name, std::optional<std::uint32_t> serial, Done done) override {
-    accepted.emplace_back(name.text() + (serial ? " " + std::to_string(*serial) : ""), std::move(done));
+  void accept_catalog(NameView name, std::optional<std::uint32_t> serial, std::optional<std::uint32_t> all_of,
+                      Done done) override {
+    accepted.emplace_back(name.text() + (serial ? " " + std::to_string(*serial) : "") +
+                              (all_of ? " all of " + std::to_string(*all_of) : ""),
+                          std::move(done));
   }
   [[nodiscard]] Result<std::vector<std::string>> compare_configuration(const std::string& path) const override {
     compared.push_back(path);

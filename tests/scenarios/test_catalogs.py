@@ -397,7 +397,7 @@ def test_templates_that_are_needed_stay(stage):
     us.reload()
     row = us.json("catalog", "status", CATALOG)[0]
     assert row["state"] == "held" and us.serial("z1.example.") == 1, row
-    us.cli("catalog", "accept", CATALOG, "--serial", row["accept_serial"])
+    us.cli("catalog", "accept", CATALOG, "--all-of", row["accept_all_of"])
     us.config["templates"].remove(extra)
     us.reload()
     assert us.query("z1.example.", "SOA").rcode() == 5

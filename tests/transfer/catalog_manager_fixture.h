@@ -79,7 +79,7 @@ class CatalogManagerTest : public EngineTest {
     command([&](CommandOutcome got) { outcome.set_value(std::move(got)); });
     return outcome.get_future().get();
   }
-  CommandOutcome accept(const std::string& catalog, std::optional<Serial> announced = std::nullopt) {
+  CommandOutcome accept(const std::string& catalog, std::optional<AnnouncedHold> announced = std::nullopt) {
     return wait_for(
         [&](CommandDone done) { manager_->accept(zone_fixture::name(catalog), announced, std::move(done)); });
   }

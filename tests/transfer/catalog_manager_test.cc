@@ -324,6 +324,8 @@ TEST_F(CatalogManagerTest, AMemberWithoutATemplateIsNotServed) {
 }
 
 TEST_F(CatalogManagerTest, OnlyWhatWasAnnouncedIsAccepted) {
+  const auto update = [](std::uint32_t serial) { return AnnouncedHold{Serial{serial}, false}; };
+  const auto all_of = [](std::uint32_t serial) { return AnnouncedHold{Serial{serial}, true}; };
   std::string many, few;
   for (int i = 0; i < 30; ++i) {
     const std::string each = member("l" + std::to_string(i), "m" + std::to_string(i) + ".");
@@ -336,7 +338,7 @@ TEST_F(CatalogManagerTest, OnlyWhatWasAnnouncedIsAccepted) {
   ASSERT_TRUE(catalog_status()->hold);
   EXPECT_THAT(hold_text(name("a."), *catalog_status()->hold, 30), HasSubstr("catalog accept a. --serial 2`"));
   publish(catalog(3, ""));
-  const CommandOutcome other = accept("a.", Serial{2});
+  const CommandOutcome other = accept("a.", update(2));
   EXPECT_EQ(other.result.error().code, Errc::refused);
   EXPECT_THAT(other.result.error().text(),
               HasSubstr("serial 2 of catalog a. is not what is held: it would take away 30"));
@@ -345,13 +347,21 @@ TEST_F(CatalogManagerTest, OnlyWhatWasAnnouncedIsAccepted) {
   manager_->expired(name("a."));
   settle();
   EXPECT_EQ(catalog_status()->hold->serial, Serial{1});
-  EXPECT_EQ(accept("a.", Serial{3}).result.error().code, Errc::refused);
+  EXPECT_THAT(hold_text(name("a."), *catalog_status()->hold, 30), HasSubstr("catalog accept a. --all-of 1`"));
+  EXPECT_EQ(accept("a.", update(3)).result.error().code, Errc::refused);
+  EXPECT_EQ(accept("a.", all_of(3)).result.error().code, Errc::refused);
+  EXPECT_EQ(accept("a.", update(1)).result.error().code, Errc::refused) << "this is no update";
   publish(catalog(4, few));
-  EXPECT_EQ(accept("a.", Serial{1}).result.error().code, Errc::refused) << "it is back, with an update";
-  EXPECT_EQ(accept("a.", Serial{4}).text, "12 removed");
+  EXPECT_EQ(accept("a.", all_of(1)).result.error().code, Errc::refused) << "it is back, with an update";
+  EXPECT_EQ(accept("a.", all_of(4)).result.error().code, Errc::refused) << "this is an update";
+  EXPECT_EQ(accept("a.", update(4)).text, "12 removed");
+  manager_->expired(name("a."));
+  settle();
+  EXPECT_EQ(accept("a.", update(4)).result.error().code, Errc::refused) << "the same command again";
   set(sources({}, {}));
-  EXPECT_EQ(accept("a.", Serial{1}).result.error().code, Errc::refused);
-  EXPECT_EQ(accept("a.", Serial{4}).text, "18 removed") << "it is no longer configured";
+  EXPECT_EQ(accept("a.", update(4)).result.error().code, Errc::refused);
+  EXPECT_EQ(accept("a.", all_of(1)).result.error().code, Errc::refused);
+  EXPECT_EQ(accept("a.", all_of(4)).text, "18 removed") << "it is no longer configured";
 }
 
 TEST_F(CatalogManagerTest, CommandsEndWhenItStops) {
