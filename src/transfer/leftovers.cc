@@ -10,9 +10,11 @@ namespace {
 constexpr std::size_t at_once = 256;  // zones that are forgotten together
 
 /// Also if what is stored is damaged: that is to be got rid of, too.
-bool is_stored(const ZoneStore& store, NameView zone) {
+Result<bool> is_stored(const ZoneStore& store, NameView zone) {
   const auto found = store.find(zone);
-  return found ? found->has_value() : found.error().code == Errc::corrupt;
+  if (found) return found->has_value();
+  if (found.error().code == Errc::corrupt) return true;
+  return std::unexpected(found.error());
 }
 
 std::unexpected<Error> not_added(const Name& zone, const std::string& what) {
@@ -25,7 +27,7 @@ Result<void> check_leftover(const StoredZones& known, const ZoneStore& store, co
   if (const auto member = known.registry.find(zone)) {
     return not_added(zone, ", but is a member of catalog " + member->catalog().text());
   }
-  const bool stored = is_stored(store, zone);
+  US_ASSIGN(const bool stored, is_stored(store, zone));
   if (forget && stored) return {};
   return not_added(zone, stored ? "; it is not served, and --forget deletes what is stored of it"
                                 : " and is not served, and nothing is stored of it");

@@ -17,12 +17,12 @@ struct Removal {
   std::vector<Fact> facts;  // what the store is to know of it
 };
 
-/// Reads the store. Errc::not_found, in words, if one of them is neither; then none is to be removed.
+/// Reads the store. Errc::not_found, in words, if one of them is neither, storage; then none is to be removed.
 Result<Removal> plan_removal(const StoredZones& known, const ZoneStore& store, std::span<const Name> zones,
                              bool forget);
 
 /// Forgets the data of those which the engine does not have, and waits for those which are about to leave it.
-/// Errc::storage_full, storage.
+/// Errc::storage_full, storage: the data of some may be gone then, and their facts are there still.
 Result<void> forget_unserved(const TransferEngine& engine, ZoneStore& store, std::span<const Name> zones);
 
 }  // namespace understudy
