@@ -2,8 +2,8 @@
 // each zone is without a version only from its own turn on, and nobody waits longer than for one.
 //
 // The fact of a member stays the old one until its data are gone, so that a crash or a failure leads to the same reset
-// again, or to a hold by the brake. If data cannot be removed, the member begins without them all the same; they are removed, or replaced by what
-// was taken meanwhile, later. Not thread-safe.
+// again, or to a hold by the brake. If data cannot be removed, the member begins without them all the same; they are
+// removed, or replaced by what was taken meanwhile, later. Not thread-safe.
 #pragma once
 
 #include <functional>
