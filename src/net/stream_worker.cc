@@ -137,6 +137,11 @@ ConnectionLimits::Verdict ConnectionLimits::admit(const std::optional<IpAddress>
   return admit_below(limit_for(client), client);
 }
 
+ConnectionLimits::Verdict ConnectionLimits::admit_in_place(const std::optional<IpAddress>& client) {
+  const Lock lock(mutex_);
+  return admit_below(total_ + most_unclaimed, client);
+}
+
 ConnectionLimits::Verdict ConnectionLimits::admit_for_another(const std::optional<IpAddress>& client) {
   const Lock lock(mutex_);
   const auto idle = [](const Worker* worker) { return worker->idle.load(std::memory_order_relaxed); };
@@ -310,7 +315,7 @@ bool StreamWorker::Impl::make_room_for_descriptor(Listener& listener) {
 bool StreamWorker::Impl::admit(const IpAddress& peer, const std::optional<IpAddress>& client) {
   auto verdict = limits->admit(client);
   if (verdict == ConnectionLimits::Verdict::full) {
-    verdict = evict_idle() ? limits->admit(client) : limits->admit_for_another(client);
+    verdict = evict_idle() ? limits->admit_in_place(client) : limits->admit_for_another(client);
   }
   if (verdict == ConnectionLimits::Verdict::admitted) return true;
   add(counters.refused, 1);

@@ -45,6 +45,8 @@ class ConnectionLimits {
   /// limit are admitted: who speaks for others says later for whom, and only then is it known whether it may cost
   /// another its connection.
   Verdict admit(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
+  /// The same where another was closed for it, also while those that have not said for whom they are make it too many.
+  Verdict admit_in_place(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);
   /// The same for a connection to `worker` that has none idle, when admit() says `full`: the worker with the most idle
   /// ones is asked to close one. Until it has, there is one more than the limit, at most one for each worker.
   Verdict admit_for_another(const std::optional<IpAddress>& client) US_EXCLUDES(mutex_);

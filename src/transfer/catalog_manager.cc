@@ -110,7 +110,10 @@ void CatalogManager::State::stop() {
 
 /// The wall time. What is counted by it goes on as it would have if the clock was set meanwhile.
 WallSeconds CatalogManager::State::now() {
-  if (const double jump = jumps.take(); jump != 0) save(known->registry.clock_was_set(std::llround(jump)));
+  if (const double jump = jumps.take(); jump != 0) {
+    auto moved = known->registry.clock_was_set(std::llround(jump));
+    if (started) save(std::move(moved));  // else it is a part of what is stored, or was
+  }
   return clock.wall_seconds();
 }
 

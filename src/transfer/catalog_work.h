@@ -92,7 +92,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   std::vector<Name> unserved;  // some members without a template, until they are reported
   std::uint64_t unserved_count = 0;
   bool purging = false;  // the next turn is in the queue
-  MemberPurge purge_turns{store};
+  MemberPurge purge_turns{engine, store};
   bool resetting = false;  // the next turn is in the queue
   MemberReset resets{engine};
   std::uint64_t loss_made_up = 0;  // the last one of `losses` whose facts are stored, wait in the saver or are withheld

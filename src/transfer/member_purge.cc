@@ -20,6 +20,7 @@ void MemberPurge::begin() {
 bool MemberPurge::turn(CatalogRegistry& registry, FactSaver& saver, WallSeconds now) {
   const std::vector<Name> names = registry.due_for_purge(now, turn_size, position_);
   if (names.empty()) return false;
+  engine_.wait_until_gone(names);  // one that left a moment ago may have a commit on the disk
   if (const Result<void> removed = store_.remove_all(names); !removed) {
     // Facts stay as long as the data do: what could not be removed is tried again, also by the next start.
     log_error(

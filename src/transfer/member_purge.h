@@ -7,13 +7,14 @@
 
 #include "store/zone_store.h"
 #include "transfer/catalog_registry.h"
+#include "transfer/engine.h"
 #include "transfer/fact_saver.h"
 
 namespace understudy {
 
 class MemberPurge {
  public:
-  explicit MemberPurge(ZoneStore& store) : store_(store) {}
+  MemberPurge(const TransferEngine& engine, ZoneStore& store) : engine_(engine), store_(store) {}
 
   void begin();
   /// Purges some of what is due; whether there may be more.
@@ -21,6 +22,7 @@ class MemberPurge {
   [[nodiscard]] std::uint64_t count() const { return count_; }
 
  private:
+  const TransferEngine& engine_;
   ZoneStore& store_;
   std::string position_;
   std::uint64_t count_ = 0;

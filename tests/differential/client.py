@@ -100,8 +100,18 @@ class Client:
         return response
 
 
-def transfer(port, apex):
-    """The records of a zone (its name in wire form), by AXFR."""
+def transfer(port, apex, tries=3):
+    """The records of a zone (its name in wire form), by AXFR; a peer under load may close a connection."""
+    try:
+        return transfer_once(port, apex)
+    except ConnectionError:
+        if tries == 1:
+            raise
+        time.sleep(0.2)
+        return transfer(port, apex, tries - 1)
+
+
+def transfer_once(port, apex):
     records, ends = [], 0
     with socket.create_connection((HOST, port), 10) as stream:
         wire = message.query(1, apex, AXFR)

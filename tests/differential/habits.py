@@ -140,7 +140,7 @@ class Case:
         zone = self.zone_of(name)
         joined = b"\0".join(reversed(name))
         alike = [other for other in (zone.names if zone else ()) if b"\0".join(reversed(other)) == joined]
-        return self.records_for(name, [*alike, *((b"*", *name[i:]) for i in range(1, len(name)))])
+        return self.records_for(name, [*alike, *((b"*", *name[i:]) for i in range(1, len(name) + 1))])
 
     @functools.cached_property
     def any_node(self):
@@ -186,7 +186,8 @@ def knot_one_signature(case):
     last = wire_of(case.chain[-1])
     kinds = {covered(r) for r in case.peer.answer if r[0] == last}
     expected = {r for r in case.ours.answer if r[0] != last or covered(r) in kinds}
-    wrong_proof = (case.has_zero or "holes" in case.server.denial) and is_denial(case.peer.authority ^ case.ours.authority)
+    wrong_proof = ((case.has_zero or "holes" in case.server.denial or is_star_proved_less(case))
+                   and is_denial(case.peer.authority ^ case.ours.authority))
     return (case.rdtype == RRSIG and len(kinds) == 1 and case.peer.answer == expected
             and (case.differing == ["answer"] or (case.differing == ["answer", "authority"] and wrong_proof)))
 
@@ -294,9 +295,12 @@ def knot_expanded_nsec(case):
         and is_denial(case.ours.authority - case.peer.authority)
 
 
+def is_star_proved_less(case):
+    return case.name[:1] == (b"*",) and case.peer.authority < case.ours.authority and is_denial(case.ours.authority - case.peer.authority)
+
+
 def knot_expanded_star(case):
-    return case.name[:1] == (b"*",) and case.differing == ["authority"] and case.peer.authority < case.ours.authority \
-        and is_denial(case.ours.authority - case.peer.authority)
+    return case.differing == ["authority"] and is_star_proved_less(case)
 
 
 def knot_wild_cut(case):

@@ -268,7 +268,8 @@ class Round:
         clients = [client for client in self.clients if client.name != Secondary.name]
         for absent, others in ask_all(clients, list(asked)):
             question, answers, why = asked[absent]
-            verdict, still = judge(self.by_name[question.zone], absent, {**others, OURS: answers[OURS]})
+            verdict, still = judge(self.by_name[question.zone], absent, {**others, OURS: answers[OURS]},
+                                   to_any=question.rdtype == TYPES["ANY"])
             if verdict in ("same", "known"):
                 outcome.classes[why.partition("(")[2].rstrip(")")] += 1
             else:

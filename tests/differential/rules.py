@@ -129,15 +129,17 @@ def judge_costly(zone, question, answers):
     return ("known", COSTLY) if alike else ("fail", "the peers differ about a costly proof")
 
 
-def judge(zone, question, answers):
+def judge(zone, question, answers, to_any=False):
     """As judge_proved(), but ours may refuse a proof that costs too much, and must."""
-    is_costly = COSTLY in zone.oddities and needed_proof(zone, question)
-    return (judge_costly if is_costly else judge_proved)(zone, question, answers)
+    if COSTLY in zone.oddities and needed_proof(zone, question):
+        return judge_costly(zone, question, answers)
+    return judge_proved(zone, question, answers, to_any)
 
 
-def judge_proved(zone, question, answers):
+def judge_proved(zone, question, answers, to_any=False):
     """("same" | "known" | "undecided" | "fail", why). Nothing here may be truncated; see judge_truncated(). Undecided is what
-    all peers are excused from by a choice of ours: it takes another question."""
+    all peers are excused from by a choice of ours: it takes another question. `to_any`: ours is asked for ANY, where nothing
+    goes along, the others for what it chose."""
     fault = malformed(question, answers[OURS], limit_of(question))
     if fault:
         return "fail", fault
@@ -173,7 +175,7 @@ def judge_proved(zone, question, answers):
     room = limit - answers[OURS].size if limit else 65535
     all_had_room = limit is None or all(r.size + 2 * SIGNATURE <= limit for r in answers.values())
     services = (NAPTR, SVCB, HTTPS) if "knot" in answers else (NAPTR, SVCB, HTTPS, MX, SRV)  # the others add nothing
-    fault = additional_fault(ours, agreeing, others, 0 if question.rdtype == ANY else room, all_had_room,
+    fault = additional_fault(ours, agreeing, others, 0 if to_any or question.rdtype == ANY else room, all_had_room,
                              lambda record: octets_of(record, zone, question),
                              lambda record: is_of_service(zone, record, ours.answer, services),
                              lambda owner: any(owner in z.contents for z in (zone, *zone.relatives)))

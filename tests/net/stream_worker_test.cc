@@ -496,6 +496,22 @@ TEST(ConnectionLimits, ClientsWithTheirShareMakeNobodyClose) {
   EXPECT_EQ(limits.admit(*IpAddress::parse("192.0.2.3")), full);
 }
 
+// A connection is closed for another even while those that have not said for whom they are make it too many.
+TEST(ConnectionLimits, AnEvictionIsAnExchange) {
+  ConnectionLimits limits(1, 10);
+  using enum ConnectionLimits::Verdict;
+  const std::optional client(*IpAddress::parse("192.0.2.1"));
+  EXPECT_EQ(limits.admit(client), admitted);
+  EXPECT_EQ(limits.admit(std::nullopt), admitted);
+  EXPECT_EQ(limits.admit(std::nullopt), admitted);
+  EXPECT_TRUE(limits.is_over());
+  EXPECT_EQ(limits.admit(client), full);
+  limits.release(client);
+  EXPECT_EQ(limits.admit(client), full);
+  EXPECT_EQ(limits.admit_in_place(client), admitted);
+  EXPECT_EQ(limits.open(), 3U);
+}
+
 TEST(ConnectionLimits, CountAnIpv6SiteAsOneClient) {
   ConnectionLimits limits(10, 2);
   using enum ConnectionLimits::Verdict;
