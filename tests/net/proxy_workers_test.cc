@@ -138,6 +138,13 @@ std::string answer_of(int fd) {
 
 constexpr std::string_view first = "the first query", second = "the second one";
 
+// The answer to a query of `whom` on a new connection of the balancer, which stays in `open`.
+std::string ask_for(const Endpoint& whom, const TcpServer& server, std::vector<UniqueFd>& open) {
+  open.push_back(from("127.0.0.2", SOCK_STREAM, server.address()));
+  send_all(open.back().get(), joined(proxy_header(whom), framed(view_of(first))));
+  return answer_of(open.back().get());
+}
+
 TEST(TcpBehindBalancer, TheClientIsWhoTheHeaderNames) {
   const TcpServer server;
   const UniqueFd balancer = from("127.0.0.2", SOCK_STREAM, server.address());
@@ -181,11 +188,7 @@ TEST(TcpBehindBalancer, OneThatNeverSendsItsHeaderIsIdle) {
 TEST(TcpBehindBalancer, ConnectionsCountForTheClient) {
   const TcpServer server;
   std::vector<UniqueFd> open;
-  const auto connect_for = [&](const Endpoint& whom) {
-    open.push_back(from("127.0.0.2", SOCK_STREAM, server.address()));
-    send_all(open.back().get(), joined(proxy_header(whom), framed(view_of(first))));
-    return answer_of(open.back().get());
-  };
+  const auto connect_for = [&](const Endpoint& whom) { return ask_for(whom, server, open); };
   EXPECT_NE(connect_for(client), "");
   EXPECT_NE(connect_for(client), "");
   EXPECT_EQ(connect_for(client), "") << "two are its share";
@@ -203,11 +206,7 @@ TEST(TcpBehindBalancer, WhoHasHisShareCostsNobodyElseAConnection) {
   send_all(other.get(), framed(view_of(first)));
   EXPECT_NE(answer_of(other.get()), "");
   std::vector<UniqueFd> open;
-  const auto connect_for = [&](const Endpoint& whom) {
-    open.push_back(from("127.0.0.2", SOCK_STREAM, server.address()));
-    send_all(open.back().get(), joined(proxy_header(whom), framed(view_of(first))));
-    return answer_of(open.back().get());
-  };
+  const auto connect_for = [&](const Endpoint& whom) { return ask_for(whom, server, open); };
   EXPECT_NE(connect_for(client), "");
   EXPECT_NE(connect_for(client), "");
   EXPECT_EQ(connect_for(client), "");
