@@ -31,6 +31,7 @@ class Answering:
     answering: float   # of these, of the threads that answer by UDP; all if they cannot be told apart
     bad_codes: int     # answers with another code than NOERROR and NXDOMAIN
     busy: float        # share that all this is of the time of asking on the server's cores; 1: it never had to wait
+    others: int = 0    # requests of others that the same threads answered meanwhile
 
     @property
     def per_cpu_second(self):
@@ -46,8 +47,8 @@ class Answering:
 
     @property
     def us_per_query(self):
-        """Microseconds of the answering threads."""
-        return self.answering * 1e6 / max(self.queries, 1)
+        """Microseconds of the answering threads, for each request that they answer."""
+        return self.answering * 1e6 / max(self.queries + self.others, 1)
 
 
 class Metered:
@@ -70,7 +71,7 @@ def answer_load(server, queries, seconds, *extra, inside=()):
     """Asks `server` for `seconds`; `extra` goes to dnsperf, for instance `-Q RATE`. `inside` goes before the command."""
     meter = Metered(server)
     out = subprocess.run([*inside, "taskset", "-c", str(CORE_OF_LOAD), "dnsperf", "-p", str(server.port), "-d", queries,
-                          "-l", str(seconds), "-c", "16", "-q", "400", *extra], capture_output=True, text=True).stdout
+                          "-l", str(seconds), "-t", "1", "-c", "16", "-q", "400", *extra], capture_output=True, text=True).stdout
     user, system, answering = meter.taken()
 
     def figure(pattern):

@@ -162,16 +162,29 @@ class Server:
             user, system = user + (ticks[0] + ticks[2]) / tick, system + (ticks[1] + ticks[3]) / tick
         return user, system
 
+    def threads(self, answering):
+        """Of its threads those that answer by UDP, or all others; only where they can be told apart."""
+        folder, found = f"/proc/{self.process.pid}/task", []
+        for thread in os.listdir(folder):
+            with open(f"{folder}/{thread}/comm") as name:
+                if name.read().startswith(self.answering_threads) == answering:
+                    found.append(int(thread))
+        return found
+
     def answering_cpu_seconds(self):
         """CPU seconds of the threads that answer by UDP; of all where they cannot be told apart."""
         if self.answering_threads is None:
             return sum(self.cpu_seconds())
-        folder, total = f"/proc/{self.process.pid}/task", 0
-        for thread in os.listdir(folder):
-            with open(f"{folder}/{thread}/comm") as name, open(f"{folder}/{thread}/schedstat") as times:
-                if name.read().startswith(self.answering_threads):
-                    total += int(times.read().split()[0])
+        total = 0
+        for thread in self.threads(answering=True):
+            with open(f"/proc/{self.process.pid}/task/{thread}/schedstat") as times:
+                total += int(times.read().split()[0])
         return total / 1e9
+
+    def move_others(self, cpu):
+        """Leaves the threads that answer where they are; those that take updates get another core."""
+        for thread in self.threads(answering=False):
+            os.sched_setaffinity(thread, {cpu})
 
     def memory_mib(self):
         """Proportional set size over the process tree, in MiB."""

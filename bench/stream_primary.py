@@ -169,7 +169,7 @@ class Stream:
         self.begin, self.rate, self.seconds = time.monotonic(), rate, seconds
         self.first = self.seen = serial  # newest serial known to be served
         self.published, self.lag_ms, self.behind = [], [], []
-        self.polls, self.steps = 0, 0
+        self.polls, self.notifies, self.steps = 0, 0, 0
 
     def due(self, now):
         """How many versions should be there by now."""
@@ -190,7 +190,7 @@ class Stream:
 
     def outcome(self, newest, now):
         lag = sorted(self.lag_ms) or [0.0]
-        return {"versions": newest - self.first, "served": self.seen - self.first, "steps": self.steps, "polls": self.polls,
+        return {"versions": newest - self.first, "served": self.seen - self.first, "steps": self.steps, "polls": self.polls, "notifies": self.notifies,
                 "seconds": now - self.begin, "catch_up_s": max(0.0, now - self.begin - self.seconds),
                 "lag_ms": statistics.median(lag), "lag_ms_p99": lag[int(len(lag) * 0.99)], "lag_ms_max": lag[-1],
                 "behind": statistics.median(self.behind or [0]), "behind_max": max(self.behind or [0])}
@@ -279,6 +279,7 @@ class Primary:
             stream.published.append(now)
         if self.announced != versions.serial and (not self.notify_open or now - self.notify_sent > 1):
             self.announced, self.notify_open, self.notify_sent = versions.serial, True, now
+            stream.notifies += 1
             header = struct.pack(">HHHHHH", versions.serial & 65535, 0x2400, 1, 1, 0, 0)
             self.send(self.notifier, header + self.question + versions.soa(versions.serial))
         if now - self.poll_sent >= (1 if self.poll_open else 0.001):

@@ -2,6 +2,7 @@
 
 #include <urcu-qsbr.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -40,6 +41,10 @@ void reader_moves_on() {}
 void readers_have_moved_on() {}
 #endif
 
+// What is retired may wait so long for more of it: a stream of updates then wakes the thread, which shares a core with
+// those that answer, a few times a second and not with each of them.
+constexpr std::chrono::milliseconds gathering{10};
+
 // One thread that waits for grace periods and runs what was retired before each began.
 class Reclaimer {
  public:
@@ -49,18 +54,23 @@ class Reclaimer {
   }
 
   void retire(std::function<void()> dispose) {
+    bool wakes = false;
     {
       std::lock_guard lock(mutex_);
+      wakes = pending_.empty();
       pending_.push_back(std::move(dispose));
       ++retired_;
     }
-    changed_.notify_all();
+    if (wakes) changed_.notify_all();
   }
 
   void drain() {
     std::unique_lock lock(mutex_);
     const std::uint64_t target = retired_;
+    ++hurried_;
+    changed_.notify_all();
     changed_.wait(lock, [&] { return disposed_ >= target; });
+    --hurried_;
   }
 
   ~Reclaimer() {
@@ -80,6 +90,7 @@ class Reclaimer {
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [&] { return stop_ || !pending_.empty(); });
+      changed_.wait_for(lock, gathering, [&] { return stop_ || hurried_ != 0; });
       if (pending_.empty()) return;
       std::vector<std::function<void()>> batch = std::exchange(pending_, {});
       lock.unlock();
@@ -99,6 +110,7 @@ class Reclaimer {
   std::vector<std::function<void()>> pending_;  // guarded by mutex_
   std::uint64_t retired_ = 0;                   // guarded by mutex_
   std::uint64_t disposed_ = 0;                  // guarded by mutex_
+  unsigned hurried_ = 0;                        // guarded by mutex_; those who wait in drain()
   bool stop_ = false;                           // guarded by mutex_
   std::thread thread_;
 };

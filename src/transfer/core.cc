@@ -97,7 +97,7 @@ void EngineCore::run_job(JobPool& pool, JobPool::Urgency urgency, std::function<
         } catch (const std::exception& error) {  // memory that ran out; the outcome stays the one it had before
           log_error("work was given up: {}", error.what());
         }
-        boost::asio::post(io, after);
+        calls.post(after);
       },
       urgency);
 }

@@ -1,7 +1,7 @@
 // What all agents of one engine share: its thread, its bounds, its job pools, the store.
 //
-// Members are grouped by who may touch them. The io_context is the first to be made and the last to go, because what
-// still waits in it refers to everything else.
+// Members are grouped by who may touch them. The io_context and the calls for its thread are the first to be made and
+// the last to go, because what still waits in them refers to everything else.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -11,6 +11,7 @@
 #include <random>
 
 #include "base/clock.h"
+#include "net/thread_calls.h"
 #include "store/zone_store.h"
 #include "transfer/commit.h"
 #include "transfer/engine_events.h"
@@ -33,6 +34,7 @@ struct EngineCore {
 
   // Any thread.
   boost::asio::io_context io{1};
+  ThreadCalls calls{io};  // what other threads have the transfer thread do, where it is often
   ZoneStore& store;
   const Clock& clock;
   StatusBoard board;

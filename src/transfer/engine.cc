@@ -74,7 +74,7 @@ struct TransferEngine::State {
 TransferEngine::State::State(ZoneStore& store, const Clock& clock, const EngineSettings& settings)
     : core(store, clock, settings),
       watch(core, [this] { return zones(); }),
-      notified([this] { asio::post(core.io, [this] { take_notifies(); }); }),
+      notified([this] { core.calls.post([this] { take_notifies(); }); }),
       keep_running(asio::make_work_guard(core.io)) {
   table = new ZoneTable({});
   thread = std::thread([this] {

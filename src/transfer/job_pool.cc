@@ -27,19 +27,24 @@ JobPool::JobPool(unsigned max_threads) : max_threads_(std::max(max_threads, 1U))
 }
 
 void JobPool::post(Job job, Urgency urgency) {
+  bool is_queued = true;
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return;
     std::deque<Job>& queue = urgency == Urgency::urgent ? urgent_ : can_wait_;
     queue.push_back(std::move(job));
-    if (idle_ >= urgent_.size() + can_wait_.size() || threads_.size() == max_threads_ || start_thread()) {
-      changed_.notify_one();
-      return;
+    if (idle_ < urgent_.size() + can_wait_.size() && threads_.size() < max_threads_ && !start_thread()) {
+      is_queued = false;
+      job = std::move(queue.back());
+      queue.pop_back();
     }
-    job = std::move(queue.back());
-    queue.pop_back();
   }
-  run_one(job);
+  // Without the lock, which a thread that wakes on the same core would find taken, and wait again.
+  if (is_queued) {
+    changed_.notify_one();
+  } else {
+    run_one(job);
+  }
 }
 
 bool JobPool::start_thread() {

@@ -101,7 +101,7 @@ void start_batches(const LoadingPtr& loading) {
           for (std::size_t i = begin; i < end; ++i) {
             guarded("a stored version could not be read", [&] { load_one(*loading, *loading->agents[i]); });
           }
-          boost::asio::post(loading->core.io, [loading, begin, end] { adopt(loading, begin, end); });
+          loading->core.calls.post([loading, begin, end] { adopt(loading, begin, end); });
         },
         JobPool::Urgency::can_wait);
   }

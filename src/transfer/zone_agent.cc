@@ -86,14 +86,16 @@ bool ZoneAgent::leave_notify(const IpAddress& from, std::optional<Serial> serial
   Lock lock(core_.board.mutex);
   ++core_.board.counters.notifies_received;
   const bool first = !std::exchange(facts_.notify_waits, true);
+  const bool is_of_notifier = from == facts_.notify_from;
   // Of several, the newest serial counts; one without a serial means that there may be something newer still.
   const bool says_more =
       !serial ? facts_.notify_serial.has_value() : facts_.notify_serial && serial->is_newer_than(*facts_.notify_serial);
   if (first || !serial || says_more) {
     facts_.notify_serial = serial;
     facts_.notify_from = from;
+    facts_.works_for_notifier &= is_of_notifier;
   }
-  return first || says_more;
+  return (first || says_more) && !facts_.works_for_notifier;
 }
 
 void ZoneAgent::change_state(ZoneState state) {

@@ -50,7 +50,7 @@ class ZoneAgent final : public TimerEntry,
   /// What led to that version.
   [[nodiscard]] ZoneHistory::Ptr history() const;
   /// Leaves a NOTIFY for the agent. True if take_notify() must now be called on the transfer thread: not if it says no
-  /// more than one that is still there.
+  /// more than one that is still there, nor if the work under way began for one from there, whose end looks for others.
   bool leave_notify(const IpAddress& from, std::optional<Serial> serial);
 
   // Before adopt(), on a job thread, one of:
@@ -101,6 +101,7 @@ class ZoneAgent final : public TimerEntry,
   void begin_attempt(Work& work, const PeerSettings& peer) const;
   void ask_next(const WorkPtr& work);
   void transfer_unprobed(const WorkPtr& work);
+  void note_start(Work& work);
   void start_probe(const WorkPtr& work, Lanes::Permit permit);
   boost::asio::awaitable<void> probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
   [[nodiscard]] PrimaryHealth::Outcome outcome_of(const Work& work, std::optional<Errc> failure) const;
@@ -245,6 +246,7 @@ class ZoneAgent final : public TimerEntry,
     bool from_file = false;
     bool produced = false;
     bool notify_waits = false;
+    bool works_for_notifier = false;  // a primary is being asked because of a NOTIFY from notify_from
     std::optional<Serial> notify_serial;
     IpAddress notify_from;
     std::shared_ptr<const Zone> version;

@@ -92,7 +92,7 @@ void ZoneAgent::file_was_read(const WorkPtr& work, const FileReading& reading) {
   CommitTask task = begin_local_commit(work, *reading.version, *file_);
   task.done = [this, self = shared_from_this(), work, reading](CommitTask&& finished) {
     auto outcome = std::make_shared<CommitTask>(std::move(finished));
-    asio::post(core_.io, [this, self, work, reading, outcome] { file_committed(work, reading, *outcome); });
+    core_.calls.post([this, self, work, reading, outcome] { file_committed(work, reading, *outcome); });
   };
   core_.committer.submit(std::move(task));
 }
@@ -168,7 +168,7 @@ void ZoneAgent::commit_produced(const WorkPtr& work) {
   if (lead_here) task.deltas = std::move(deltas);
   task.done = [this, self = shared_from_this(), work](CommitTask&& finished) {
     auto outcome = std::make_shared<CommitTask>(std::move(finished));
-    asio::post(core_.io, [this, self, work, outcome] { produced_committed(work, *outcome); });
+    core_.calls.post([this, self, work, outcome] { produced_committed(work, *outcome); });
   };
   core_.committer.submit(std::move(task));
 }

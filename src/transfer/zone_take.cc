@@ -356,7 +356,7 @@ void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit per
   auto held_permit = std::make_shared<Lanes::Permit>(std::move(permit));
   task->done = [this, self = shared_from_this(), work, held_permit, octets](CommitTask&& finished) {
     auto outcome = std::make_shared<CommitTask>(std::move(finished));
-    asio::post(core_.io, [this, self, work, held_permit, octets, outcome] {
+    core_.calls.post([this, self, work, held_permit, octets, outcome] {
       held_permit->release();
       --core_.commits_ahead;
       core_.octets_ahead -= octets;

@@ -102,6 +102,7 @@ void ZoneAgent::begin_work(Level level) {
     if (std::exchange(facts_.notify_waits, false)) {
       work->notified_by = facts_.notify_from;
       work->notified_serial = facts_.notify_serial;
+      core_.health.end_pause(facts_.notify_from);
     }
     facts_.activity = ZoneActivity::queued;
   }
@@ -134,7 +135,11 @@ void ZoneAgent::work_is_over(const WorkPtr& work) {
   work->request.withdraw();
   work_.reset();
   --core_.at_work;
-  set_activity(ZoneActivity::idle);
+  {
+    Lock lock(core_.board.mutex);
+    facts_.activity = ZoneActivity::idle;
+    facts_.works_for_notifier = false;  // after_work() looks for a NOTIFY that came until now
+  }
   publish_timers();
 }
 
@@ -249,9 +254,16 @@ void ZoneAgent::ask_next(const WorkPtr& work) {
       });
 }
 
+void ZoneAgent::note_start(Work& work) {
+  work.started = true;
+  if (!work.notified_by) return;
+  Lock lock(core_.board.mutex);
+  facts_.works_for_notifier = facts_.notify_from == *work.notified_by;
+}
+
 void ZoneAgent::transfer_unprobed(const WorkPtr& work) {
   ++work->next;
-  work->started = true;
+  note_start(*work);
   queue_transfer(work);  // the attempt begins when it is its turn: very many may wait
 }
 
@@ -263,7 +275,7 @@ void ZoneAgent::start_probe(const WorkPtr& work, Lanes::Permit permit) {
     return;
   }
   if (!work->started) {
-    work->started = true;
+    note_start(*work);
     if (work->next == 0 && work->passed_over == 0) order_primaries(*work);  // a NOTIFY may have come meanwhile
   }
   if (pass_over(*work) || leave_to_rest(*work)) {
