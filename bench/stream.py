@@ -89,7 +89,7 @@ class Workload:
         try:
             server.start_and_wait(timeout=60)
             time.sleep(3)  # what the start left to do
-            return self.stream(server, primary, 2 if quick else 4, 1 if quick else 10)
+            return self.stream(server, primary, 2 if quick else 4, 1 if quick else 6)
         finally:
             server.stop(hard=True)
             primary.stop()

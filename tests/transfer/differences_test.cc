@@ -305,7 +305,7 @@ TEST_F(Differences, AreAskedForAgainAfterAPrimaryWasAway) {
   hold_first(primary, Ixfr::differences);
   primary.stop();
   notify(2);
-  ASSERT_TRUE(eventually([&] { return engine_->counters().differences_failed == 1; }));
+  ASSERT_TRUE(eventually([&] { return engine_->counters().differences_failed == 1; }) && rests());
   primary.resume();
   notify(2);
   ASSERT_TRUE(waits_for(2) && rests());
