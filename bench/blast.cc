@@ -2,6 +2,7 @@
 // asks less than a fast server answers; what is measured then is mostly what falling asleep and waking costs.
 //
 //   blast PORT FILE [-D] [-t SECONDS] [-n QUERIES] [-w WINDOW] [-c SOCKETS]
+//   blast PORT FILE -T PER_CONNECTION [-D] [-t SECONDS] [-n QUERIES] [-c CONNECTIONS]
 //
 // Asks 127.0.0.1 at PORT what FILE says (a name and a type a line, as dnsperf reads it), with EDNS and DO if -D says
 // so, for SECONDS (2) or until QUERIES are sent. WINDOW (192) queries are under way, over SOCKETS (8): fewer than a
@@ -12,6 +13,9 @@
 // each takes 1.9. Its pieces must be of one size; so queries of one size go out together, each size as often as the
 // file has it. So it asks some 600,000 queries a second, and floor.cc, which does nothing but receive and send, takes
 // 500,000 on the other core (AMD EPYC, 2026-11-29).
+//
+// With -T it asks by TCP: CONNECTIONS (32) at a time, each opened for PER_CONNECTION queries that go out together, and
+// closed when all are answered. They come from many loopback addresses, as ports rest for a minute after each.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -28,6 +32,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -51,6 +56,7 @@ struct Options {
   double seconds = 2;
   std::uint64_t queries = 1'000'000'000;
   std::size_t window = 192, sockets = 8;
+  std::optional<std::size_t> per_connection;  // by TCP if there is one
 };
 
 struct Totals {
@@ -251,6 +257,135 @@ class Link {
   Bytes out_;
 };
 
+/// One TCP connection after the other. An answer's latency counts from the connection's begin.
+class Connection {
+ public:
+  Connection(const Options& options, std::uint32_t number, Totals& totals)
+      : options_(options), totals_(totals), number_(number) {}
+  ~Connection() { end_it(); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void begin(Queries& queries) {
+    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    // 127.1.0.0/16: another address each time; connect() chooses a port that is free for the pair of addresses.
+    source_ = (source_ + 1) % sources;
+    const sockaddr_in from = address(0x7f01'0001U + (number_ << 8) + source_, 0);
+    const sockaddr_in to = address(INADDR_LOOPBACK, options_.port);
+    if (fd_ < 0 || setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0 ||
+        setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+        bind(fd_, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0 ||
+        (connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS)) {
+      end("no connection: " + system_words());
+    }
+    begun_at_ = now();
+    out_.clear();
+    left_ = *options_.per_connection;
+    for (std::size_t i = 0; i < left_; ++i) {
+      const std::size_t size = queries.take(1, query_);
+      store_u16(query_.data(), static_cast<std::uint16_t>(i));
+      out_.push_back(static_cast<std::uint8_t>(size >> 8));
+      out_.push_back(static_cast<std::uint8_t>(size & 0xff));
+      append(out_, query_);
+    }
+    sent_ = filled_ = 0;
+    totals_.sent += left_;
+  }
+
+  /// Does what can be done now. False: this connection is over.
+  bool step() {
+    if (sent_ < out_.size()) {
+      const ssize_t n = send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
+      if (n > 0) sent_ += static_cast<std::size_t>(n);
+      if (n < 0 && errno == ECONNREFUSED) end("no answer: " + system_words());
+      if (n < 0 && errno != EAGAIN) return give_up();
+    }
+    const ssize_t n = recv(fd_, in_.data() + filled_, in_.size() - filled_, 0);
+    if (n < 0 && errno == EAGAIN) return now() - begun_at_ < patience || give_up();
+    if (n <= 0) return give_up();
+    filled_ += static_cast<std::size_t>(n);
+    take_answers();
+    if (left_ != 0) return true;
+    end_it();
+    return false;
+  }
+
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+
+ private:
+  static constexpr std::uint32_t sources = 199;
+
+  static sockaddr_in address(std::uint32_t host, std::uint16_t port) {
+    sockaddr_in out{};
+    out.sin_family = AF_INET;
+    out.sin_port = htons(port);
+    out.sin_addr.s_addr = htonl(host);
+    return out;
+  }
+
+  void take_answers() {
+    const std::int64_t at = now();
+    std::size_t begin = 0;
+    while (left_ != 0 && filled_ - begin >= 2 + header_size) {
+      const std::size_t size = load_u16(&in_[begin]);
+      if (filled_ - begin < 2 + size) break;
+      ++totals_.answered;
+      ++totals_.rcodes[load_u16(&in_[begin + 2 + 2]) & 15];
+      totals_.octets += size;
+      totals_.latency += static_cast<double>(at - begun_at_);
+      begin += 2 + size;
+      --left_;
+    }
+    std::copy(in_.data() + begin, in_.data() + filled_, in_.data());
+    filled_ -= begin;
+  }
+
+  bool give_up() {
+    totals_.lost += left_;
+    end_it();
+    return false;
+  }
+
+  void end_it() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+  const Options& options_;
+  Totals& totals_;
+  const std::uint32_t number_;
+  std::uint32_t source_ = 0;
+  int fd_ = -1;
+  std::int64_t begun_at_ = 0;
+  Bytes query_, out_;
+  std::size_t sent_ = 0, filled_ = 0, left_ = 0;
+  std::array<std::uint8_t, 2 * 65'537> in_{};
+};
+
+/// The same as run(), by TCP.
+double run_connections(const Options& options, Queries& queries, Totals& totals) {
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (std::uint32_t i = 0; i < options.sockets; ++i) {
+    connections.push_back(std::make_unique<Connection>(options, i, totals));
+  }
+  const std::int64_t begin = now(), stop = begin + static_cast<std::int64_t>(options.seconds * 1e9);
+  double asking = 0;
+  bool asks = true;
+  for (bool is_busy = true; is_busy;) {
+    if (asks && (now() >= stop || totals.sent >= options.queries)) {
+      asks = false;
+      asking = static_cast<double>(now() - begin) / 1e9;
+    }
+    is_busy = asks;
+    for (const auto& connection : connections) {
+      if (asks && !connection->is_open()) connection->begin(queries);
+      if (connection->is_open() && connection->step()) is_busy = true;
+    }
+  }
+  return asking;
+}
+
 /// Asks until the time or the number is over, then waits for what is under way. Returns seconds of asking.
 double run(const Options& options, Queries& queries, Totals& totals) {
   std::vector<std::unique_ptr<Link>> links;
@@ -298,9 +433,12 @@ void print(const Totals& totals, double seconds) {
 }
 
 Options read_options(int count, char** words) {
-  constexpr const char* usage = "usage: blast PORT FILE [-D] [-t SECONDS] [-n QUERIES] [-w WINDOW] [-c SOCKETS]";
+  constexpr const char* usage =
+      "usage: blast PORT FILE [-D] [-t SECONDS] [-n QUERIES] [-w WINDOW] [-c SOCKETS] [-T PER_CONNECTION]";
+  constexpr std::size_t most_per_connection = 1000, most_connections = 255;
   Options options;
-  for (int letter; (letter = getopt(count, words, "Dt:n:w:c:")) != -1;) {
+  std::size_t sockets = 0;
+  for (int letter; (letter = getopt(count, words, "Dt:n:w:c:T:")) != -1;) {
     if (letter == 'D')
       options.dnssec_ok = true;
     else if (letter == 't')
@@ -310,7 +448,9 @@ Options read_options(int count, char** words) {
     else if (letter == 'w')
       options.window = std::strtoull(optarg, nullptr, 10);
     else if (letter == 'c')
-      options.sockets = std::strtoull(optarg, nullptr, 10);
+      sockets = std::strtoull(optarg, nullptr, 10);
+    else if (letter == 'T')
+      options.per_connection = std::strtoull(optarg, nullptr, 10);
     else
       end(usage);
   }
@@ -318,9 +458,17 @@ Options read_options(int count, char** words) {
   const unsigned long port = std::strtoul(words[optind], nullptr, 10);
   options.port = static_cast<std::uint16_t>(port);
   options.file = words[optind + 1];
-  if (port == 0 || port > 65535 || options.sockets == 0) end(usage);
+  if (port == 0 || port > 65535) end(usage);
+  const bool by_tcp = options.per_connection.has_value();
+  if (by_tcp) options.sockets = 32;
+  if (sockets != 0) options.sockets = sockets;
+  if (by_tcp && (*options.per_connection == 0 || *options.per_connection > most_per_connection ||
+                 options.sockets > most_connections)) {
+    end("a connection has 1 to 1000 queries, and up to 255 are open at a time");
+  }
   const std::size_t slots = options.window / options.sockets;
-  if (slots == 0 || slots > most_slots) end("a socket has 1 to " + std::to_string(most_slots) + " queries under way");
+  if (!by_tcp && (slots == 0 || slots > most_slots))
+    end("a socket has 1 to " + std::to_string(most_slots) + " queries under way");
   if (!(options.seconds > 0) || options.seconds > 600) end("SECONDS are more than 0 and up to 600");
   return options;
 }
@@ -331,7 +479,8 @@ int main(int count, char** words) {
   const Options options = read_options(count, words);
   Queries queries(options);
   Totals totals;
-  const double seconds = run(options, queries, totals);
+  const double seconds =
+      options.per_connection ? run_connections(options, queries, totals) : run(options, queries, totals);
   print(totals, seconds);
   return totals.answered == 0 ? 1 : 0;
 }

@@ -83,14 +83,14 @@ def answer_load(server, queries, seconds, *extra, inside=()):
 
 
 def waiting_load(server, queries, seconds, *extra):
-    """Asks `server` for `seconds`, so that queries always wait at it; `extra` goes to blast: `-D`."""
+    """Asks `server` for `seconds`, so that queries always wait at it; `extra` goes to blast: `-D`, `-T 100`."""
     if not os.path.exists(BLAST):
         raise RuntimeError("there is no blast: scripts/build release blast")
     meter = Metered(server)
     done = subprocess.run(["taskset", "-c", str(CORE_OF_LOAD), BLAST, str(server.port), queries, "-t", str(seconds), *extra],
                           capture_output=True, text=True)
     user, system, answering = meter.taken()
-    if not done.stdout:
+    if done.returncode or not done.stdout:
         raise RuntimeError(f"{server.name}: {done.stderr.strip()}")
     said = json.loads(done.stdout)
     return Answering(said["answered"], said["lost"], said["answered"] / said["seconds"], said["latency_ms"], user, system,

@@ -41,8 +41,8 @@ void reader_moves_on() {}
 void readers_have_moved_on() {}
 #endif
 
-// What is retired may wait so long for more of it: a stream of updates then wakes the thread, which shares a core with
-// those that answer, a few times a second and not with each of them.
+// From the end of one round to the begin of the next: a stream of updates wakes the thread, which may share a core with
+// those that answer, at most a hundred times a second and not with each of them.
 constexpr std::chrono::milliseconds gathering{10};
 
 // One thread that waits for grace periods and runs what was retired before each began.
@@ -57,7 +57,7 @@ class Reclaimer {
     bool wakes = false;
     {
       std::lock_guard lock(mutex_);
-      wakes = pending_.empty();
+      wakes = idle_;
       pending_.push_back(std::move(dispose));
       ++retired_;
     }
@@ -89,8 +89,9 @@ class Reclaimer {
     name_this_thread("us-reclaim");
     std::unique_lock lock(mutex_);
     while (true) {
+      idle_ = true;
       changed_.wait(lock, [&] { return stop_ || !pending_.empty(); });
-      changed_.wait_for(lock, gathering, [&] { return stop_ || hurried_ != 0; });
+      idle_ = false;
       if (pending_.empty()) return;
       std::vector<std::function<void()>> batch = std::exchange(pending_, {});
       lock.unlock();
@@ -102,6 +103,7 @@ class Reclaimer {
       lock.lock();
       disposed_ += count;
       changed_.notify_all();
+      changed_.wait_for(lock, gathering, [&] { return stop_ || hurried_ != 0; });
     }
   }
 
@@ -111,6 +113,7 @@ class Reclaimer {
   std::uint64_t retired_ = 0;                   // guarded by mutex_
   std::uint64_t disposed_ = 0;                  // guarded by mutex_
   unsigned hurried_ = 0;                        // guarded by mutex_; those who wait in drain()
+  bool idle_ = false;                           // guarded by mutex_; it waits for something to be retired
   bool stop_ = false;                           // guarded by mutex_
   std::thread thread_;
 };

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace understudy {
 
@@ -41,7 +43,8 @@ void ThreadCalls::run() {
   std::uint64_t count = 0;
   // Before the calls are taken: one that is posted afterwards wakes again.
   [[maybe_unused]] const ssize_t got = read(event_.native_handle(), &count, sizeof count);
-  for (const Call& call : calls_.take_all()) call();
+  std::vector<Call> calls = calls_.take_all();
+  for (Call& call : calls) std::exchange(call, nullptr)();  // what it holds goes with it
 }
 
 }  // namespace understudy

@@ -20,8 +20,8 @@ class ThreadCalls {
   ThreadCalls(const ThreadCalls&) = delete;
   ThreadCalls& operator=(const ThreadCalls&) = delete;
 
-  /// Runs `call` in the thread that runs `io`, after what was posted here before. Thread-safe. What has not run when
-  /// this ends is destroyed with it.
+  /// Runs `call` in the thread that runs `io`, after what was posted here before, and before or after what was posted
+  /// to `io` itself. Thread-safe. What has not run when this ends is destroyed with it.
   void post(Call call) { calls_.post(std::move(call)); }
 
  private:

@@ -34,7 +34,7 @@ struct EngineCore {
 
   // Any thread.
   boost::asio::io_context io{1};
-  ThreadCalls calls{io};  // what other threads have the transfer thread do, where it is often
+  ThreadCalls calls{io};  // what jobs hand back and NOTIFYs; in no order with what is posted to `io`
   ZoneStore& store;
   const Clock& clock;
   StatusBoard board;

@@ -401,7 +401,8 @@ void TransferEngine::stop() {
   // What was cancelled ends at its next step; a commit under way ends when the disk has it.
   while (true) {
     std::promise<bool> quiet;
-    asio::post(state_->core.io, [&] { quiet.set_value(state_->is_quiet()); });
+    // Behind all that the jobs have handed back.
+    state_->core.calls.post([&] { quiet.set_value(state_->is_quiet()); });
     if (quiet.get_future().get()) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }

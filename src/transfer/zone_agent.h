@@ -102,6 +102,7 @@ class ZoneAgent final : public TimerEntry,
   void ask_next(const WorkPtr& work);
   void transfer_unprobed(const WorkPtr& work);
   void note_start(Work& work);
+  void heed_notifier_again();
   void start_probe(const WorkPtr& work, Lanes::Permit permit);
   boost::asio::awaitable<void> probe(std::shared_ptr<ZoneAgent> self, WorkPtr work, Lanes::Permit permit);
   [[nodiscard]] PrimaryHealth::Outcome outcome_of(const Work& work, std::optional<Errc> failure) const;
@@ -246,7 +247,7 @@ class ZoneAgent final : public TimerEntry,
     bool from_file = false;
     bool produced = false;
     bool notify_waits = false;
-    bool works_for_notifier = false;  // a primary is being asked because of a NOTIFY from notify_from
+    bool works_for_notifier = false;  // notify_from is being asked because of its NOTIFY
     std::optional<Serial> notify_serial;
     IpAddress notify_from;
     std::shared_ptr<const Zone> version;

@@ -218,6 +218,7 @@ void ZoneAgent::begin_attempt(Work& work, const PeerSettings& peer) const {
 
 void ZoneAgent::ask_next(const WorkPtr& work) {
   stop_waiting(WaitsFor::first_answer);
+  if (work->started) heed_notifier_again();
   if (work->cancelled) {
     note_given_up(*work);
     finish_failed(work);
@@ -252,6 +253,12 @@ void ZoneAgent::ask_next(const WorkPtr& work) {
           }
         });
       });
+}
+
+/// It was asked, and that was not the end of it: another NOTIFY from there is a sign of life.
+void ZoneAgent::heed_notifier_again() {
+  Lock lock(core_.board.mutex);
+  facts_.works_for_notifier = false;
 }
 
 void ZoneAgent::note_start(Work& work) {
