@@ -18,6 +18,7 @@
 // closed when all are answered. They come from many loopback addresses, as ports rest for a minute after each.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
 #include <unistd.h>
