@@ -11,6 +11,7 @@ import time
 import peers
 import zones as zonekinds
 from load import CORE_OF_LOAD
+from turns import OneByOne
 
 DESCRIPTION = "instructions a query in a zone of SIZE hosts: A and AAAA, name errors among them (callgrind)"
 QUERIES = 20_000
@@ -20,7 +21,7 @@ ROWS = (
 )
 
 
-class Workload:
+class Workload(OneByOne):
     rows, default_peers, ways = ROWS, tuple(peers.PEERS), tuple(peers.PEERS)
 
     def __init__(self, kind):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from peers import CORE_OF_LOAD
 
 BLAST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "release", "bin", "blast")
-ANSWERING = (2, 3)  # seconds of a run of load, and how many there are: medians of few seconds drift less than one long run
+ANSWERING = (1, 5)  # seconds of a run of load, and how many rounds there are: many short turns, as the machine's speed drifts
 QUICK_ANSWERING = (0.5, 1)
 GOOD_CODES = ("NOERROR", "NXDOMAIN")
 
@@ -101,10 +101,17 @@ def median_of(runs, figure):
     return statistics.median(getattr(run, figure) for run in runs)
 
 
-def figures(label, runs):
-    """What a table gets of runs of the load called `label`."""
-    return {f"{label}_{key}": median_of(runs, figure) for key, figure in (
+def medians(rounds):
+    """What a table gets of figures that were measured in several rounds: the medians, and all of them, for ratios of a round."""
+    return {key: statistics.median(values) for key, values in rounds.items()} | {"rounds": rounds}
+
+
+def figures(runs):
+    """What a table gets of `runs`: for each load's label those of all rounds."""
+    rounds = {f"{label}_{key}": [getattr(run, figure) for run in of_label] for label, of_label in runs.items() for key, figure in (
         ("q_per_cpu_s", "per_cpu_second"), ("qps", "qps"), ("user_share", "user_share"), ("busy_share", "busy"), ("lost_ppm", "lost_ppm"))}
+    every = sum(runs.values(), [])
+    return medians(rounds) | {"bad_codes": sum(run.bad_codes for run in every) * 1e6 / max(sum(run.queries for run in every), 1)}
 
 
 def waiting_rows(label, text):

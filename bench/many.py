@@ -2,6 +2,7 @@
 import peers
 import zones as zonekinds
 from load import ANSWERING, QUICK_ANSWERING, answer_load, figures, start_until_all_answer, waiting_load, waiting_rows
+from turns import Turns
 
 DESCRIPTION = "SIZE zones of 12 records, transferred all at once from one primary (ours); `list`, `catalog`: how they are made known"
 WAYS = {"understudy": "list", "understudy-catalog": "catalog", "knot": "list", "knot-catalog": "catalog", "nsd": "list", "bind": "list"}
@@ -41,26 +42,37 @@ class SmallZones:
 class Workload(SmallZones):
     rows, default_peers, ways = ROWS, DEFAULT_PEERS, WAYS
 
-    def measure(self, name, quick):
-        cls = peers.PEERS[name.split("-")[0]]
-        catalog = zonekinds.CATALOG if WAYS[name] == "catalog" else None
-        server = cls(self.root, self.zones, cpu=peers.CORE_OF_SERVER, catalog=catalog)
-        if name.startswith("knot"):
-            server.background = TUNED_KNOT
-        server.configure()
+    def measure_all(self, names, quick):
+        turns = Turns({name: self.server(name) for name in names})
+        seconds, rounds = QUICK_ANSWERING if quick else ANSWERING
+        loads = {"udp": answer_load, "udp_waiting": waiting_load}
         try:
-            seconds, used = start_until_all_answer(server, self.folder + "/apexes.txt")
-            row = {"transfer_s": seconds, "cpu_s": used, "memory_mib": server.memory_mib()}
-            server.settle()
-            bad = asked = 0
-            for label, ask in (("udp", answer_load), ("udp_waiting", waiting_load)):
-                seconds, rounds = QUICK_ANSWERING if quick else ANSWERING
-                runs = [ask(server, self.folder + "/queries.txt", seconds) for _ in range(rounds)]
-                row |= figures(label, runs)
-                bad, asked = bad + sum(run.bad_codes for run in runs), asked + sum(run.queries for run in runs)
-            row["bad_codes"] = bad * 1e6 / max(asked, 1)
-            server.stop()
-            row["restart_s"], _ = start_until_all_answer(server, self.folder + "/apexes.txt")
-            return row
+            turns.each("transfers", self.take_zones)
+            taken = turns.rounds("answering", rounds, lambda server: {
+                label: ask(server, self.folder + "/queries.txt", seconds) for label, ask in loads.items()})
+            for name, of_rounds in taken.items():
+                turns.table[name] |= figures({label: [runs[label] for runs in of_rounds] for label in loads})
+            turns.each("start with stored zones", self.restart)
         finally:
-            server.stop(hard=True)
+            turns.stop_all()
+        return turns.table
+
+    def server(self, name):
+        kind, _, catalog = name.partition("-")
+        server = peers.PEERS[kind](self.root, self.zones, cpu=peers.CORE_OF_SERVER, catalog=zonekinds.CATALOG if catalog else None)
+        if catalog:  # runs beside that without
+            server.port += 20
+            server.root += "-catalog"
+        if kind == "knot":
+            server.background = TUNED_KNOT
+        return server
+
+    def take_zones(self, server):
+        server.configure()
+        seconds, used = start_until_all_answer(server, self.folder + "/apexes.txt")
+        server.settle()
+        return {"transfer_s": seconds, "cpu_s": used, "memory_mib": server.memory_mib()}
+
+    def restart(self, server):
+        server.stop()
+        return {"restart_s": start_until_all_answer(server, self.folder + "/apexes.txt")[0]}

@@ -5,6 +5,7 @@ What stands in the document before MARK is written by hand and kept.
 import csv
 import json
 import os
+import statistics
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,7 +20,8 @@ COLOURS = {"understudy": "#c0392b", "knot": "#2980b9", "nsd": "#27ae60", "bind":
 
 
 TARGETS_TEXT = """Each against the best of the other servers in the same run, or as it is. Queries per CPU-second are those with queries
-waiting where that was measured, as then a core does all it can; those of a load that leaves it time to wait are in the tables."""
+waiting where that was measured, as then a core does all it can; those of a load that leaves it time to wait are in the tables.
+Where servers took turns, a ratio is the median of the ratios of all rounds, with the least and the greatest behind it."""
 
 
 @dataclass
@@ -96,9 +98,21 @@ def best_other(table, metric, ours=OURS, beside=()):
     return (max if more_is_better(metric) else min)(others.items(), key=lambda item: item[1])
 
 
-def ratio_to_best(table, metric, ours=OURS, beside=()):
+def ratios_to_best(table, metric, ours=OURS, beside=()):
+    """Those of each round, as its figures were measured within seconds; where there are no rounds, the one of the two figures."""
     best = best_other(table, metric, ours, beside)
-    return table[ours][metric] / best[1] if best and best[1] else None
+    if not best or not best[1]:
+        return []
+    mine, other = (table[name].get("rounds", {}).get(metric, []) for name in (ours, best[0]))
+    if mine and len(mine) == len(other) and all(other):
+        return [a / b for a, b in zip(mine, other)]
+    return [table[ours][metric] / best[1]]
+
+
+def ratio_to_best(table, metric, ours=OURS, beside=()):
+    """The median of ratios_to_best(), or None."""
+    ratios = ratios_to_best(table, metric, ours, beside)
+    return statistics.median(ratios) if ratios else None
 
 
 def table_of(result):
@@ -118,10 +132,12 @@ def target_table(results):
     lines = ["| | wanted | reached | | measured on |", "|---|---|---|---|---|"]
     for target in TARGETS:
         result = results.get(target.task)
-        reached, text = None, target.text
+        reached, text, spread = None, target.text, ""
         if result and target.ratio:
             metric = target.metric_in(result["table"])
-            reached = ratio_to_best(result["table"], metric, target.ours, target.beside)
+            ratios = ratios_to_best(result["table"], metric, target.ours, target.beside)
+            reached = statistics.median(ratios) if ratios else None
+            spread = f" ({min(ratios):.3g} to {max(ratios):.3g})" if len(ratios) > 1 else ""
             text += ", queries waiting" if metric.endswith(WAITING) else ""
         elif result:
             reached = result["table"].get(target.ours, {}).get(target.metric)
@@ -132,7 +148,7 @@ def target_table(results):
             continue
         met = reached >= target.wanted if least else reached <= target.wanted
         scale = f"{result['size']:,}{', quick' if result['quick'] else ''}, {result['date']}"
-        lines.append(f"| {text} | {wanted} | {reached:.3g} | {'met' if met else '**missed**'} | {scale} |")
+        lines.append(f"| {text} | {wanted} | {reached:.3g}{spread} | {'met' if met else '**missed**'} | {scale} |")
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ import many
 import peers
 import zones as zonekinds
 from load import start_until_all_answer
+from turns import OneByOne
 
 DESCRIPTION = "SIZE zones of 12 records by catalog: taking them, memory, processor time at rest and for checks, starting again"
 DEFAULT_PEERS = ("understudy",)
@@ -36,7 +37,7 @@ def seconds_of_log_line(text):
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-class Workload(many.SmallZones):
+class Workload(OneByOne, many.SmallZones):
     rows, default_peers, ways = ROWS, DEFAULT_PEERS, ("understudy", "knot", "nsd", "bind")
 
     def measure(self, name, quick):

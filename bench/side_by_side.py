@@ -7,8 +7,9 @@ import time
 import peers
 import zones as zonekinds
 from contents import unlike_the_primary
-from load import ANSWERING, QUICK_ANSWERING, answer_load, figures, waiting_load, waiting_rows
+from load import ANSWERING, QUICK_ANSWERING, answer_load, figures, medians, waiting_load, waiting_rows
 from transfer_out import whole_zone
+from turns import Turns
 
 DESCRIPTIONS = {
     "hot": "one zone of SIZE hosts that fits into the cache",
@@ -68,49 +69,73 @@ class Workload:
         self.zones = zonekinds.KINDS[self.kind](root + "/zones", size)
         self.queries = root + "/zones/queries.txt"
 
-    def measure(self, name, quick):
-        pinned = self.workers == 1
+    def measure_all(self, names, quick):
         primary = peers.KnotPrimary(self.root, self.zones, cpu=peers.CORE_OF_LOAD)
-        server = peers.PEERS[name](self.root, self.zones, cpu=peers.CORE_OF_SERVER if pinned else None)
-        server.workers = self.workers
-        changes = self.kind in CHANGES and not self.only_answering
+        turns = Turns({name: self.server(name) for name in names})
         try:
             primary.start()
             primary.wait()
-            server.configure()
-            row = {"transfer_s": server.start_and_wait()}
-            server.settle()
-            row["memory_mib"] = server.memory_mib()
-            row["unlike_primary"] = unlike_the_primary(self.queries, server.port, primary.port, SAMPLE)
-            self.answer(server, row, *(QUICK_ANSWERING if quick else ANSWERING))
-            if changes:
-                row["axfr_out_s"], row["axfr_out_cpu_s"] = whole_zone(server, next(iter(self.zones)))
-                row["update_ms"], row["sync_ms"] = self.update_and_sync_ms(primary, server, *((3, 0.2) if quick else (7, 0.6)))
-                row["memory_after_updates_mib"] = server.memory_mib()
+            turns.each("transfer", lambda server: self.take_zones(server, primary))
+            self.answer(turns, *(QUICK_ANSWERING if quick else ANSWERING))
+            if self.kind in CHANGES and not self.only_answering:
+                self.transfer_out(turns, 1 if quick else 3)
+                turns.each("updates", lambda server: self.updates(primary, server, *((3, 0.2) if quick else (7, 0.6))))
                 primary.stop(hard=True)
-                server.stop()
-                try:
-                    row["restart_without_primary_s"] = server.start_and_wait(timeout=120)
-                except TimeoutError:
-                    row["restart_without_primary_s"] = None
+                turns.each("start without primary", self.restart)
         finally:
             primary.stop(hard=True)
-            server.stop(hard=True)
-        return row
+            turns.stop_all()
+        return turns.table
 
-    def update_and_sync_ms(self, primary, server, updates, pause):
+    def server(self, name):
+        server = peers.PEERS[name](self.root, self.zones, cpu=peers.CORE_OF_SERVER if self.workers == 1 else None)
+        server.workers = self.workers
+        return server
+
+    def take_zones(self, server, primary):
+        server.configure()
+        row = {"transfer_s": server.start_and_wait()}
+        server.settle()
+        return row | {"memory_mib": server.memory_mib(),
+                      "unlike_primary": unlike_the_primary(self.queries, server.port, primary.port, SAMPLE)}
+
+    def answer(self, turns, seconds, rounds):
+        """All loads of a round are asked of one server, then of the next."""
+        loads = {label: LOADS[label] for label in LOADS_OF.get(self.kind, UDP)}
+        taken = turns.rounds("answering", rounds, lambda server: {
+            label: ask(server, self.queries, seconds, *options) for label, (_, ask, options) in loads.items()})
+        for name, of_rounds in taken.items():
+            turns.table[name] |= figures({label: [runs[label] for runs in of_rounds] for label in loads})
+
+    def transfer_out(self, turns, rounds):
+        taken = turns.rounds("AXFR out", rounds, lambda server: whole_zone(server, next(iter(self.zones))))
+        for name, times in taken.items():
+            turns.table[name] |= medians({"axfr_out_s": [s for s, _ in times], "axfr_out_cpu_s": [used for _, used in times]})
+
+    def restart(self, server):
+        server.stop()
+        try:
+            return {"restart_without_primary_s": server.start_and_wait(timeout=120)}
+        except TimeoutError:
+            return {"restart_without_primary_s": None}
+
+    def updates(self, primary, server, updates, pause):
         """Who makes an update durable first cannot be faster than the disk, which is not always equally fast."""
         zone, lag, syncs = next(iter(self.zones)), [], []
+        peers.notify(server.port, zone, primary.port)  # of what was changed for others
+        peers.seconds_to_serial(server, zone, peers.serial(primary.port, zone), timeout=300)
+        server.settle()
         with open(self.root + "/synced", "wb", buffering=0) as file:
             for i in range(updates):
                 old = peers.serial(primary.port, zone)
-                primary.update(zone, f"add u{i}.{zone} 300 A 192.0.2.{i + 1}")
+                primary.update(zone, f"add u{i}-{server.name}.{zone} 300 A 192.0.2.{i + 1}")
                 peers.notify(server.port, zone, primary.port)
                 lag.append(peers.seconds_to_serial(server, zone, old + 1, timeout=300) * 1000)
                 time.sleep(pause)
                 syncs.append(self.sync_ms(file))
                 time.sleep(pause)
-        return statistics.median(lag), statistics.median(syncs)
+        server.settle()  # for the next
+        return {"update_ms": statistics.median(lag), "sync_ms": statistics.median(syncs), "memory_after_updates_mib": server.memory_mib()}
 
     @staticmethod
     def sync_ms(file):
@@ -118,17 +143,6 @@ class Workload:
         file.write(bytes(512))
         os.fdatasync(file.fileno())
         return (time.monotonic() - begin) * 1000
-
-    def answer(self, server, row, seconds, rounds):
-        runs = {label: [] for label in LOADS_OF.get(self.kind, UDP)}
-        for _ in range(rounds):  # one load after the other, as the machine is slower for a while now and then
-            for label in runs:
-                _, ask, options = LOADS[label]
-                runs[label].append(ask(server, self.queries, seconds, *options))
-        for label, of_label in runs.items():
-            row |= figures(label, of_label)
-        every = sum(runs.values(), [])
-        row["bad_codes"] = sum(run.bad_codes for run in every) * 1e6 / max(sum(run.queries for run in every), 1)
 
     def finish(self):
         pass

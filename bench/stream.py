@@ -15,6 +15,7 @@ import time
 import peers
 import zones as zonekinds
 from load import answer_load, median_of
+from turns import OneByOne
 
 DESCRIPTION = "one zone of SIZE hosts that changes 1,000 times a second (RATE in the environment), with and without load"
 RATE = int(os.environ.get("RATE", 1000))
@@ -69,7 +70,7 @@ class StreamPrimary:
         self.process.wait()
 
 
-class Workload:
+class Workload(OneByOne):
     rows = tuple((key, label.format(load=LOAD) if "{load" in label else label, form) for key, label, form in ROWS)
     default_peers, ways = DEFAULT_PEERS, tuple(peers.PEERS)
 

@@ -22,7 +22,8 @@ import time
 
 import peers
 import zones as zonekinds
-from load import ANSWERING, QUICK_ANSWERING, answer_load, median_of
+from load import ANSWERING, QUICK_ANSWERING, answer_load, medians
+from turns import Turns
 
 DESCRIPTION = "one zone of SIZE hosts, by AF_XDP and by sockets over a veth pair; floor: a fixed answer for any query"
 ROWS = (
@@ -109,62 +110,77 @@ def query(line, number):
     return struct.pack(">HHHHHH", number & 0xffff, 0, 1, 0, 0, 0) + peers.question(name, {"A": 1, "AAAA": 28}[kind])
 
 
+class Wire:
+    """Two namespaces and the wire between them. One for each server: an attached program stays behind at times."""
+
+    def __init__(self, name):
+        self.server, self.client = (Namespace(f"us-bench-{name}-{end}") for end in ("server", "client"))
+        run(*self.server.prefix, "ip", "link", "add", SERVER_DEVICE, "type", "veth", "peer", CLIENT_DEVICE, "netns", self.client.name)
+        self.server.set_up(SERVER_DEVICE, SERVER_ADDRESS)
+        self.client.set_up(CLIENT_DEVICE, CLIENT_ADDRESS)
+
+    def remove(self):
+        self.server.remove()
+        self.client.remove()
+
+
 class Workload:
     ways = tuple(name + suffix for name in SERVERS for suffix in ("", "-xdp"))
     rows, default_peers = ROWS, ways
 
     def __init__(self, _):
-        self.namespaces = []
+        self.wires = {}  # by the server's folder
 
     def prepare(self, root, size):
         self.root = root
         self.zones = zonekinds.KINDS["flat"](root + "/zones", size)
         self.queries = root + "/zones/queries.txt"
 
-    def make_wire(self):
-        """Anew for each server: one leaves its program behind."""
-        self.namespaces = []
-        for name in ("us-bench-server", "us-bench-client"):
-            self.namespaces.append(Namespace(name))
-        server, client = self.namespaces
-        run(*server.prefix, "ip", "link", "add", SERVER_DEVICE, "type", "veth", "peer", CLIENT_DEVICE, "netns", client.name)
-        server.set_up(SERVER_DEVICE, SERVER_ADDRESS)
-        client.set_up(CLIENT_DEVICE, CLIENT_ADDRESS)
-        return server, client
-
-    def measure(self, name, quick):
-        inside, client = self.make_wire()
+    def measure_all(self, names, quick):
+        seconds, rounds = QUICK_ANSWERING if quick else ANSWERING
+        turns = Turns({name: self.server(name) for name in names})
         try:
-            with inside.entered():
-                return self.measure_inside(name, client, *(QUICK_ANSWERING if quick else ANSWERING))
+            turns.each("transfer", self.take_zones)
+            taken = turns.rounds("answering", rounds, lambda server: self.answer(server, seconds))
+            for name, of_rounds in taken.items():
+                # A server that does not keep so many waiting has no figure.
+                columns = {key: [row[key] for row in of_rounds if row[key] is not None] for key in of_rounds[0]}
+                turns.table[name] |= medians({key: values for key, values in columns.items() if len(values) == rounds})
         finally:
-            self.finish()
+            turns.stop_all()
+        return turns.table
 
-    def measure_inside(self, name, client, seconds, rounds):
+    def server(self, name):
         kind, _, way = name.partition("-")
-        primary = peers.KnotPrimary(self.root, self.zones, cpu=peers.CORE_OF_LOAD)
         server = SERVERS[kind](self.root, self.zones, cpu=peers.CORE_OF_SERVER)
+        server.root += f"-{way}" if way else ""
         server.addresses = ("127.0.0.1", SERVER_ADDRESS)
         server.interface = SERVER_DEVICE if way == "xdp" else None
-        try:
-            if kind != "floor":
-                primary.start()
-                primary.wait()
-            server.configure()
-            server.start_and_wait()
-            time.sleep(2)
-            primary.stop(hard=True)
-            return self.answer(server, client, seconds, rounds)
-        finally:
-            primary.stop(hard=True)
-            server.stop(hard=True)
+        self.wires[server.root] = Wire(name)
+        return server
 
-    def answer(self, server, client, seconds, rounds):
-        runs = [answer_load(server, self.queries, seconds, "-s", SERVER_ADDRESS, inside=client.prefix) for _ in range(rounds)]
-        row = {key: median_of(runs, figure) for key, figure in (
-            ("q_per_cpu_s", "per_cpu_second"), ("user_share", "user_share"), ("qps", "qps"), ("lost", "lost"))}
-        for size in (200, 1500):
-            row[f"backlog_{size}_q_per_cpu_s"] = self.backlogs(server, client, size, int(40 * seconds))
+    def take_zones(self, server):
+        primary = peers.KnotPrimary(self.root, self.zones, cpu=peers.CORE_OF_LOAD)
+        with self.wires[server.root].server.entered():
+            try:
+                if server.name != "floor":
+                    primary.start()
+                    primary.wait()
+                server.configure()
+                server.start_and_wait()
+                server.settle()
+            finally:
+                primary.stop(hard=True)
+        return {}
+
+    def answer(self, server, seconds):
+        wire = self.wires[server.root]
+        with wire.server.entered():
+            run_of_load = answer_load(server, self.queries, seconds, "-s", SERVER_ADDRESS, inside=wire.client.prefix)
+            row = {"q_per_cpu_s": run_of_load.per_cpu_second, "user_share": run_of_load.user_share, "qps": run_of_load.qps,
+                   "lost": run_of_load.lost}
+            for size in (200, 1500):
+                row[f"backlog_{size}_q_per_cpu_s"] = self.backlogs(server, wire.client, size, int(40 * seconds))
         return row
 
     def backlogs(self, server, client, size, count):
@@ -209,6 +225,6 @@ class Workload:
         return exact_cpu_seconds(pids) - before
 
     def finish(self):
-        for namespace in self.namespaces:
-            namespace.remove()
-        self.namespaces = []
+        for wire in self.wires.values():
+            wire.remove()
+        self.wires = {}
