@@ -106,6 +106,7 @@ class Server:
     answering_threads = None
     workers = 1
     wrapper = ()  # what the server runs under
+    answers_only = False  # by UDP, and has no zones
 
     def __init__(self, root, zones, primary_port=None, cpu=None, catalog=None):
         self.root, self.zones, self.primary_port, self.cpu = os.path.join(root, self.name), zones, primary_port or FIRST_PORT + 1, cpu
@@ -493,6 +494,28 @@ class Producer(Understudy):
 
     def zone_lines(self):
         return "zones:\n" + "".join(f"  - {{name: {z}, file: {f}}}\n" for z, f in self.zones.items())
+
+
+class Floor(Server):
+    """bench/floor.cc: receives, copies a fixed answer, sends. What no server with its way to the network can exceed."""
+    name, port = "floor", FIRST_PORT + 8
+    binary = os.path.join(os.path.dirname(os.path.abspath(Understudy.binary)), "floor")
+    answers_only = True
+
+    def configure(self):
+        self.fresh()
+
+    def start(self):
+        way = ("xdp", self.listen(), self.interface) if self.interface else ("sockets", self.listen())
+        self.spawn(self.binary, *way)
+
+    def wait(self, timeout=20):
+        begin = time.monotonic()
+        while "ready" not in open(os.path.join(self.root, "log")).read():
+            if self.process.poll() is not None or time.monotonic() - begin > timeout:
+                raise RuntimeError(f"{self.binary} does not start: {self.root}/log")
+            time.sleep(0.05)
+        return time.monotonic() - begin
 
 
 PEERS = {c.name: c for c in (Understudy, Knot, Nsd, Bind, Pdns)}

@@ -58,7 +58,7 @@ ROWS = (
 
 
 class Workload:
-    rows, default_peers, ways = ROWS, tuple(peers.PEERS), tuple(peers.PEERS)
+    rows, default_peers, ways = ROWS, tuple(peers.PEERS), (*peers.PEERS, peers.Floor.name)
 
     def __init__(self, kind):
         self.kind = kind
@@ -78,6 +78,7 @@ class Workload:
             turns.each("transfer", lambda server: self.take_zones(server, primary))
             self.answer(turns, *(QUICK_ANSWERING if quick else ANSWERING))
             if self.kind in CHANGES and not self.only_answering:
+                turns.without(lambda server: server.answers_only)
                 self.transfer_out(turns, 1 if quick else 3)
                 turns.each("updates", lambda server: self.updates(primary, server, *((3, 0.2) if quick else (7, 0.6))))
                 primary.stop(hard=True)
@@ -88,24 +89,28 @@ class Workload:
         return turns.table
 
     def server(self, name):
-        server = peers.PEERS[name](self.root, self.zones, cpu=peers.CORE_OF_SERVER if self.workers == 1 else None)
+        cls = peers.PEERS.get(name, peers.Floor)
+        server = cls(self.root, self.zones, cpu=peers.CORE_OF_SERVER if self.workers == 1 else None)
         server.workers = self.workers
         return server
 
     def take_zones(self, server, primary):
         server.configure()
-        row = {"transfer_s": server.start_and_wait()}
+        seconds = server.start_and_wait()
+        if server.answers_only:
+            return {}
         server.settle()
-        return row | {"memory_mib": server.memory_mib(),
-                      "unlike_primary": unlike_the_primary(self.queries, server.port, primary.port, SAMPLE)}
+        return {"transfer_s": seconds, "memory_mib": server.memory_mib(),
+                "unlike_primary": unlike_the_primary(self.queries, server.port, primary.port, SAMPLE)}
 
     def answer(self, turns, seconds, rounds):
         """All loads of a round are asked of one server, then of the next."""
         loads = {label: LOADS[label] for label in LOADS_OF.get(self.kind, UDP)}
         taken = turns.rounds("answering", rounds, lambda server: {
-            label: ask(server, self.queries, seconds, *options) for label, (_, ask, options) in loads.items()})
+            label: ask(server, self.queries, seconds, *options) for label, (_, ask, options) in loads.items()
+            if label in UDP or not server.answers_only})
         for name, of_rounds in taken.items():
-            turns.table[name] |= figures({label: [runs[label] for runs in of_rounds] for label in loads})
+            turns.table[name] |= figures({label: [runs[label] for runs in of_rounds] for label in of_rounds[0]})
 
     def transfer_out(self, turns, rounds):
         taken = turns.rounds("AXFR out", rounds, lambda server: whole_zone(server, next(iter(self.zones))))

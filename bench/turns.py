@@ -8,10 +8,16 @@ class Turns:
     """The rows of a table, filled step by step by all of `servers` (by name) that are still in it."""
 
     def __init__(self, servers):
-        self.servers, self.table = servers, {name: {} for name in servers}
+        self.servers, self.table, self.gone = servers, {name: {} for name in servers}, set()
 
     def left(self):
-        return [name for name, row in self.table.items() if "error" not in row]
+        return [name for name in self.table if name not in self.gone]
+
+    def without(self, some):
+        """From here on without the servers of which some(server) is true."""
+        for name in self.left():
+            if some(self.servers[name]):
+                self.leave(name)
 
     def each(self, what, step):
         """step(server) of one after the other; what it returns goes into the row."""
@@ -37,15 +43,16 @@ class Turns:
         except Exception as error:
             traceback.print_exc()
             self.table[name]["error"] = f"{type(error).__name__}: {error}"
-            self.stop(name)
+            self.leave(name)
 
-    def stop(self, name):
+    def leave(self, name):
+        self.gone.add(name)
         if self.servers[name] is not None:
             self.servers[name].stop(hard=True)
 
     def stop_all(self):
         for name in self.servers:
-            self.stop(name)
+            self.leave(name)
 
 
 class OneByOne:

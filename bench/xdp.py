@@ -72,26 +72,7 @@ class Namespace:
         run("ip", "netns", "delete", self.name)
 
 
-class Floor(peers.Server):
-    """bench/floor.cc."""
-    name, port = "floor", peers.FIRST_PORT + 8
-    binary = os.path.join(os.path.dirname(os.path.abspath(peers.Understudy.binary)), "floor")
-
-    def configure(self):
-        self.fresh()
-
-    def start_and_wait(self, timeout=20):
-        way = ("xdp", f"{SERVER_ADDRESS}@{self.port}", self.interface) if self.interface else (
-            "sockets", f"{SERVER_ADDRESS}@{self.port}")
-        self.spawn(self.binary, *way)
-        end = time.monotonic() + timeout
-        while "ready" not in open(os.path.join(self.root, "log")).read():
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"{self.binary} does not start: {self.root}/log")
-            time.sleep(0.05)
-
-
-SERVERS = {"understudy": peers.Understudy, "knot": peers.Knot, "floor": Floor}
+SERVERS = {"understudy": peers.Understudy, "knot": peers.Knot, "floor": peers.Floor}
 
 
 def exact_cpu_seconds(pids):
@@ -154,7 +135,7 @@ class Workload:
         kind, _, way = name.partition("-")
         server = SERVERS[kind](self.root, self.zones, cpu=peers.CORE_OF_SERVER)
         server.root += f"-{way}" if way else ""
-        server.addresses = ("127.0.0.1", SERVER_ADDRESS)
+        server.addresses = (SERVER_ADDRESS,) if kind == "floor" else ("127.0.0.1", SERVER_ADDRESS)
         server.interface = SERVER_DEVICE if way == "xdp" else None
         self.wires[server.root] = Wire(name)
         return server
@@ -163,7 +144,7 @@ class Workload:
         primary = peers.KnotPrimary(self.root, self.zones, cpu=peers.CORE_OF_LOAD)
         with self.wires[server.root].server.entered():
             try:
-                if server.name != "floor":
+                if not server.answers_only:
                     primary.start()
                     primary.wait()
                 server.configure()
