@@ -78,6 +78,12 @@ void log_given_up(const Attempt& attempt, std::string_view why) {
   log_info("{} given up: {}; {}", subject(attempt), why, facts(attempt));
 }
 
+void log_not_asked(const Attempt& attempt, std::string_view why) {
+  const LogLevel level = attempt.announced ? LogLevel::info : LogLevel::debug;
+  if (!log_enabled(level)) return;
+  log_at(level, "{}: not asked for the zone: {}; it is checked again; {}", subject(attempt), why, facts(attempt));
+}
+
 std::string oddities_text(const TransferCounts& counts, const ZoneBuilder::Report& report) {
   std::string out;
   const auto dropped = [&out](std::uint64_t count, std::string_view what) {

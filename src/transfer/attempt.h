@@ -1,7 +1,8 @@
 // What one attempt to learn something from a primary was about and how it ended: the facts of its log line.
 //
-// Every attempt ends in exactly one line: zone, primary, transport, key, what was asked, what came, and on failure the
-// reason with what to do about it. Plain values; the functions are thread-safe.
+// Every attempt ends in one line: zone, primary, transport, key, what was asked, what came, and on failure the reason
+// with what to do about it. None has an answer of several primaries' that was not needed, as another one's was taken.
+// Plain values; the functions are thread-safe.
 #pragma once
 
 #include <optional>
@@ -45,6 +46,9 @@ void log_failed(const Attempt& attempt, const Error& error);
 void log_no_differences(const Attempt& attempt, const Error& error);
 /// This server ended it: information. `why` is a sentence.
 void log_given_up(const Attempt& attempt, std::string_view why);
+/// The primary was spared the transfer, for a reason that it gave a line of its own: information if it has something
+/// newer, else for debugging, as this may be so for every zone there is.
+void log_not_asked(const Attempt& attempt, std::string_view why);
 /// One warning for all records that were dropped and all oddities that were kept.
 void log_oddities(const Attempt& attempt, const ZoneBuilder::Report& report);
 /// A warning if `now` has more NSEC3 iterations than are computed for answers, and `before` (null: there was none) had

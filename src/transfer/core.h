@@ -55,6 +55,7 @@ struct EngineCore {
   Notifier notifier;
   TimerSaver timer_saver;
   unsigned at_work = 0;            // agents with work under way
+  unsigned checks_left = 0;        // whose turn had not come when the engine stopped
   unsigned store_writes = 0;       // under way
   unsigned commits_ahead = 0;      // versions that are being committed
   std::uint64_t octets_ahead = 0;  // memory of these

@@ -254,6 +254,8 @@ void TransferEngine::State::stop_work() {
   core.connections.stop();
   core.datagrams.stop();
   zones()->for_each([](const AgentPtr& agent) { agent->cancel(); });
+  if (core.checks_left == 0) return;
+  log_info("{} checks and transfers had not had their turn: the next start makes them", core.checks_left);
 }
 
 bool TransferEngine::State::is_quiet() const {

@@ -281,6 +281,13 @@ void ZoneAgent::show_expired(const std::shared_ptr<const Zone>& held, ZoneState 
   }
 }
 
+/// Of a check that waits for its turn there are no lines yet.
+std::string_view ZoneAgent::advice_on_expiry() const {
+  if (!work_ || !work_->request.is_waiting()) return "see the lines about its checks";
+  return work_->attempt ? "a primary has a newer one, whose transfer waits for its turn: see transfer.max-concurrent"
+                        : "its check waits for its turn: see transfer.soa-queries-per-second";
+}
+
 /// Called whenever it may have an effect: at expiry, at the end of `serve-for`, when the policy has changed.
 void ZoneAgent::expire() {
   const std::shared_ptr<const Zone> held = version();
@@ -292,11 +299,12 @@ void ZoneAgent::expire() {
   set_state(state);
   publish_timers();
   if (state == ZoneState::expired && core_.events.expired) core_.events.expired(name());
-  log_error("zone {}: {}; {} until one does; see the lines about its checks", name().text(),
+  log_error("zone {}: {}; {} until one does; {}", name().text(),
             was_stale ? "no primary has confirmed it, and the time for which an expired version is served is over"
                       : "expired: no primary has confirmed it within its expire time",
             state == ZoneState::stale ? "it is answered all the same, marked as stale (on-expire),"
-                                      : "it is answered with SERVFAIL");
+                                      : "it is answered with SERVFAIL",
+            advice_on_expiry());
   save_timers(true, nullptr);
 }
 

@@ -177,6 +177,7 @@ class ZoneAgent final : public TimerEntry,
   [[nodiscard]] std::optional<double> stale_until() const;
   [[nodiscard]] ZoneState state_when_expired(double now) const;
   void show_expired(const std::shared_ptr<const Zone>& held, ZoneState state);
+  [[nodiscard]] std::string_view advice_on_expiry() const;
   void expire();
   void set_timer();
   void set_activity(ZoneActivity activity);

@@ -372,6 +372,7 @@ bool ZoneAgent::leave_transfer_to_rest(Work& work) {
   add_error(work, {Errc::stalled, fmt::format("{} ({}) was not asked for the zone: nothing came of the last transfers "
                                               "from it, and one at a time is tried",
                                               peer.name, peer.address.text())});
+  log_not_asked(*work.attempt, "nothing came of the last transfers from it, and one at a time is tried");
   wait_for(peer);
   work.newer_failed |= !work.goes_back;
   work.attempt.reset();
@@ -498,16 +499,17 @@ void ZoneAgent::attempt_failed(const WorkPtr& work, const Error& error) {
   work->attempt.reset();
 }
 
+/// What was begun, or found something newer, has a line. A check whose turn had not come has none of its own: with
+/// other primaries the next one begins at once, a removal is told anyway, and what waits when the server stops, which
+/// may be very many, is counted for one line.
 void ZoneAgent::note_given_up(Work& work) const {
-  if (!work.attempt) return;
-  if (core_.stopping) {
-    log_given_up(*work.attempt, "the server stops");
-  } else if (retired_) {
-    log_given_up(*work.attempt, "the zone is removed");
-  } else {
-    log_given_up(*work.attempt, "its primaries were changed");
-  }
-  work.attempt.reset();
+  const char* const why = core_.stopping ? "the server stops"
+                          : retired_     ? "the zone is removed"
+                                         : "its primaries were changed";
+  if (work.attempt) work.newer.push_back(std::move(work.attempt));
+  if (work.newer.empty() && core_.stopping) ++core_.checks_left;
+  for (const auto& attempt : work.newer) log_given_up(*attempt, why);
+  work.newer.clear();
 }
 
 // Outcomes without a new version.

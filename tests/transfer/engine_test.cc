@@ -223,6 +223,25 @@ TEST_F(EngineTest, ARemovedZoneEndsItsTransfer) {
               ::testing::ContainsRegex("example.: AXFR from .* given up: the zone is removed"));
 }
 
+TEST_F(EngineTest, WhatOnePrimaryAnsweredIsToldIfTheZoneGoesBeforeTheOthersDo) {
+  settings_.probe_timeout = 60s;
+  ScriptedPrimary quick, silent;
+  quick.serve({.serial = 7});
+  silent.serve({.serial = 7});
+  silent.udp = Udp::silent;
+  start();
+  ::testing::internal::CaptureStderr();
+  set_zones({with(zone("example.", {peer(quick, "quick"), peer(silent, "silent")}),
+                  [](ZonePolicySettings& to) { to.check_all_primaries = true; })});
+  const bool asked = eventually([&] { return silent.udp_probes > 0; });
+  set_zones({});
+  stop();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(asked);
+  EXPECT_THAT(log, ::testing::ContainsRegex("SOA at quick .* given up: the zone is removed; ours none, announced 7"));
+  EXPECT_THAT(log, ::testing::ContainsRegex("SOA at silent .* given up: the zone is removed"));
+}
+
 TEST_F(EngineTest, OtherPrimariesEndAHungTransferAndItsCommandsGoOn) {
   settings_.stall_timeout = 60s;
   ScriptedPrimary hung, good;

@@ -125,5 +125,27 @@ TEST_F(Expiry, ThePrimarysOwnTimeCountsIfOnlyItsSoaTellsIt) {
   EXPECT_NEAR(left(), 8000, 10) << "after the SOA, IXFR in vain and AXFR";
 }
 
+// The lines about its checks say nothing where a limit of our own is what holds them up.
+TEST_F(Expiry, WhileItsCheckWaitsForItsTurnIsSaidAndSoIsWhatAStopLeaves) {
+  settings_.soa_queries_per_second = 1;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    primary_.serve({.name = name, .serial = 1, .refresh = 1, .retry = 1, .expire = 3});
+    zones.push_back(zone(name, {peer(primary_)}));
+  }
+  start();
+  ::testing::internal::CaptureStderr();
+  set_zones(zones);
+  const bool expired =
+      eventually([&] { return engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::expired)] > 0; });
+  stop();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(expired);
+  EXPECT_THAT(log, ::testing::ContainsRegex("expired: .* its check waits for its turn"));
+  EXPECT_THAT(log, ::testing::ContainsRegex("[0-9]+ checks and transfers had not had their turn"));
+  EXPECT_THAT(log, ::testing::Not(::testing::HasSubstr("given up"))) << "no line for each";
+}
+
 }  // namespace
 }  // namespace understudy

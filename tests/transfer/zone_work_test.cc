@@ -303,8 +303,11 @@ TEST_F(ZoneWork, ZonesDoNotPileUpAtAPrimaryWhoseTransfersHang) {
   }
   hung.axfr = Axfr::silent;
   start();
+  ::testing::internal::CaptureStderr();
   set_zones(zones);
   std::this_thread::sleep_for(3500ms);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              ::testing::ContainsRegex("SOA at hung .*: not asked for the zone: nothing came .*announced 1"));
   EXPECT_LE(hung.transfers, 4 + 3) << "four at once, then one after each pause";
   EXPECT_GE(hung.transfers, 4 + 1);
   hung.axfr = Axfr::whole;
