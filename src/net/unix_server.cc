@@ -14,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <deque>
+#include <new>
 #include <unordered_set>
 
 #include "base/log.h"
@@ -111,6 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void advance();
   bool send_output();
+  bool produce_piece(Item& item);
   bool send_text(std::string& text, std::size_t& sent);
   bool begin_request();
   void wait_for_input();
@@ -245,10 +247,7 @@ bool Connection::send_output() {
     Item& item = output_.front();
     if (item.text.empty() && item.produce) {
       if (pieces++ == pieces_per_turn) return false;
-      bool more = true;
-      while (more && connected() && item.text.size() < piece_size) more = item.produce(item.text);
-      if (!connected()) return false;
-      if (!more) item.produce = nullptr;
+      if (!produce_piece(item)) return false;
       queued_ += item.text.size();
     }
     if (!send_text(item.text, sent_)) return false;
@@ -257,6 +256,23 @@ bool Connection::send_output() {
     sent_ = 0;
     if (!item.produce) output_.pop_front();
   }
+  return connected();
+}
+
+/// A piece may be as large as what a producer has at one name. Memory that runs out ends the response before its end,
+/// which the client sees.
+bool Connection::produce_piece(Item& item) {
+  bool more = true;
+  try {
+    while (more && connected() && item.text.size() < piece_size) more = item.produce(item.text);
+  } catch (const std::bad_alloc&) {
+    log_error(
+        "control socket: out of memory: a response is cut off at a piece of more than {} octets; try it when the "
+        "server has more",
+        item.text.size());
+    close();
+  }
+  if (!more) item.produce = nullptr;
   return connected();
 }
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
+#include "base/out_of_memory.h"
 #include "server/difference_text.h"
 #include "server/zone_text.h"
 #include "store/transfer_log.h"
@@ -90,6 +92,13 @@ void add_times(TransferLog& log, const Name& zone, std::vector<HistoryRow>& rows
   }
 }
 
+/// What is kept of a zone, in octets of memory.
+std::uint64_t size_of(const Zone& version, const ZoneHistory& history) {
+  std::uint64_t octets = version.memory_size();
+  for (const DeltaPtr& delta : history.deltas()) octets += delta->size();
+  return octets;
+}
+
 }  // namespace
 
 Result<HistoryCommands::Held> HistoryCommands::held(NameView zone) const {
@@ -113,27 +122,42 @@ void HistoryCommands::history(NameView zone, Given<std::vector<HistoryRow>> give
   });
 }
 
-void HistoryCommands::difference(NameView zone, std::uint32_t from, std::uint32_t to,
-                                 Given<std::unique_ptr<DifferenceSource>> given) const {
-  engine_.run_job([this, name = Name(zone), from, to, give = std::move(given)] {
+template <typename T, typename Work>
+void HistoryCommands::run_for(NameView zone, Given<T> given, Work work) const {
+  engine_.run_job([this, name = Name(zone), give = std::move(given), run = std::move(work)] {
     const auto kept = held(name);
     if (!kept) return give(std::unexpected(kept.error()));
-    const auto delta = delta_between(name, *kept->history, Serial{from}, Serial{to});
-    if (!delta) return give(std::unexpected(delta.error()));
-    give(std::make_unique<DifferenceText>(*delta));
+    Result<T> outcome = fail(Errc::internal);
+    try {
+      outcome = run(*kept);
+    } catch (const std::bad_alloc&) {
+      Error error = out_of_memory(fmt::format("the version of {} and what led to it", name.text()),
+                                  size_of(*kept->version, *kept->history))
+                        .error();
+      error.detail += "; try it when the server has more memory, or between serials that are nearer to each other";
+      outcome = std::unexpected(std::move(error));
+    }
+    give(std::move(outcome));
+  });
+}
+
+void HistoryCommands::difference(NameView zone, std::uint32_t from, std::uint32_t to,
+                                 Given<std::unique_ptr<DifferenceSource>> given) const {
+  using Source = std::unique_ptr<DifferenceSource>;
+  run_for(zone, std::move(given), [from, to](const Held& kept) -> Result<Source> {
+    US_ASSIGN(const DeltaPtr delta, delta_between(kept.version->apex(), *kept.history, Serial{from}, Serial{to}));
+    return std::make_unique<DifferenceText>(delta);
   });
 }
 
 void HistoryCommands::export_zone(NameView zone, std::optional<std::uint32_t> serial,
                                   Given<std::unique_ptr<TextSource>> given) const {
-  engine_.run_job([this, name = Name(zone), serial, give = std::move(given)] {
-    const auto kept = held(name);
-    if (!kept) return give(std::unexpected(kept.error()));
-    const Serial current = kept->version->serial();
-    if (!serial || *serial == current.value) return give(std::make_unique<ZoneText>(kept->version));
-    const auto delta = delta_between(name, *kept->history, current, Serial{*serial});
-    if (!delta) return give(std::unexpected(delta.error()));
-    give(std::make_unique<ZoneText>(kept->version, *delta));
+  using Source = std::unique_ptr<TextSource>;
+  run_for(zone, std::move(given), [serial](const Held& kept) -> Result<Source> {
+    const Serial current = kept.version->serial();
+    if (!serial || *serial == current.value) return std::make_unique<ZoneText>(kept.version);
+    US_ASSIGN(const DeltaPtr delta, delta_between(kept.version->apex(), *kept.history, current, Serial{*serial}));
+    return std::make_unique<ZoneText>(kept.version, delta);
   });
 }
 

@@ -40,6 +40,9 @@ class HistoryCommands {
     ZoneHistory::Ptr history;
   };
   [[nodiscard]] Result<Held> held(NameView zone) const;
+  /// Gives what `work` makes of that, on a job thread; the error, if it runs out of memory.
+  template <typename T, typename Work>
+  void run_for(NameView zone, Given<T> given, Work work) const;
 
   TransferEngine& engine_;
   ZoneStore& store_;

@@ -11,6 +11,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <new>
 #include <optional>
 #include <shared_mutex>
 #include <span>
@@ -36,6 +37,8 @@ template <typename F>
 auto without_exceptions(F&& f) -> decltype(f()) {
   try {
     return f();
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::storage, "out of memory: the machine, or what limits this process, has too little of it");
   } catch (const std::exception& exception) {
     return fail(Errc::storage, exception.what());
   }

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
+
+#include "base/out_of_memory.h"
 
 namespace understudy {
 namespace {
@@ -224,7 +227,11 @@ class CatalogReader {
 }  // namespace
 
 Result<CatalogContent::Ptr> read_catalog(const std::shared_ptr<const Zone>& zone, CatalogLimits limits) {
-  return CatalogReader(zone, limits).read();
+  try {
+    return CatalogReader(zone, limits).read();
+  } catch (const std::bad_alloc&) {
+    return out_of_memory("the list of members of a catalog", zone->memory_size());
+  }
 }
 
 }  // namespace understudy

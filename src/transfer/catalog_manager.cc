@@ -56,6 +56,19 @@ void CatalogManager::State::post_command(std::function<CommandOutcome()> work, C
         .cancel = [done] { done({fail(Errc::cancelled, "the server stops"), ""}); }});
 }
 
+/// Memory that runs out for a list of members is told as what it is, in take_version(). Elsewhere it may have come in
+/// the middle of a change to who provides what, of which a half could have the data of zones purged that are served:
+/// the process ends, and its next start goes on from what is stored.
+void CatalogManager::State::run_or_end(const Task& task) noexcept {
+  try {
+    task.run();
+  } catch (const std::exception& error) {
+    log_error("work on catalogs was cut off: {}; the server ends, and what it served is there after its next start",
+              error.what());
+    throw;
+  }
+}
+
 void CatalogManager::State::run() {
   name_this_thread("us-catalog");
   std::unique_lock lock(queue_mutex);
@@ -82,12 +95,7 @@ void CatalogManager::State::run() {
     const Task task = std::move(tasks.front());
     tasks.pop_front();
     lock.unlock();
-    try {
-      task.run();
-    } catch (const std::exception& error) {  // memory that ran out
-      log_error("work on catalogs was given up: {}", error.what());
-      if (task.cancel) task.cancel();
-    }
+    run_or_end(task);
     lock.lock();
   }
 }
@@ -302,7 +310,8 @@ CatalogManager::~CatalogManager() {
   stop();
 }
 
-void CatalogManager::State::serve(ZoneSources next, bool forget_removed, std::function<void()> loaded) {
+/// As run_or_end(): no half of it is left.
+void CatalogManager::State::serve(ZoneSources next, bool forget_removed, std::function<void()> loaded) noexcept {
   set_sources(std::move(next));
   std::vector<Name> reserved_or_not = known->inventory.set_configured(sources.zones);
   known->inventory.for_each_run_time([&](const RunTimeZone& zone) { reserved_or_not.push_back(zone.name); });

@@ -191,9 +191,11 @@ void CatalogManager::State::take_version(const Name& catalog) {
   std::lock_guard work(work_mutex);
   if (!started) return;  // it is looked at then
   if (!content) {
-    const std::string advice = content.error().code == Errc::record_limit
-                                   ? "; raise max-members of the catalog if it is meant to be so large"
-                                   : "";
+    const Errc code = content.error().code;
+    const std::string_view advice =
+        code == Errc::record_limit ? "; raise max-members of the catalog if it is meant to be so large"
+        : code == Errc::io ? "; give the server more memory, and have it `understudy zone retransfer` the catalog"
+                           : "";
     hold(catalog, HoldReason::broken,
          fmt::format("serial {}: {}{}", version->serial().value, content.error().text(), advice));
     return;

@@ -37,6 +37,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   void post(Task task);
   void post_command(std::function<CommandOutcome()> work, CommandDone done);
   void run();
+  static void run_or_end(const Task& task) noexcept;
   void stop();
 
   // With work_mutex.
@@ -48,7 +49,7 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   void set_unread(std::string reason);
   void serve_what_is_known(ZoneSources next, const Error& error, std::function<void()> loaded);
   void read_again();
-  void serve(ZoneSources next, bool forget_removed, std::function<void()> loaded);
+  void serve(ZoneSources next, bool forget_removed, std::function<void()> loaded) noexcept;
   void set_sources(ZoneSources next);
   [[nodiscard]] bool is_unstored() const;
   [[nodiscard]] std::vector<ZoneSettings> all_zones();

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <exception>
 #include <iterator>
+#include <new>
+#include <string_view>
 #include <utility>
 
+#include "base/out_of_memory.h"
 #include "base/unused_memory.h"
 
 namespace understudy {
@@ -58,11 +61,24 @@ void check(CommitTask& task) {
   extend_history(task);
 }
 
+/// Octets of memory of what the task is about, as far as that is known.
+std::uint64_t size_of(const CommitTask& task) {
+  if (task.version) return task.version->memory_size();
+  std::uint64_t octets = task.base ? task.base->memory_size() : 0;
+  if (task.builder) octets += task.builder->memory_size();
+  for (const DeltaPtr& delta : task.deltas) octets += delta->size();
+  return octets;
+}
+
 /// Runs one step; memory that runs out in it is the outcome of the tasks that it was for.
 template <typename F>
-void take_step(std::span<CommitTask> tasks, F&& step) {
+void take_step(std::span<CommitTask> tasks, std::string_view what, F&& step) {
   try {
     step();
+  } catch (const std::bad_alloc&) {
+    for (CommitTask& task : tasks) {
+      if (task.result) task.result = out_of_memory(what, size_of(task));
+    }
   } catch (const std::exception& error) {
     for (CommitTask& task : tasks) {
       if (task.result) task.result = fail(Errc::internal, error.what());
@@ -127,10 +143,10 @@ Moment moment_of(const Clock& clock) {
   return {.mono = static_cast<double>(clock.mono_ns()) / 1e9, .wall = clock.wall_seconds()};
 }
 
-void commit_versions(ZoneStore& store, const Clock& clock, std::span<CommitTask> tasks) {
-  for (CommitTask& task : tasks) take_step({&task, 1}, [&] { check(task); });
-  take_step(tasks, [&] { make_durable(store, clock, tasks); });
-  take_step(tasks, [&] { make_visible(tasks); });
+void commit_versions(ZoneStore& store, const Clock& clock, std::span<CommitTask> tasks) noexcept {
+  for (CommitTask& task : tasks) take_step({&task, 1}, "a version to be made", [&] { check(task); });
+  take_step(tasks, "a version to be stored", [&] { make_durable(store, clock, tasks); });
+  make_visible(tasks);
   announce(tasks);
 }
 
@@ -162,7 +178,7 @@ void Committer::hurry() {
   jobs_.post([this] { run(); });
 }
 
-void Committer::run() {
+void Committer::run() noexcept {
   while (true) {
     std::vector<CommitTask> batch;
     {

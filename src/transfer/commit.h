@@ -56,8 +56,10 @@ struct CommitTask {
   std::shared_ptr<ZoneRewrite> rewrite;  // a large version, to be written beside what comes next
 };
 
-/// One list for all tasks; a task that fails at one step takes no part in the next.
-void commit_versions(ZoneStore& store, const Clock& clock, std::span<CommitTask> tasks);
+/// One list for all tasks; a task that fails at one step takes no part in the next. Memory that runs out for versions
+/// and differences fails their tasks. Where it runs out for what makes them visible or tells of them, which is little,
+/// the process ends: agents that are never told would keep their zones from ever being checked again.
+void commit_versions(ZoneStore& store, const Clock& clock, std::span<CommitTask> tasks) noexcept;
 
 Moment moment_of(const Clock& clock);
 
@@ -74,7 +76,7 @@ class Committer {
   void hurry() US_EXCLUDES(mutex_);
 
  private:
-  void run() US_EXCLUDES(mutex_);
+  void run() noexcept US_EXCLUDES(mutex_);
 
   ZoneStore& store_;
   const Clock& clock_;

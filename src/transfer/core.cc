@@ -91,7 +91,7 @@ void EngineCore::commit(CommitTask task, bool urgent) {
 void EngineCore::run_job(JobPool& pool, JobPool::Urgency urgency, std::function<void()> job,
                          std::function<void()> then) {
   pool.post(
-      [this, work = std::move(job), after = std::move(then)] {
+      [this, work = std::move(job), after = std::move(then)]() noexcept {  // an agent waits for `then`
         try {
           work();
         } catch (const std::exception& error) {  // memory that ran out; the outcome stays the one it had before

@@ -84,7 +84,8 @@ struct EngineCore {
   /// Commits the task: at once if it is `urgent` or nothing else is being transferred, else with what comes within some
   /// milliseconds.
   void commit(CommitTask task, bool urgent);
-  /// Runs `job` on the pool and `then` on the transfer thread, also if the job throws.
+  /// Runs `job` on the pool and `then` on the transfer thread, also if the job throws. Where there is no memory to
+  /// hand `then` over, the process ends.
   void run_job(JobPool& pool, JobPool::Urgency urgency, std::function<void()> job, std::function<void()> then);
 
  private:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/out_of_memory.h"
 #include "dns/zonefile.h"
 #include "transfer/attempt.h"
 #include "zone/zone.h"
@@ -85,7 +86,7 @@ FileReading read_file_version(const std::string& path, NameView apex, const Tran
   try {
     read_into(reading, path, apex, limits, clock);
   } catch (const std::bad_alloc&) {
-    reading.version = fail(Errc::record_limit, "out of memory");
+    reading.version = out_of_memory("the file", reading.stamp.size);
   }
   return reading;
 }
@@ -112,13 +113,15 @@ void log_file_failed(NameView zone, const std::string& path, std::optional<Seria
             zone.text());
 }
 
-bool same_content(const std::shared_ptr<const Zone>& a, const std::shared_ptr<const Zone>& b) {
+bool same_content(const std::shared_ptr<const Zone>& a, const std::shared_ptr<const Zone>& b) try {
   if (a->record_count() != b->record_count() || a->serial() != b->serial()) return false;
   ZoneCursor cursor(a);
   while (cursor.next()) {
     if (!has_rrset(*b, cursor.owner(), cursor.rrset())) return false;
   }
   return true;
+} catch (const std::bad_alloc&) {
+  return false;  // the one that was read takes the other one's place, which is never wrong
 }
 
 }  // namespace understudy

@@ -5,9 +5,11 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <functional>
+#include <new>
 #include <utility>
 
 #include "base/log.h"
+#include "base/out_of_memory.h"
 #include "transfer/primary_check.h"
 #include "transfer/zone_work.h"
 #include "zone/zone_digest.h"
@@ -101,8 +103,14 @@ bool ZoneAgent::check_digest(const WorkPtr& work) {
   core_.run_job(
       core_.loads, JobPool::Urgency::urgent,
       [held, found, done] {
-        found->shown = shown_digests(*held);
-        *done = true;
+        try {
+          found->shown = shown_digests(*held);
+          *done = true;
+        } catch (const std::bad_alloc&) {
+          log_warning("zone {}: the digest of serial {} was not computed: {}; the whole zone is asked for instead",
+                      held->apex().text(), held->serial().value,
+                      out_of_memory("the version", held->memory_size()).error().text());
+        }
       },
       [this, self = shared_from_this(), work, held, found, done] {
         checked_digest_ = std::make_unique<const CheckedDigest>(*found);

@@ -5,6 +5,7 @@
 #include <new>
 #include <unordered_set>
 
+#include "base/out_of_memory.h"
 #include "zone/mixed_ttls.h"
 #include "zone/oddities.h"
 #include "zone/version_writer.h"
@@ -96,7 +97,9 @@ Result<std::shared_ptr<const Zone>> apply(const std::shared_ptr<const Zone>& bas
     if (report != nullptr) report_oddities(set, *version, *report);
     return version;
   } catch (const std::bad_alloc&) {
-    return fail(Errc::record_limit, "out of memory");
+    std::uint64_t octets = base->memory_size();
+    for (const DeltaPtr& delta : deltas) octets += delta->size();
+    return out_of_memory("a version and the differences that lead on from it", octets);
   }
 }
 

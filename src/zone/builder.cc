@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/out_of_memory.h"
 #include "dns/rdata.h"
 #include "zone/apex.h"
 #include "zone/block_encoder.h"
@@ -471,7 +472,7 @@ Result<AddOutcome> ZoneBuilder::add(NameView owner, RRType type, std::uint32_t t
   try {
     return state_->add(owner, type, ttl, rdata);
   } catch (const std::bad_alloc&) {
-    return fail(Errc::record_limit, "out of memory");
+    return out_of_memory("what came of the zone", memory_size());
   }
 }
 
@@ -510,7 +511,7 @@ Result<std::shared_ptr<const Zone>> ZoneBuilder::finish() {
   try {
     return state_->finish();
   } catch (const std::bad_alloc&) {
-    return fail(Errc::record_limit, "out of memory");
+    return out_of_memory("what came of the zone", memory_size());
   }
 }
 

@@ -7,6 +7,7 @@
 #include <new>
 #include <unordered_map>
 
+#include "base/out_of_memory.h"
 #include "zone/apply.h"
 #include "zone/duplicates.h"
 #include "zone/staging.h"
@@ -246,7 +247,7 @@ Result<DeltaPtr> difference(const std::shared_ptr<const Zone>& before, const std
   try {
     return Comparison(*before, *after, max_octets).run();
   } catch (const std::bad_alloc&) {
-    return fail(Errc::record_limit, "out of memory");
+    return out_of_memory("two versions to be compared", before->memory_size() + after->memory_size());
   }
 }
 

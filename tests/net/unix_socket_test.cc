@@ -57,6 +57,11 @@ class UnixSocketTest : public testing::Test {
       return;
     } else if (text == "drop") {
       return;
+    } else if (text == "too large") {
+      reply->stream([](std::string& piece) -> bool {
+        piece += "begin\n";
+        throw std::bad_alloc();
+      });
     } else if (text == "flood") {
       const std::string megabyte(1 << 20, 'x');
       for (int i = 0; i < 100; ++i) reply->write(megabyte);
@@ -161,6 +166,17 @@ TEST_F(UnixSocketTest, StreamsLargeResponsesWithoutPilingThemUp) {
   }
   EXPECT_EQ(*c.read_line(10s), "last");
   EXPECT_EQ(ask(c, "echo after"), "echo after");
+}
+
+TEST_F(UnixSocketTest, MemoryThatRunsOutCutsOffTheResponse) {
+  ASSERT_TRUE(start());
+  UnixClient c = client();
+  ASSERT_TRUE(c.send_line("too large"));
+  const auto line = c.read_line(10s);
+  ASSERT_FALSE(line);
+  EXPECT_NE(line.error().code, Errc::timed_out) << line.error().text();
+  UnixClient other = client();
+  EXPECT_EQ(ask(other, "echo goes on"), "echo goes on");
 }
 
 TEST_F(UnixSocketTest, AClientThatDoesNotReadIsDisconnected) {

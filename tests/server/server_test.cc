@@ -1,12 +1,13 @@
 // A whole server in this process: what starts, answers, is steered, reloads and stops.
 #include "server/server.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <csignal>
 #include <future>
 #include <nlohmann/json.hpp>
 
+#include "base/largest_allocation.h"
 #include "base/log.h"
 #include "net/unix_client.h"
 #include "server_fixture.h"
@@ -175,6 +176,29 @@ TEST_F(ServerTest, TakesCommands) {
   lines = command({{"command", "zone retransfer"}, {"zones", {"a.example."}}});
   EXPECT_EQ(lines.at(1)["failed"], 0) << lines[0];
   EXPECT_EQ(ask(port_, "www.a.example."), 0);
+}
+
+TEST_F(ServerTest, MemoryThatRunsOutForACommandIsItsOutcome) {
+  if (!LargestAllocation::works) GTEST_SKIP() << "a sanitizer has its own memory";
+  configure("{name: a.example, file: a.zone}");
+  start();
+  std::string larger(zone_text);
+  larger.replace(larger.find("host 1"), 6, "host 2");
+  for (int i = 0; i < 20'000; ++i) larger += "h" + std::to_string(i) + " 300 A 192.0.2.1\n";
+  folder_.write("a.zone", larger);
+  command({{"command", "zone refresh"}, {"zones", {"a.example."}}, {"wait", true}});
+  const json diff{{"command", "zone diff"}, {"zones", {"a.example."}}, {"from_serial", 2}, {"to_serial", 1}};
+  const json old{{"command", "zone export"}, {"zones", {"a.example."}}, {"serial", 1}};
+  ASSERT_TRUE(eventually([&] { return !command(diff).back().contains("error"); }));
+  for (const json& each : {diff, old}) {
+    std::vector<json> lines;
+    {
+      const LargestAllocation limit(std::size_t{128} << 10);
+      lines = command(each);
+    }
+    EXPECT_THAT(lines.back().value("error", ""), ::testing::ContainsRegex("out of memory: .*a.example.*MiB.*try it"));
+    EXPECT_FALSE(command(each).back().contains("error"));
+  }
 }
 
 TEST_F(ServerTest, AnswersHttp) {

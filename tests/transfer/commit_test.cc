@@ -103,6 +103,26 @@ TEST_F(CommitTest, ABadVersionDoesNotHarmTheOthersOfItsBatch) {
   EXPECT_EQ(stored_, visible_);
 }
 
+/// Stands for memory that runs out before anything is stored.
+class ClockWithoutMemory final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t wall_ms() const override { return 0; }
+  [[nodiscard]] std::int64_t mono_ns() const override { throw std::bad_alloc(); }
+};
+
+TEST_F(CommitTest, MemoryThatRunsOutWhileItIsStoredIsItsOutcome) {
+  commit(task(builder({.serial = 5})));
+  CommitTask next = task(builder({.serial = 6}), Serial{5});
+  commit_versions(*store_, ClockWithoutMemory(), {&next, 1});
+  ASSERT_EQ(results_.size(), 2U);
+  ASSERT_FALSE(results_[1]);
+  EXPECT_EQ(results_[1].error().code, Errc::io);
+  EXPECT_NE(results_[1].error().text().find("out of memory: a version to be stored (0."), std::string::npos)
+      << results_[1].error().text();
+  EXPECT_EQ(stored_[1], Serial{5});
+  EXPECT_EQ(visible_[1], Serial{5});
+}
+
 TEST_F(CommitTest, AZoneFromAFileIsNotStored) {
   CommitTask file = task(builder({.serial = 5}));
   file.stored = false;

@@ -1,9 +1,14 @@
 // What a zone at rest costs.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <malloc.h>
 
 #include <cstdio>
+#include <fstream>
 
+#include "base/largest_allocation.h"
+#include "transfer/catalog_manager_fixture.h"
+#include "transfer/commit.h"
+#include "transfer/file_zone.h"
 #include "transfer/fixture.h"
 #include "transfer/primary_check.h"
 #include "transfer/spawn.h"
@@ -71,6 +76,84 @@ TEST(MemoryThatRunsOut, EndsAnExchangeAsFailed) {
   EXPECT_EQ(serial.error().text(), Error(Errc::io, "out of memory").text());
   EXPECT_FALSE(differences);
   EXPECT_FALSE(whole);
+}
+
+constexpr std::size_t enough = std::size_t{64} << 10;  // for everything that does not grow with a zone
+
+class LittleMemory : public CatalogManagerTest {
+ protected:
+  void SetUp() override {
+    if (!LargestAllocation::works) GTEST_SKIP() << "a sanitizer has its own memory";
+  }
+  static std::string hosts(int count) {
+    std::string out = "@ 300 SOA ns host 2 3600 600 86400 60\n@ 300 NS ns\n";
+    for (int i = 0; i < count; ++i) out += "host" + std::to_string(i) + " 300 A 192.0.2.1\n";
+    return out;
+  }
+};
+
+TEST_F(LittleMemory, FailsACommitOfDifferencesAndItAlone) {
+  start();
+  const auto base = zone_fixture::build(hosts(10), "example.");
+  const auto next = zone_fixture::build(hosts(20'000).replace(22, 1, "3"), "example.");
+  const auto delta = difference(base, next, ~std::uint64_t{0});
+  ASSERT_TRUE(delta) << delta.error().text();
+  const auto slot = std::make_shared<ZoneSlot>(base->apex(), std::make_shared<ZoneAccess>());
+  const auto other_slot = std::make_shared<ZoneSlot>(*Name::parse("other."), std::make_shared<ZoneAccess>());
+  slot->publish(base, ZoneHistory::none());
+  Result<void> failed, other{fail(Errc::internal)};
+  std::vector<CommitTask> tasks;
+  tasks.push_back(
+      {.slot = slot, .deltas = {*delta}, .base = base, .schedule = RefreshSchedule({}), .done = [&](CommitTask&& task) {
+         failed = task.result;
+       }});
+  tasks.push_back({.slot = other_slot,
+                   .stored = false,  // the database takes more at once than what this is about
+                   .schedule = RefreshSchedule({}),
+                   .done = [&](CommitTask&& task) { other = task.result; },
+                   .version = zone_fixture::build(hosts(10), "other.")});
+  {
+    const LargestAllocation limit(enough);
+    commit_versions(*store_, system_clock_, tasks);
+  }
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Errc::io) << "a failure of ours: no other primary is asked for all of it";
+  EXPECT_THAT(failed.error().text(), ::testing::ContainsRegex("out of memory: a version and the differences .*MiB"));
+  EXPECT_EQ(slot->zone()->serial(), base->serial());
+  EXPECT_TRUE(other) << other.error().text();
+}
+
+TEST_F(LittleMemory, FailsTheReadingOfAFile) {
+  const std::string path = (folder_ / "example.zone").string();
+  std::ofstream(path) << hosts(20'000);
+  FileReading reading;
+  {
+    const LargestAllocation limit(enough);
+    reading = read_file_version(path, *Name::parse("example."), {}, system_clock_);
+  }
+  ASSERT_FALSE(reading.version);
+  EXPECT_EQ(reading.version.error().code, Errc::io);
+  EXPECT_THAT(reading.version.error().text(), ::testing::ContainsRegex("out of memory: .*MiB"));
+}
+
+TEST_F(LittleMemory, LeavesTheMembersOfACatalogThatCannotBeReadAsTheyAre) {
+  start_all(sources());
+  publish(catalog(1, member("one", "one.example.")));
+  ASSERT_TRUE(status("one.example."));
+  std::string members;
+  for (int i = 0; i < 10'000; ++i) members += member("m" + std::to_string(i), "m" + std::to_string(i) + ".example.");
+  const auto large = catalog(2, member("one", "one.example.") + members);
+  {
+    const LargestAllocation limit(enough);
+    publish(large);
+  }
+  ASSERT_TRUE(catalog_status()->hold);
+  EXPECT_EQ(catalog_status()->hold->reason, HoldReason::broken);
+  EXPECT_THAT(catalog_status()->hold->detail, ::testing::ContainsRegex("serial 2: .*out of memory: .*MiB.*retransfer"));
+  EXPECT_EQ(catalog_status()->members, 1U);
+  publish(large);
+  EXPECT_FALSE(catalog_status()->hold);
+  EXPECT_EQ(catalog_status()->members, 10'001U);
 }
 
 }  // namespace
