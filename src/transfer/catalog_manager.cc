@@ -19,10 +19,6 @@ namespace {
 constexpr auto purge_interval = std::chrono::minutes(1);
 constexpr std::chrono::milliseconds longest_retry_pause{60'000};  // before what is stored is tried to read again
 
-StoredCatalog stored_part(const CatalogSettings& catalog) {
-  return {.templates = catalog.templates, .purge_after = catalog.rule.purge_after};
-}
-
 }  // namespace
 
 // The thread.
@@ -248,6 +244,24 @@ void CatalogManager::State::save(const CatalogPlan& plan) {
 
 // The set of zones.
 
+StoredCatalog CatalogManager::State::stored_part(const CatalogSettings& catalog) const {
+  const auto stored = known->catalogs.find(catalog.rule.catalog.lowered());
+  return {.templates = catalog.templates,
+          .purge_after = catalog.rule.purge_after,
+          .serial = stored == known->catalogs.end() ? std::nullopt : stored->second.serial};
+}
+
+/// After the members: without them it says nothing, and they are right without it.
+void CatalogManager::State::save_serial(const Name& catalog) {
+  const auto stored = known->catalogs.find(catalog);
+  const std::optional<Serial> serial = known->registry.serial_of(catalog);
+  if (stored == known->catalogs.end() || stored->second.serial == serial) return;
+  stored->second.serial = serial;
+  std::vector<Fact> facts;
+  facts.push_back(catalog_fact(catalog, stored->second));
+  saver.save(std::move(facts));
+}
+
 void CatalogManager::State::reconsider(std::span<const Name> names, CatalogPlan& plan) {
   plan = known->registry.reconsider(names, now());
   log_displaced(plan);
@@ -394,6 +408,7 @@ CommandOutcome CatalogManager::State::accept(const Name& catalog, std::optional<
   auto plan = known->registry.accept(catalog, announced, now());
   if (!plan) return {std::unexpected(std::move(plan).error()), ""};
   carry_out(*plan);
+  save_serial(catalog);
   log_conflicts(catalog, *plan);
   std::string text = changes_text(*plan);
   log_info("catalog {}: what was held is applied: {}", catalog.text(), text);

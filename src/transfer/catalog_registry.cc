@@ -187,6 +187,11 @@ std::vector<CatalogStatus> CatalogRegistry::catalogs() const {
   return out;
 }
 
+std::optional<Serial> CatalogRegistry::serial_of(NameView catalog) const {
+  const Catalog* found = find_catalog(catalog);
+  return found == nullptr ? std::nullopt : found->content->serial();
+}
+
 // At start.
 
 Result<void> CatalogRegistry::restore(std::string_view key, ByteView value) {
@@ -203,6 +208,8 @@ Result<void> CatalogRegistry::restore(std::string_view key, ByteView value) {
 
 std::vector<Fact> CatalogRegistry::restored(WallSeconds now) {
   for (auto& [name, builder] : restoring_) {
+    const auto serial = restored_serials_.find(Name(NameView::trusted(view_of(name))));
+    if (serial != restored_serials_.end()) builder.set_serial(serial->second);
     const auto content = builder.finish();
     if (!content) continue;  // cannot be: facts have different keys
     Catalog catalog;
@@ -211,10 +218,12 @@ std::vector<Fact> CatalogRegistry::restored(WallSeconds now) {
     catalog.content = *content;
     catalog.owned.assign((*content)->size(), true);
     catalog.owned_count = (*content)->size();
-    catalog.hold = CatalogHold{.reason = HoldReason::vanished, .removed = catalog.owned_count};
+    catalog.hold =
+        CatalogHold{.reason = HoldReason::vanished, .serial = (*content)->serial(), .removed = catalog.owned_count};
     catalogs_.push_back(std::move(catalog));
   }
   restoring_.clear();
+  restored_serials_.clear();
   std::vector<Fact> facts;
   for (auto& [name, trashed] : trash_) {
     if (Catalog* catalog = find_catalog(trashed.catalog)) ++catalog->trash;

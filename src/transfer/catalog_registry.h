@@ -152,6 +152,8 @@ class CatalogRegistry {
   Result<void> restore(std::string_view key, ByteView value);
   /// How long the trash of a catalog is kept if it is not configured any more.
   void restore_purge_after(NameView catalog, WallSeconds purge_after) { purge_after_[Name(catalog)] = purge_after; }
+  /// Which list was in force, of a catalog whose members were in it. Before restored().
+  void restore_serial(NameView catalog, Serial serial) { restored_serials_[Name(catalog)] = serial; }
   /// All facts were given. What was removed later than `now`, because the clock has been set back meanwhile, counts as
   /// removed now: the facts that say so.
   std::vector<Fact> restored(WallSeconds now);
@@ -180,6 +182,8 @@ class CatalogRegistry {
   std::vector<Fact> clock_was_set(WallSeconds by);
 
   [[nodiscard]] std::vector<CatalogStatus> catalogs() const;
+  /// Of the list in force, if that is known.
+  [[nodiscard]] std::optional<Serial> serial_of(NameView catalog) const;
   [[nodiscard]] std::uint64_t member_count() const;
   /// Every member that a catalog provides, grouped by catalog.
   void for_each_member(const std::function<void(const MemberRef&)>& f) const;
@@ -240,6 +244,7 @@ class CatalogRegistry {
   std::map<std::string, Trashed, std::less<>> trash_;       // by the name's octets in lower case
   std::map<Name, WallSeconds> purge_after_;                 // of catalogs that are, or were, configured
   std::map<std::string, CatalogContentBuilder> restoring_;  // by the catalog's name
+  std::map<Name, Serial> restored_serials_;                 // until restored()
 };
 
 }  // namespace understudy

@@ -3,8 +3,9 @@
 namespace understudy {
 namespace {
 
-constexpr std::uint8_t format_version = 2;
-constexpr std::uint8_t without_purge_after = 1;  // an earlier format
+constexpr std::uint8_t format_version = 3;
+constexpr std::uint8_t without_serial = 2;  // earlier formats
+constexpr std::uint8_t without_purge_after = 1;
 
 std::string key_of(NameView catalog) {
   std::string key(catalog_fact_prefix);
@@ -29,6 +30,8 @@ Fact catalog_fact(NameView catalog, const StoredCatalog& stored) {
   Bytes value{format_version};
   append_u32(value, static_cast<std::uint32_t>(stored.purge_after >> 32));
   append_u32(value, static_cast<std::uint32_t>(stored.purge_after));
+  append_u8(value, stored.serial ? 1 : 0);
+  append_u32(value, stored.serial ? stored.serial->value : 0);
   append_text(value, choice.default_template);
   for (const auto& [group, template_name] : choice.group_templates) {
     append_text(value, group);
@@ -48,13 +51,18 @@ Result<std::pair<Name, StoredCatalog>> read_catalog_fact(std::string_view key, B
   const auto catalog = NameView::read(key_in);
   ByteReader in(value);
   const std::uint8_t format = in.u8();
-  if (!catalog || key_in.remaining() != 0 || (format != format_version && format != without_purge_after)) {
+  if (!catalog || key_in.remaining() != 0 || format == 0 || format > format_version) {
     return damaged();
   }
   StoredCatalog stored;
   if (format != without_purge_after) {
     const std::uint64_t high = in.u32();
     stored.purge_after = static_cast<WallSeconds>(high << 32 | in.u32());
+  }
+  if (format != without_purge_after && format != without_serial) {
+    const bool is_known = in.u8() != 0;
+    const Serial serial{in.u32()};
+    if (is_known) stored.serial = serial;
   }
   TemplateChoice& choice = stored.templates;
   choice.default_template = read_text(in);

@@ -39,6 +39,7 @@ struct TemplateChoice {
 struct StoredCatalog {
   TemplateChoice templates;
   WallSeconds purge_after = CatalogRule{}.purge_after;
+  std::optional<Serial> serial{};  // of the list in force
 
   friend bool operator==(const StoredCatalog&, const StoredCatalog&) = default;
 };

@@ -202,6 +202,7 @@ void CatalogManager::State::take_version(const Name& catalog) {
   }
   const CatalogPlan plan = known->registry.update(*content, now());
   carry_out(plan);
+  save_serial(catalog);
   log_changes(catalog, **content, plan);
   log_conflicts(catalog, plan);
   if (!plan.held) return;

@@ -51,6 +51,8 @@ struct CatalogManager::State : std::enable_shared_from_this<State> {
   void read_again();
   void serve(ZoneSources next, bool forget_removed, std::function<void()> loaded) noexcept;
   void set_sources(ZoneSources next);
+  [[nodiscard]] StoredCatalog stored_part(const CatalogSettings& catalog) const;
+  void save_serial(const Name& catalog);
   [[nodiscard]] bool is_unstored() const;
   [[nodiscard]] std::vector<ZoneSettings> all_zones();
   std::optional<ZoneSettings> settings_of(const MemberRef& member);

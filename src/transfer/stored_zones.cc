@@ -28,6 +28,7 @@ Result<void> StoredZones::read(const ZoneStore& store, WallSeconds now, std::vec
        [&](auto key, auto value) -> Result<void> {
          US_ASSIGN(auto catalog, read_catalog_fact(key, value));
          registry.restore_purge_after(catalog.first, catalog.second.purge_after);
+         if (catalog.second.serial) registry.restore_serial(catalog.first, *catalog.second.serial);
          catalogs.insert_or_assign(catalog.first, std::move(catalog.second));
          return {};
        }},

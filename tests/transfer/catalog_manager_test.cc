@@ -152,16 +152,35 @@ TEST_F(CatalogManagerTest, ACatalogThatIsNoLongerConfiguredKeepsItsMembersUntilA
   set(sources({}, {}));
   EXPECT_EQ(served("x."), 1U);
   EXPECT_EQ(catalog_status()->hold->reason, HoldReason::vanished);
+  EXPECT_EQ(catalog_status()->hold->serial, Serial{1});
   stop_all();
   start_all(sources({}, {}));
   EXPECT_EQ(served("x."), 1U) << "its template is remembered";
   publish(catalog(2, ""));
   EXPECT_EQ(served("x."), 1U) << "it is no catalog any more";
-  EXPECT_TRUE(accept("a.").result);
+  EXPECT_EQ(catalog_status()->hold->serial, Serial{1}) << "so that what was announced can be accepted";
+  EXPECT_EQ(accept("a.", AnnouncedHold{Serial{2}, true}).result.error().code, Errc::refused);
+  EXPECT_TRUE(accept("a.", AnnouncedHold{Serial{1}, true}).result);
   EXPECT_FALSE(status("x."));
   EXPECT_TRUE(manager_->status().empty());
   stop_all();
   start_all(sources({}, {}));
+  EXPECT_FALSE(status("x."));
+}
+
+TEST_F(CatalogManagerTest, ACatalogThatHasExpiredIsKnownByItsSerialAfterARestart) {
+  start_all(sources());
+  publish(catalog(1, member("1", "x.")));
+  publish(catalog(7, member("1", "x.")));  // changes no member
+  stop_all();
+  start_all(sources());
+  EXPECT_EQ(catalog_status()->serial, Serial{7});
+  manager_->expired(zone_fixture::name("a."));
+  settle();
+  ASSERT_TRUE(catalog_status()->hold);
+  EXPECT_EQ(catalog_status()->hold->serial, Serial{7});
+  EXPECT_EQ(accept("a.", AnnouncedHold{Serial{1}, true}).result.error().code, Errc::refused);
+  EXPECT_TRUE(accept("a.", AnnouncedHold{Serial{7}, true}).result);
   EXPECT_FALSE(status("x."));
 }
 

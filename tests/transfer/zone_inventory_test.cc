@@ -52,7 +52,7 @@ TEST(CatalogSettings, TemplatesByGroup) {
   EXPECT_EQ(choice.template_for({}), "plain");
   EXPECT_EQ(choice.template_for(std::vector<std::string>{"unknown"}), "plain");
   EXPECT_EQ(choice.template_for(std::vector<std::string>{"bronze", "gold", "silver"}), "fast");
-  const StoredCatalog stored{choice, WallSeconds{1} << 33};
+  const StoredCatalog stored{choice, WallSeconds{1} << 33, Serial{0xffff'fffe}};
   const Fact fact = catalog_fact(name("Catalog."), stored);
   const auto read = read_catalog_fact(fact.key, *fact.value);
   ASSERT_TRUE(read) << read.error().text();
@@ -67,15 +67,22 @@ TEST(CatalogSettings, TemplatesByGroup) {
   EXPECT_FALSE(read_catalog_fact(fact.key + "x", *fact.value));
 }
 
-TEST(CatalogSettings, TheFirstFormatIsRead) {
-  Bytes value{1};
-  for (const std::string_view text : {"plain", "gold", "fast"}) {
-    append_u8(value, static_cast<std::uint8_t>(text.size()));
-    append(value, view_of(text));
+TEST(CatalogSettings, EarlierFormatsAreRead) {
+  for (const std::uint8_t format : {1, 2}) {
+    Bytes value{format};
+    if (format == 2) {
+      append_u32(value, 0);
+      append_u32(value, 86400);
+    }
+    for (const std::string_view text : {"plain", "gold", "fast"}) {
+      append_u8(value, static_cast<std::uint8_t>(text.size()));
+      append(value, view_of(text));
+    }
+    const auto read = read_catalog_fact(catalog_fact(name("c."), {}).key, value);
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(read->second, (StoredCatalog{{"plain", {{"gold", "fast"}}}, (format == 2 ? 1 : 7) * 86400}));
   }
-  const auto read = read_catalog_fact(catalog_fact(name("c."), {}).key, value);
-  ASSERT_TRUE(read) << read.error().text();
-  EXPECT_EQ(read->second, (StoredCatalog{{"plain", {{"gold", "fast"}}}, 7 * 86400}));
+  EXPECT_FALSE(read_catalog_fact(catalog_fact(name("c."), {}).key, Bytes{4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
 }
 
 }  // namespace
