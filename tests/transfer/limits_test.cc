@@ -424,6 +424,29 @@ TEST_F(PacedLanes, RateInAll) {
   EXPECT_EQ(granted_, 200);
 }
 
+// However long a pause is, it saves up no more than a burst.
+TEST_F(PacedLanes, ASeriesAfterAPauseBeginsWithOneBurst) {
+  for (const auto priority : {Lanes::Priority::normal, Lanes::Priority::urgent}) {
+    for (const bool in_all : {false, true}) {
+      SCOPED_TRACE(std::to_string(static_cast<int>(priority)) + (in_all ? " in all" : ""));
+      lanes_.set_rate(in_all ? 0 : 50);
+      lanes_.set_total_rate(in_all ? 50 : 0);
+      const bool is_urgent = priority == Lanes::Priority::urgent && !in_all;
+      const int burst = is_urgent ? 100 : 5, a_second = is_urgent ? 200 : 50;
+      for (const double pause : {1.0, 10.0, 3600.0}) {
+        granted_ = 0;
+        for (int i = 0; i < 400; ++i) request(peer_, priority);
+        EXPECT_NEAR(granted_, burst, 2) << pause;
+        run_until(now_ + 1);
+        EXPECT_NEAR(granted_, burst + a_second, 4) << pause;
+        run_until(now_ + 20);
+        EXPECT_EQ(granted_, 400) << pause;
+        run_until(now_ + pause);
+      }
+    }
+  }
+}
+
 TEST_F(PacedLanes, AnyNumberWithoutARate) {
   for (int i = 0; i < 1000; ++i) request(peer_);
   EXPECT_EQ(granted_, 1000);
