@@ -282,13 +282,17 @@ NameView Composer::read_name(std::size_t at, std::uint8_t* wire) const {
 // The node whose addresses go along, null if there is none. Behind an answer it must be ours to answer with authority.
 const Node* Composer::find_target(NameView target, std::size_t number, bool is_referral) const {
   const bool is_simple = zone_.dname_depths() == 0 && (is_referral || zone_.cut_depths() == 0);
+  HashedName name;
+  const Node* node = nullptr;
   if (is_simple && number < targets_.size()) {
-    const Node* node = zone_.find(target, targets_[number]);
-    return node == nullptr || node->has(Node::nsec3_only) ? nullptr : node;
+    node = zone_.find(target, targets_[number]);
+  } else {
+    name.assign(target);
+    node = zone_.find(name);
   }
-  const HashedName name(target);
-  const Node* node = zone_.find(name);
-  if (node == nullptr || node->has(Node::nsec3_only) || is_below_dname(zone_, name)) return nullptr;
+  if (node == nullptr || node->has(Node::nsec3_only)) return nullptr;
+  if (is_simple) return node;
+  if (is_below_dname(zone_, name)) return nullptr;
   return !is_referral && (node->has(Node::cut) || is_below_cut(zone_, name)) ? nullptr : node;
 }
 
