@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/mailbox.h"
 #include "base/qsbr.h"
 #include "base/thread_name.h"
 #include "transfer/clock_watch.h"
@@ -48,13 +47,11 @@ struct TransferEngine::State {
   Result<void> begin_anew(Change change, std::span<const Name> names);
   void one_left(const Name& name);
   void command(NameView zone, bool whole, CommandDone done);
-  void take_notifies();
   void stop_work();
   [[nodiscard]] bool is_quiet() const;
 
   EngineCore core;
   ClockWatch watch;
-  Mailbox<AgentPtr> notified;
   std::atomic<const ZoneTable*> table{nullptr};
   std::atomic<unsigned> loads_under_way{0};
 
@@ -74,7 +71,6 @@ struct TransferEngine::State {
 TransferEngine::State::State(ZoneStore& store, const Clock& clock, const EngineSettings& settings)
     : core(store, clock, settings),
       watch(core, [this] { return zones(); }),
-      notified([this] { core.calls.post([this] { take_notifies(); }); }),
       keep_running(asio::make_work_guard(core.io)) {
   table = new ZoneTable({});
   thread = std::thread([this] {
@@ -242,10 +238,6 @@ void TransferEngine::State::command(NameView zone, bool whole, CommandDone done)
   });
 }
 
-void TransferEngine::State::take_notifies() {
-  for (const AgentPtr& agent : notified.take_all()) agent->take_notify();
-}
-
 void TransferEngine::State::stop_work() {
   core.stopping = true;
   watch.stop();
@@ -330,8 +322,12 @@ const ZoneTable* TransferEngine::table() const {
 }
 
 void TransferEngine::notify(NameView zone, const IpAddress& from, std::optional<Serial> serial) {
-  AgentPtr agent = state_->zones()->find(zone);
-  if (agent && agent->leave_notify(from, serial)) state_->notified.post(std::move(agent));
+  const AgentPtr agent = state_->zones()->find(zone);
+  if (!agent || !agent->leave_notify(from, serial)) return;
+  // Calls that are left at the end go after what agents refer to, so they own none.
+  state_->core.calls.post([weak = std::weak_ptr(agent)] {
+    if (const AgentPtr alive = weak.lock()) alive->take_notify();
+  });
 }
 
 void TransferEngine::refresh(NameView zone, CommandDone done) {
