@@ -133,40 +133,6 @@ TEST_F(CatalogManagerTest, ThousandsAreResetInTurnsThatLetOthersIn) {
   EXPECT_EQ(engine_->list(std::nullopt, 2 * count).size(), count + 1U);
 }
 
-// Each of two series of turns finds the other's next one in the queue, and pauses all the same.
-TEST_F(CatalogManagerTest, TwoSeriesOfTurnsLetOthersIn) {
-  constexpr int count = 2500;
-  std::vector<Commit> commits;
-  const auto add_zone = [&](const std::string& zone) {
-    commits.push_back({.version = zone_fixture::build("@ 0 IN SOA a. a. 1 3600 600 86400 0\n@ 0 IN NS a.\n", zone)});
-  };
-  const auto text = [&](const std::string& label, const std::string& zone) {
-    std::string many;
-    for (int i = 0; i < count; ++i) many += member(label + std::to_string(i), zone + std::to_string(i) + ".");
-    return many;
-  };
-  for (int i = 0; i < count; ++i) {
-    add_zone("stays" + std::to_string(i) + ".");
-    add_zone("goes" + std::to_string(i) + ".");
-  }
-  ZoneSources at_rest = sources();
-  at_rest.catalogs[0].templates = {"none", {}};
-  start_all(at_rest);
-  publish(catalog(1, text("old", "stays") + text("g", "goes")));
-  for (const auto& outcome : store_->commit_all(commits)) ASSERT_TRUE(outcome);
-  const auto left = [&] { return store_->list([](const std::string&) {}).value().size(); };
-  const std::size_t before = left();
-  publish(catalog(2, text("old", "stays")));
-  ASSERT_TRUE(accept("a.").result);
-  publish(catalog(3, text("new", "stays")));
-  wall_.advance_ms(7 * 86400 * 1000LL);
-  manager_->clock_changed();
-  ASSERT_TRUE(accept("a.").result);
-  (void)manager_->settings_lost(at_rest);  // in this thread, as a reload would
-  EXPECT_GT(left(), before - 2 * count) << "it has waited for all of the turns";
-  EXPECT_TRUE(eventually([&] { return left() == before - 2 * count; }, 60s));
-}
-
 TEST_F(CatalogManagerTest, AResetWhoseDataCannotBeRemovedIsNotForgotten) {
   FailingDisk disk;
   const auto stored_label = [&] {
