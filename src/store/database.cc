@@ -283,6 +283,30 @@ rocksdb::Status Database::drop_large(std::span<const std::uint64_t> versions) {
   return rocksdb::DeleteFilesInRanges(db_.get(), large_, ranges.data(), ranges.size());
 }
 
+void OrderedReads::move_to(const std::string& key) {
+  // Beyond that many rows in between, to look for the place is cheaper.
+  constexpr int most_steps = 4;
+  if (iterator_ == nullptr) iterator_.reset(database_.db_->NewIterator(scan_options(), database_.default_));
+  const auto is_behind = [&] { return iterator_->Valid() && iterator_->key().compare(key) < 0; };
+  const bool goes_on = !last_.empty() && last_ <= key && iterator_->status().ok();
+  last_ = key;
+  for (int step = 0; goes_on && step < most_steps && is_behind(); ++step) iterator_->Next();
+  if (!goes_on || is_behind()) iterator_->Seek(key);
+}
+
+rocksdb::Status OrderedReads::get(const std::string& key, std::string_view& value) {
+  move_to(key);
+  if (!iterator_->Valid() && !iterator_->status().ok()) {
+    own_.Reset();
+    const rocksdb::Status status = database_.get(key, own_);
+    value = text_of(own_);
+    return status;
+  }
+  if (!iterator_->Valid() || iterator_->key() != rocksdb::Slice(key)) return rocksdb::Status::NotFound();
+  value = text_of(iterator_->value());
+  return {};
+}
+
 LargeWriter::LargeWriter(Database& database, std::string path)
     : database_(database),
       path_(std::move(path)),

@@ -14,9 +14,11 @@ constexpr std::uint8_t head_format_number = 2;
 constexpr std::size_t checksum_size = 4;
 
 std::string name_key(char prefix, NameView zone) {
-  std::string key(1, prefix);
-  const Name lowered = Name(zone).lowered();
-  key += text_of(lowered.wire());
+  constexpr std::size_t numbers = 20;  // of the longest keys
+  std::string key;
+  key.reserve(1 + zone.size() + numbers);
+  key += prefix;
+  for (const std::uint8_t octet : zone.wire()) key += static_cast<char>(ascii_lower(octet));
   return key;
 }
 

@@ -24,8 +24,11 @@ std::unexpected<Error> not_as_stored(const VersionHead& head, const std::string&
 // Reads blocks in order and feeds the builder.
 class BaseLoader {
  public:
-  BaseLoader(const Database& database, const VersionHead& head)
-      : database_(database), head_(head), builder_(head.name, {.nodes = head.nodes, .octets = head.octets}) {}
+  BaseLoader(const Database& database, OrderedReads& rows, const VersionHead& head)
+      : database_(database),
+        rows_(rows),
+        head_(head),
+        builder_(head.name, {.nodes = head.nodes, .octets = head.octets}) {}
 
   Result<std::shared_ptr<const Zone>> run() {
     US_TRY(head_.large ? read_large() : read_small());
@@ -39,10 +42,10 @@ class BaseLoader {
   Result<void> read_small() {
     for (std::uint32_t number = 0; number < head_.blocks; ++number) {
       const std::string key = block_key(head_.name, head_.base, number);
-      rocksdb::PinnableSlice value;
-      const rocksdb::Status status = database_.get(key, value);
+      std::string_view value;
+      const rocksdb::Status status = rows_.get(key, value);
       if (!status.ok()) return unreadable(status);
-      US_TRY(take(key, text_of(value)));
+      US_TRY(take(key, value));
     }
     return {};
   }
@@ -80,6 +83,7 @@ class BaseLoader {
   }
 
   const Database& database_;
+  OrderedReads& rows_;
   const VersionHead& head_;
   ZoneBuilder builder_;
   std::uint32_t next_ = 0;
@@ -88,13 +92,13 @@ class BaseLoader {
 
 }  // namespace
 
-Result<LoadedZone> load_zone(const Database& database, const VersionHead& head) {
+Result<LoadedZone> load_zone(const Database& database, OrderedReads& rows, const VersionHead& head) {
   // Deltas first: they are soon read, and damage to them makes reading the base needless.
   US_ASSIGN(const StoredDeltas stored, read_deltas(database, head));
   if (!stored.damage.empty()) {
     log_warning("the history of {} is cut, its older differences are not kept: {}", head.name.text(), stored.damage);
   }
-  US_ASSIGN(std::shared_ptr<const Zone> version, BaseLoader(database, head).run());
+  US_ASSIGN(std::shared_ptr<const Zone> version, BaseLoader(database, rows, head).run());
   const std::span<const DeltaPtr> deltas(stored.deltas);
   if (const auto chain = deltas.subspan(stored.history); !chain.empty()) {
     auto applied = apply_stored_deltas(version, chain);

@@ -12,7 +12,7 @@
 
 namespace understudy {
 
-/// Errc::corrupt (words with the zone's name), storage.
-Result<LoadedZone> load_zone(const Database& database, const VersionHead& head);
+/// Errc::corrupt (words with the zone's name), storage. `rows` reads the blocks of a small version.
+Result<LoadedZone> load_zone(const Database& database, OrderedReads& rows, const VersionHead& head);
 
 }  // namespace understudy

@@ -156,6 +156,9 @@ struct ZoneRewrite {
   bool is_there = false;
 };
 
+/// What is told of a zone.
+StoredZone stored_zone(VersionHead&& head);
+
 /// Puts a block of a base with its checksum into `out` and counts it in the head.
 void seal_block(VersionHead& head, const std::string& key, ByteView block, Bytes& out);
 

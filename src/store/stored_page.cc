@@ -17,9 +17,7 @@ Result<StoredPage> ZoneStore::page(const std::optional<Name>& from, std::size_t 
           auto head = decode_head(key, value);
           if (!head || state_->lost_zone(head->name)) return true;
           const std::uint64_t octets = head->stored + head->chain_octets + head->history_octets;
-          page.zones.push_back(
-              {{head->name, Serial{head->serial}, head->timers, head->records, head->nodes, std::move(head->source)},
-               octets});
+          page.zones.push_back({stored_zone(*std::move(head)), octets});
           return true;
         });
     if (!status.ok()) return std::unexpected(to_error(status, "cannot read which zones are stored"));

@@ -70,8 +70,7 @@ Result<std::vector<StoredZone>> ZoneStore::list(const std::function<void(const s
         reports.push_back(fmt::format("zone {}: {}", zone->text(), head.error().detail));
         return true;
       }
-      zones.push_back(
-          {head->name, Serial{head->serial}, head->timers, head->records, head->nodes, std::move(head->source)});
+      zones.push_back(stored_zone(*std::move(head)));
       return true;
     });
     merge_timers(*state_->database, zones);
@@ -91,7 +90,7 @@ Result<std::optional<StoredZone>> ZoneStore::find(NameView zone) const {
     if (const auto lost = state_->lost_zone(zone)) return fail(Errc::corrupt, zone.text() + ": " + lost->reason);
     US_ASSIGN(auto head, state_->head_of(zone));
     if (!head) return std::nullopt;
-    StoredZone out{head->name, Serial{head->serial}, head->timers, head->records, head->nodes, std::move(head->source)};
+    StoredZone out = stored_zone(*std::move(head));
     const std::string key = timers_key(zone);
     rocksdb::PinnableSlice value;
     if (state_->database->get(key, value).ok()) {
@@ -106,7 +105,8 @@ Result<LoadedZone> ZoneStore::load(NameView zone) const {
     if (const auto lost = state_->lost_zone(zone)) return fail(Errc::corrupt, zone.text() + ": " + lost->reason);
     US_ASSIGN(const auto head, state_->head_of(zone));
     if (!head) return fail(Errc::not_found, "no version of " + zone.text() + " is stored");
-    return load_zone(*state_->database, *head);
+    OrderedReads rows(*state_->database);
+    return load_zone(*state_->database, rows, *head);
   });
 }
 

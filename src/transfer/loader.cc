@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <exception>
-#include <map>
 #include <optional>
 #include <span>
-#include <unordered_map>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -14,37 +13,23 @@
 namespace understudy {
 namespace {
 
-// Enough to make the hand-over cheap, few enough that all cores end at about the same time.
-constexpr std::size_t batch_size = 32;
-// So many are looked up one by one; for more, all that is stored is listed once.
-constexpr std::size_t few = 1000;
+using AgentPtr = std::shared_ptr<ZoneAgent>;
+using Agents = std::span<const AgentPtr>;
+
+// Enough to make the reading and the hand-over cheap, few enough that no zone waits long for its neighbours.
+constexpr std::size_t most_in_batch = 256;
+// Files are read one by one; so many to make the hand-over cheap.
+constexpr std::size_t most_files_in_batch = 32;
+// So many at least, if there are enough zones, that all cores end at about the same time.
+constexpr std::size_t batches_per_thread = 8;
 
 struct Loading {
   EngineCore& core;
-  std::vector<std::shared_ptr<ZoneAgent>> agents;
+  std::vector<AgentPtr> agents;
   std::function<void()> done;
-  std::vector<StoredZone> stored;
-  std::unordered_map<NameView, const StoredZone*, NameHash, NameEqual> by_name;
-  std::size_t left = 0;  // on the transfer thread
-
-  Loading(EngineCore& engine_core, std::vector<std::shared_ptr<ZoneAgent>> to_load, std::function<void()> then)
-      : core(engine_core), agents(std::move(to_load)), done(std::move(then)), left(agents.size()) {}
+  std::size_t left;  // on the transfer thread
 };
 using LoadingPtr = std::shared_ptr<Loading>;
-
-void read_heads(Loading& loading) {
-  const auto damaged = [](const std::string& what) {
-    log_error("storage: {}; it is taken from its primaries again", what);
-  };
-  auto stored = loading.core.store.list(damaged);
-  if (!stored) {
-    log_error("storage: the stored zones cannot be listed: {}; all zones are taken from their primaries again",
-              stored.error().text());
-    return;
-  }
-  loading.stored = *std::move(stored);
-  for (const StoredZone& zone : loading.stored) loading.by_name.emplace(zone.name.view(), &zone);
-}
 
 /// Memory that runs out ends the work on one zone, not the server.
 template <typename F>
@@ -52,76 +37,124 @@ void guarded(const char* what, F&& f) {
   try {
     f();
   } catch (const std::exception& error) {
-    log_error("{}: {}; what is missing is taken from its primaries again", what, error.what());
+    log_error("{}: {}", what, error.what());
   }
 }
 
-bool are_few(const Loading& loading) {
-  return loading.agents.size() <= few;
+void hand_over(const LoadingPtr& loading, Agents agents) {
+  loading->core.calls.post([loading, agents] {
+    for (const AgentPtr& agent : agents) agent->adopt();
+    loading->left -= agents.size();
+    if (loading->left == 0 && loading->done) loading->done();
+  });
 }
 
-std::optional<StoredZone> find_stored(const Loading& loading, const Name& name) {
-  if (!are_few(loading)) {
-    const auto found = loading.by_name.find(name.view());
-    return found == loading.by_name.end() ? std::nullopt : std::optional(*found->second);
-  }
-  auto found = loading.core.store.find(name);
-  if (found) return *std::move(found);
-  log_error("storage: zone {}; it is taken from its primaries again", found.error().text());
-  return std::nullopt;
-}
-
-void load_one(const Loading& loading, ZoneAgent& agent) {
-  if (agent.is_local()) {
-    agent.load_file();
+void use(const Loading& loading, ZoneAgent& agent, const StoredZone& stored, const Result<LoadedZone>& loaded) {
+  if (loaded) {
+    agent.load(stored, *loaded);
     return;
   }
-  const auto stored = find_stored(loading, agent.name());
-  if (!stored) {
-    agent.was_lost(loading.core.store.promised_serial(agent.name()));
-    return;
+  agent.was_lost(loading.core.store.promised_serial(agent.name()));
+  log_error("zone {}: the stored version cannot be served: {}; it is taken from its primaries again",
+            agent.name().text(), loaded.error().text());
+}
+
+/// A large one takes long: its neighbours do not wait for it.
+void load_alone(const LoadingPtr& loading, const AgentPtr& agent, StoredZone stored) {
+  loading->core.loads.post(
+      [loading, &agent, head = std::move(stored)] {
+        guarded("a stored version could not be read and is taken from its primaries again",
+                [&] { use(*loading, *agent, head, loading->core.store.load(agent->name())); });
+        hand_over(loading, {&agent, 1});
+      },
+      JobPool::Urgency::can_wait);
+}
+
+/// False if another job does it.
+bool take_up(const LoadingPtr& loading, const AgentPtr& agent, Result<std::optional<FoundZone>>& found) {
+  if (!found) {
+    agent->was_lost(loading->core.store.promised_serial(agent->name()));
+    log_error("storage: zone {}; it is taken from its primaries again", found.error().text());
+    return true;
   }
-  if (const Result<void> loaded = agent.load(*stored); !loaded) {
-    log_error("zone {}: the stored version cannot be served: {}; it is taken from its primaries again",
-              agent.name().text(), loaded.error().text());
+  if (!*found) return true;
+  FoundZone& zone = **found;
+  if (!zone.loaded) {
+    load_alone(loading, agent, std::move(zone.stored));
+    return false;
+  }
+  agent->load(zone.stored, *zone.loaded);
+  return true;
+}
+
+std::vector<NameView> names_of(Agents agents) {
+  std::vector<NameView> names;
+  names.reserve(agents.size());
+  for (const AgentPtr& agent : agents) names.push_back(agent->name());
+  return names;
+}
+
+void load_batch(const LoadingPtr& loading, Agents agents) {
+  std::vector<Result<std::optional<FoundZone>>> found;
+  guarded("stored versions could not be read and are taken from their primaries again",
+          [&] { found = loading->core.store.read_all(names_of(agents)); });
+  std::size_t begin = 0;  // of those that are to be handed over
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    bool is_mine = true;
+    guarded("a stored version could not be read and is taken from its primaries again",
+            [&] { is_mine = take_up(loading, agents[i], found[i]); });
+    if (is_mine) continue;
+    hand_over(loading, agents.subspan(begin, i - begin));
+    begin = i + 1;
+  }
+  hand_over(loading, agents.subspan(begin));
+}
+
+void load_files(const LoadingPtr& loading, Agents agents) {
+  for (const AgentPtr& agent : agents) {
+    guarded("a zone file could not be read, for now", [&] { agent->load_file(); });
+  }
+  hand_over(loading, agents);
+}
+
+void post_batches(const LoadingPtr& loading, Agents agents, std::size_t most,
+                  void (*load)(const LoadingPtr& loading, Agents agents)) {
+  const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t size = std::clamp<std::size_t>(agents.size() / (threads * batches_per_thread), 1, most);
+  for (std::size_t begin = 0; begin < agents.size(); begin += size) {
+    const Agents batch = agents.subspan(begin, std::min(size, agents.size() - begin));
+    loading->core.loads.post([loading, batch, load] { load(loading, batch); }, JobPool::Urgency::can_wait);
   }
 }
 
-void adopt(const LoadingPtr& loading, std::size_t begin, std::size_t end) {
-  for (std::size_t i = begin; i < end; ++i) loading->agents[i]->adopt();
-  loading->left -= end - begin;
-  if (loading->left == 0 && loading->done) loading->done();
-}
-
-void start_batches(const LoadingPtr& loading) {
-  for (std::size_t begin = 0; begin < loading->agents.size(); begin += batch_size) {
-    const std::size_t end = std::min(begin + batch_size, loading->agents.size());
-    loading->core.loads.post(
-        [loading, begin, end] {
-          for (std::size_t i = begin; i < end; ++i) {
-            guarded("a stored version could not be read", [&] { load_one(*loading, *loading->agents[i]); });
-          }
-          loading->core.calls.post([loading, begin, end] { adopt(loading, begin, end); });
-        },
-        JobPool::Urgency::can_wait);
+/// As they lie on the disk.
+void put_in_order(std::span<AgentPtr> agents) {
+  std::vector<AgentPtr> in_order;
+  in_order.reserve(agents.size());
+  for (const std::uint32_t index : ZoneStore::reading_order(names_of(agents))) {
+    in_order.push_back(std::move(agents[index]));
   }
+  std::ranges::move(in_order, agents.begin());
 }
 
 }  // namespace
 
-void load_zones(EngineCore& core, std::vector<std::shared_ptr<ZoneAgent>> agents, std::function<void()> done) {
-  const auto loading = std::make_shared<Loading>(core, std::move(agents), std::move(done));
-  if (loading->agents.empty()) {
-    boost::asio::post(core.io, [loading] {
-      if (loading->done) loading->done();
+void load_zones(EngineCore& core, std::vector<AgentPtr> to_load, std::function<void()> done) {
+  if (to_load.empty()) {
+    boost::asio::post(core.io, [then = std::move(done)] {
+      if (then) then();
     });
     return;
   }
+  const std::size_t count = to_load.size();
+  const auto loading = std::make_shared<Loading>(core, std::move(to_load), std::move(done), count);
   core.loads.post(
       [loading] {
-        const bool any_stored = !are_few(*loading) && !std::ranges::all_of(loading->agents, &ZoneAgent::is_local);
-        if (any_stored) guarded("the stored zones could not be listed", [&] { read_heads(*loading); });
-        start_batches(loading);
+        const std::span<AgentPtr> agents = loading->agents;
+        const auto stored = std::ranges::partition(agents, [](const AgentPtr& agent) { return agent->is_local(); });
+        guarded("stored zones are read in any order", [&] { put_in_order(stored); });
+        post_batches(loading, agents.first(agents.size() - stored.size()), most_files_in_batch, load_files);
+        post_batches(loading, stored, most_in_batch, load_batch);
       },
       JobPool::Urgency::can_wait);
 }

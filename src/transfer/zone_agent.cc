@@ -132,16 +132,11 @@ void ZoneAgent::publish_timers() {
 
 // The beginning.
 
-Result<void> ZoneAgent::load(const StoredZone& stored) {
-  const auto loaded = core_.store.load(name());
-  if (!loaded) {
-    lost_serial_ = core_.store.promised_serial(name());
-    return std::unexpected(loaded.error());
-  }
-  const std::shared_ptr<const Zone> version = loaded->version;
+void ZoneAgent::load(const StoredZone& stored, const LoadedZone& loaded) {
+  const std::shared_ptr<const Zone>& version = loaded.version;
   const Moment now = core_.now();
   schedule_.restore(version->soa(), stored.timers, now);
-  history_ = loaded->history;
+  history_ = loaded.history;
   origin_ = stored.source;
   show_expiry();
   ZoneState state = ZoneState::ok;
@@ -157,7 +152,6 @@ Result<void> ZoneAgent::load(const StoredZone& stored) {
   facts_.source = stored.source;
   facts_.timers = stored.timers;
   change_state(state);
-  return {};
 }
 
 void ZoneAgent::load_file() {

@@ -54,8 +54,8 @@ class ZoneAgent final : public TimerEntry,
   bool leave_notify(const IpAddress& from, std::optional<Serial> serial);
 
   // Before adopt(), on a job thread, one of:
-  /// Reads the stored version and answers from it unless it has expired.
-  Result<void> load(const StoredZone& stored);
+  /// Answers from the stored version unless it has expired.
+  void load(const StoredZone& stored, const LoadedZone& loaded);
   /// There is no stored version, but what was served before is known: nothing older is to take its place.
   void was_lost(std::optional<Serial> served) { lost_serial_ = served; }
   /// Reads the zone's file and answers from it.

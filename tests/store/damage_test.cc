@@ -103,6 +103,9 @@ class StoreDamage : public testing::Test {
       EXPECT_TRUE(zones) << zones.error().text();
       for (const StoredZone& zone : *zones) listed.insert(zone.name.text());
       EXPECT_FALSE(listed.contains("removed.")) << "a removed zone came back";
+      std::vector<Name> names = {name("absent."), name("removed.")};
+      for (const auto& each : expected_) names.push_back(name(each.first));
+      expect_read_as_alone(store, names);
       for (const auto& [apex, zone] : expected_) {
         const auto loaded = store.load(name(apex));
         if (loaded) {

@@ -5,13 +5,16 @@
 #include <rocksdb/db.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "store/format.h"
 #include "store/zone_store.h"
 #include "zone/builder.h"
 #include "zone/zone_fixture.h"
@@ -199,6 +202,39 @@ inline void expect_stored(const ZoneStore& store, const std::shared_ptr<const Zo
   EXPECT_EQ(version->serial(), expected->serial());
   EXPECT_EQ(version->node_count(), expected->node_count());
   EXPECT_TRUE(content(version) == content(expected)) << "records of " << expected->apex().text() << " differ";
+}
+
+/// Reading all of these zones at once, in whatever order, says what reading each alone does.
+inline void expect_read_as_alone(const ZoneStore& store, std::span<const Name> zones) {
+  std::vector<NameView> in_order(zones.begin(), zones.end()), as_they_come = in_order;
+  std::ranges::transform(ZoneStore::reading_order(as_they_come), in_order.begin(),
+                         [&](std::uint32_t index) { return as_they_come[index]; });
+  EXPECT_TRUE(std::ranges::is_sorted(in_order, {}, head_key));
+  for (const auto& names : {as_they_come, in_order}) {
+    const auto found = store.read_all(names);
+    ASSERT_EQ(found.size(), names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto head = store.find(names[i]);
+      const auto loaded = store.load(names[i]);
+      SCOPED_TRACE(names[i].text());
+      if (!found[i] || !*found[i]) {
+        ASSERT_FALSE(loaded);
+        EXPECT_EQ(found[i] ? Errc::not_found : found[i].error().code, loaded.error().code);
+        continue;
+      }
+      const FoundZone& zone = **found[i];
+      ASSERT_TRUE(head && *head);
+      EXPECT_TRUE(zone.stored.name.view().identical((*head)->name));
+      EXPECT_EQ(zone.stored.serial, (*head)->serial);
+      EXPECT_EQ(zone.stored.records, (*head)->records);
+      EXPECT_EQ(zone.stored.source, (*head)->source);
+      EXPECT_EQ(zone.stored.timers, (*head)->timers);
+      if (!zone.loaded) continue;
+      ASSERT_TRUE(loaded);
+      EXPECT_TRUE(content(zone.loaded->version) == content(loaded->version));
+      EXPECT_EQ(zone.loaded->history->size(), loaded->history->size());
+    }
+  }
 }
 
 /// Moves what is in the log of the database at `path` into a table file.

@@ -85,6 +85,39 @@ TEST(ZoneStore, ZonesOfAllSizesComeBackRecordForRecord) {
   }
 }
 
+TEST(ZoneStore, ManyZonesAreReadAtOnceAsTheyAreAlone) {
+  TemporaryDirectory directory;
+  RandomZones random(4);
+  std::vector<Name> names;
+  const auto add = [&](const std::string& apex) { names.push_back(*Name::parse(apex)); };
+  for (int round = 0; round < 3; ++round) {  // rows in tables, replaced and removed ones among them
+    const auto store = open_store(directory.path());
+    std::vector<Commit> commits;
+    for (std::uint32_t i = 0; i < 200; ++i) {
+      const std::string apex = "Customer-of-our-" + std::to_string(i * (i % 3 == 0 ? 7 : 1)) + ".Example.";
+      if (round == 0) add(apex);
+      if (i % 5 == 4 && round == 2) {
+        ASSERT_TRUE(store->remove(*Name::parse(apex)));
+      } else if (i % 11 != 10) {
+        ASSERT_TRUE(
+            store->commit(*random.zone(apex, static_cast<std::uint32_t>(round), i % 20), {.expire_at = i}, "x"));
+      }
+    }
+    if (round == 1) ASSERT_TRUE(store->commit(*random.large_zone("customer-of-our-500.example.", 5), {}, "y"));
+    if (round == 1) ASSERT_TRUE(store->save_timers(names[1], {.expire_at = 99}, false));
+  }
+  add("customer-of-our-500.example.");
+  add(".");
+  add("z.");
+  flush_log(directory / "zones");
+  const auto store = open_store(directory.path());
+  expect_read_as_alone(*store, names);
+  const auto large = store->read_all(std::vector<NameView>{name("customer-of-our-500.example.")});
+  ASSERT_TRUE(large[0] && *large[0]);
+  EXPECT_FALSE((*large[0])->loaded) << "others would wait for it";
+  EXPECT_TRUE(store->read_all({}).empty());
+}
+
 TEST(ZoneStore, AVersionIsReplacedWhateverTheSizes) {
   TemporaryDirectory directory;
   RandomZones random(2);

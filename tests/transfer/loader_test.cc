@@ -39,6 +39,26 @@ TEST_F(LoaderTest, StoredZonesFilesAndEmptyOnesAreAllReadBeforeItIsDone) {
   EXPECT_EQ(engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::loading)], 0U);
 }
 
+TEST_F(LoaderTest, ALargeZoneAmongManySmallOnesIsReadToo) {
+  ScriptedPrimary primary;
+  std::vector<ZoneSettings> zones;
+  for (int i = 0; i < 600; ++i) {
+    const std::string name = "z" + std::to_string(i) + ".";
+    primary.serve({.name = name, .serial = 4, .hosts = i == 300 ? 40'000U : 1U});
+    zones.push_back(zone(name, {peer(primary)}));
+  }
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return engine_->counters().transfers_ok == 600; }));
+  primary.stop();
+  stop();
+
+  start();
+  set_zones(zones);
+  for (int i = 0; i < 600; ++i) EXPECT_EQ(served("z" + std::to_string(i) + "."), 4U);
+  EXPECT_EQ(engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::ok)], 600U);
+}
+
 TEST_F(LoaderTest, NoZonesAreLoadedAtOnce) {
   start();
   set_zones({});
