@@ -24,6 +24,7 @@
 #include "transfer/primary_traits.h"
 #include "transfer/settings.h"
 #include "transfer/status_board.h"
+#include "transfer/text_pool.h"
 #include "transfer/timer_queue.h"
 #include "transfer/timer_saver.h"
 
@@ -38,6 +39,7 @@ struct EngineCore {
   ZoneStore& store;
   const Clock& clock;
   StatusBoard board;
+  TextPool texts;  // names and addresses of primaries, and paths of files
 
   EngineEvents events;  // constant once there are zones
 

@@ -9,29 +9,59 @@
 #include "transfer/zone_work.h"
 
 namespace understudy {
-namespace {
 
-std::shared_ptr<const std::string> shared_file(std::string path) {
-  if (path.empty()) return nullptr;
-  return std::make_shared<const std::string>(std::move(path));
-}
-
-}  // namespace
-
-ZoneAgent::ZoneAgent(EngineCore& core, const ZoneSettings& settings, std::shared_ptr<ZoneSlot> slot)
-    : core_(core),
-      slot_(std::move(slot)),
-      policy_(settings.policy),
-      file_(shared_file(settings.file)),
-      produced_(settings.produced),
-      schedule_(policy_->bounds) {
+ZoneAgent::ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<ZoneSlot> slot)
+    : core_(core), slot_(std::move(slot)), policy_(settings.policy), schedule_(policy_->bounds) {
+  // A zone whose memory counts when there are very many: with what counts the references to it, 384 octets.
+  static_assert(sizeof(ZoneAgent) <= 368);
+  set_local(settings);
   Lock lock(core_.board.mutex);
-  facts_.from_file = is_local();
-  facts_.produced = produced_;
   ++core_.board.counters.zones_by_state[static_cast<std::size_t>(facts_.state)];
 }
 
 ZoneAgent::~ZoneAgent() = default;
+
+/// Takes what the settings say of a zone that does not come from primaries.
+void ZoneAgent::set_local(ZoneSettings& settings) {
+  if (settings.file.empty() && !settings.produced) {
+    local_ = nullptr;
+  } else {
+    if (!local_) local_ = std::make_unique<Local>();
+    if (local_->file != settings.file) local_->stamp = {};
+    local_->file = std::move(settings.file);
+    local_->produced = settings.produced;
+  }
+  Lock lock(core_.board.mutex);
+  facts_.from_file = is_local();
+  facts_.produced = settings.produced;
+}
+
+// What few zones have.
+
+const ZoneAgent::Seldom& ZoneAgent::seldom() const {
+  static const Seldom nothing;
+  return seldom_ ? *seldom_ : nothing;
+}
+
+ZoneAgent::Seldom& ZoneAgent::change_seldom() {
+  if (!seldom_) seldom_ = std::make_unique<Seldom>();
+  return *seldom_;
+}
+
+bool ZoneAgent::Seldom::is_over(double now) const {
+  const auto is_past = [now](const IdleChecks& checks) { return checks.count == 0 || now - checks.since >= 1; };
+  return commands.empty() && store_queue.empty() && !gone && !late_settings && behind.empty() && !checked_digest &&
+         !lost_serial && no_rewrite_until <= now && !notify_due && is_past(idle_checks) && is_past(idle_newer_checks) &&
+         std::ranges::all_of(no_differences_until, [now](const auto& each) { return each.second <= now; });
+}
+
+void ZoneAgent::drop_seldom() {
+  if (seldom_ && seldom_->is_over(core_.mono())) seldom_ = nullptr;
+}
+
+std::vector<CommandDone> ZoneAgent::take_commands() {
+  return seldom_ ? std::exchange(seldom_->commands, {}) : std::vector<CommandDone>();
+}
 
 // What other threads see.
 
@@ -47,14 +77,14 @@ ZoneStatus ZoneAgent::status_locked() const {
   }
   out.from_file = facts_.from_file;
   out.produced = facts_.produced;
-  out.primary = facts_.source;
-  out.last_check = facts_.timers.checked_at;
-  out.last_confirmed = facts_.timers.confirmed_at;
+  out.primary = *facts_.source;
+  out.last_check = facts_.checked_at;
+  out.last_confirmed = facts_.confirmed_at;
   if (!facts_.from_file) {
-    out.next_check = facts_.timers.refresh_at;
-    out.expires_at = facts_.timers.expire_at;
+    out.next_check = facts_.refresh_at;
+    out.expires_at = facts_.expire_at;
   }
-  out.last_error = facts_.last_error;
+  if (facts_.last_error) out.last_error = *facts_.last_error;
   out.checks = facts_.checks;
   out.transfers = facts_.transfers;
   out.failures = facts_.failures;
@@ -127,55 +157,68 @@ void ZoneAgent::publish_timers() {
   if (is_local()) return;
   const ZoneTimers timers = schedule_.timers(core_.now());
   Lock lock(core_.board.mutex);
-  facts_.timers = timers;
+  facts_.show(timers);
+}
+
+void ZoneAgent::Facts::show(const ZoneTimers& timers) {
+  checked_at = timers.checked_at;
+  confirmed_at = timers.confirmed_at;
+  refresh_at = timers.refresh_at;
+  expire_at = timers.expire_at;
 }
 
 // The beginning.
+
+void ZoneAgent::was_lost(std::optional<Serial> served) {
+  if (served) change_seldom().lost_serial = served;
+}
 
 void ZoneAgent::load(const StoredZone& stored, const LoadedZone& loaded) {
   const std::shared_ptr<const Zone>& version = loaded.version;
   const Moment now = core_.now();
   schedule_.restore(version->soa(), stored.timers, now);
-  history_ = loaded.history;
-  origin_ = stored.source;
+  origin_ = core_.texts.get(stored.source);
+  was_stored_as_expired_ = stored.timers.expired;
+  {
+    Lock lock(core_.board.mutex);
+    facts_.version = version;
+    facts_.history = loaded.history;
+    facts_.source = origin_;
+    facts_.show(stored.timers);
+  }
   show_expiry();
   ZoneState state = ZoneState::ok;
   if (schedule_.check_expired(now)) {
     state = state_when_expired(now.mono);
     show_expired(version, state);
   } else {
-    slot_->publish(version, history_);
+    slot_->publish(version, loaded.history);
   }
-  Lock lock(core_.board.mutex);
-  facts_.version = version;
-  facts_.history = history_;
-  facts_.source = stored.source;
-  facts_.timers = stored.timers;
-  change_state(state);
+  set_state(state);
 }
 
 void ZoneAgent::load_file() {
-  if (produced_) return;  // who makes it brings it
-  const FileReading reading = read_file_version(*file_, name(), policy_->limits, core_.clock);
-  file_stamp_ = reading.stamp;
+  if (local_->produced) return;  // who makes it brings it
+  const std::string& file = local_->file;
+  const FileReading reading = read_file_version(file, name(), policy_->limits, core_.clock);
   if (reading.version) {
+    local_->stamp = reading.stamp;
     slot_->publish(*reading.version);
-    log_file_read(name(), *file_, std::nullopt, reading);
+    log_file_read(name(), file, std::nullopt, reading);
   } else {
-    file_stamp_ = {};
-    log_file_failed(name(), *file_, std::nullopt, reading.version.error());
+    log_file_failed(name(), file, std::nullopt, reading.version.error());
   }
   const WallSeconds now = core_.clock.wall_seconds();
   Lock lock(core_.board.mutex);
-  facts_.source = *file_;
-  facts_.timers.checked_at = now;
+  facts_.source = core_.texts.get(file);
+  facts_.checked_at = now;
   ++facts_.checks;
   if (reading.version) {
     facts_.version = *reading.version;
-    facts_.timers.confirmed_at = now;
+    facts_.confirmed_at = now;
     change_state(ZoneState::ok);
   } else {
-    facts_.last_error = reading.version.error().text();
+    facts_.last_error = std::make_unique<const std::string>(reading.version.error().text());
     ++facts_.failures;
   }
 }
@@ -191,13 +234,8 @@ void ZoneAgent::adopt() {
   if (held) log_iterations(nullptr, *held, core_.settings.nsec3_max_iterations);
   if (!is_local()) {
     if (!held) schedule_.start_empty(core_.now());
-    bool was_expired = false;
-    {
-      Lock lock(core_.board.mutex);
-      was_expired = facts_.timers.expired;
-    }
     publish_timers();
-    if (schedule_.expired() && !was_expired) {
+    if (schedule_.expired() && !was_stored_as_expired_) {
       log_warning("zone {}: expired while this server was down; {} until a primary confirms it", name().text(),
                   slot_->is_stale() ? "it is answered all the same (on-expire)" : "it is answered with SERVFAIL");
       save_timers(true, nullptr);
@@ -205,7 +243,7 @@ void ZoneAgent::adopt() {
   }
   // A crash may have come between making the last version durable and announcing it.
   announce(false);
-  if (late_settings_) change_settings(std::move(*std::exchange(late_settings_, nullptr)));
+  if (seldom().late_settings) change_settings(std::move(*std::exchange(seldom_->late_settings, nullptr)));
   after_work();
 }
 
@@ -235,7 +273,7 @@ void ZoneAgent::set_timer() {
     if (const std::optional<double> expires = schedule_.expires(); expires && !committing) at(*expires);
     if (const std::optional<double> end = stale_until(); end && slot_->is_stale() && !committing) at(*end);
   }
-  if (!work_ && notify_due_) at(*notify_due_);
+  if (const std::optional<double> notify = seldom().notify_due; notify && !work_) at(*notify);
   if (due) {
     core_.timers.set(*this, *due);
     if (core_.due_at) core_.due_at(*due);
@@ -247,7 +285,7 @@ void ZoneAgent::set_timer() {
 void ZoneAgent::timer_due() {
   const Moment now = core_.now();
   if (!is_local() && schedule_.check_expired(now) && !(work_ && work_->committing)) expire();
-  const bool notify_due = notify_due_ && *notify_due_ <= now.mono;
+  const bool notify_due = seldom().notify_due && *seldom().notify_due <= now.mono;
   if (!work_ && (notify_due || (!is_local() && schedule_.next_check() <= now.mono))) {
     begin_work(notify_due ? Level::urgent : Level::normal);
   }
@@ -269,7 +307,7 @@ ZoneState ZoneAgent::state_when_expired(double now) const {
 
 void ZoneAgent::show_expired(const std::shared_ptr<const Zone>& held, ZoneState state) {
   if (state == ZoneState::stale) {
-    slot_->publish_stale(held, history_);
+    slot_->publish_stale(held, history());
   } else {
     slot_->set_expired();
   }
@@ -329,7 +367,7 @@ void ZoneAgent::save_timers(bool durable, std::function<void()> then) {
           if (*outcome || outcome->error().code != Errc::not_found || held == nullptr) return;
           // The storage has lost what is served, perhaps with its whole directory: it is stored once more.
           *outcome =
-              core_.store.commit({.version = held, .timers = timers, .source = source, .whole = true, .keep = keep});
+              core_.store.commit({.version = held, .timers = timers, .source = *source, .whole = true, .keep = keep});
         },
         [this, self = shared_from_this(), outcome, after] {
           // The next confirmation writes them again; until then a restart finds older ones, which only means more
@@ -351,7 +389,7 @@ void ZoneAgent::save_timers_soon() {
 std::optional<ZoneTimers> ZoneAgent::begin_to_save_timers() {
   if (retired_ || !std::exchange(timers_wait_, false)) return std::nullopt;
   // In its turn; or the version itself may not be stored, as one that came from a file is not.
-  if (store_busy_ || origin_.empty()) {
+  if (store_busy_ || origin_->empty()) {
     save_timers(false, nullptr);
     return std::nullopt;
   }
@@ -373,7 +411,7 @@ void ZoneAgent::save_timers_again() {
 
 void ZoneAgent::when_store_is_free(std::function<void()> write) {
   if (store_busy_) {
-    store_queue_.push_back(std::move(write));
+    change_seldom().store_queue.push_back(std::move(write));
     return;
   }
   store_busy_ = true;
@@ -384,9 +422,10 @@ void ZoneAgent::when_store_is_free(std::function<void()> write) {
 void ZoneAgent::store_is_free() {
   --core_.store_writes;
   store_busy_ = false;
-  if (!store_queue_.empty()) {
-    const auto next = std::move(store_queue_.front());
-    store_queue_.erase(store_queue_.begin());
+  if (!seldom().store_queue.empty()) {
+    auto& queue = seldom_->store_queue;
+    const auto next = std::move(queue.front());
+    queue.erase(queue.begin());
     when_store_is_free(next);
     return;
   }
@@ -435,7 +474,7 @@ void ZoneAgent::command(bool whole, CommandDone done) {
     core_.probes.make_urgent(work_->request);
     return;
   }
-  commands_.push_back(std::move(done));
+  change_seldom().commands.push_back(std::move(done));
   (whole ? whole_wanted_ : refresh_wanted_) = true;
   if (adopted_ && !work_) after_work();
 }
@@ -443,16 +482,13 @@ void ZoneAgent::command(bool whole, CommandDone done) {
 void ZoneAgent::change_settings(ZoneSettings settings) {
   if (retired_) return;
   if (!adopted_) {
-    late_settings_ = std::make_unique<ZoneSettings>(std::move(settings));
+    change_seldom().late_settings = std::make_unique<ZoneSettings>(std::move(settings));
     return;
   }
   const std::shared_ptr<const ZonePolicySettings> before = std::exchange(policy_, std::move(settings.policy));
   if (policy_->access != before->access) slot_->set_access(policy_->access);
   const bool was_from_file = is_local();
-  const bool other_file = file_ ? *file_ != settings.file : !settings.file.empty();
-  file_ = shared_file(std::move(settings.file));
-  produced_ = settings.produced;
-  if (other_file) file_stamp_ = {};
+  set_local(settings);
   const Moment now = core_.now();
   schedule_.set_bounds(policy_->bounds, now);
   if (was_from_file && !is_local()) {
@@ -461,11 +497,6 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
       schedule_.confirmed(held->soa(), now, core_.random_part());
     else
       schedule_.start_empty(now);
-  }
-  {
-    Lock lock(core_.board.mutex);
-    facts_.from_file = is_local();
-    facts_.produced = produced_;
   }
   if (is_local()) {
     refresh_wanted_ = true;  // reads it only if it was written
@@ -497,7 +528,7 @@ void ZoneAgent::stop_work() {
 void ZoneAgent::retire(bool forget_stored, std::function<void()> gone) {
   retired_ = true;
   forget_stored_ = forget_stored;
-  gone_ = std::move(gone);
+  change_seldom().gone = std::move(gone);
   core_.timers.remove(*this);
   core_.notifier.forget(name());
   cancel();
@@ -508,13 +539,13 @@ void ZoneAgent::cancel() {
   core_.timers.remove(*this);
   stop_waiting();
   stop_work();
-  for (const CommandDone& done : std::exchange(commands_, {})) {
+  for (const CommandDone& done : take_commands()) {
     done({fail(Errc::cancelled, "the zone is being removed or the server stops"), ""});
   }
 }
 
 void ZoneAgent::leave_if_retired() {
-  if (!retired_ || !adopted_ || work_ || store_busy_ || !gone_) return;
+  if (!retired_ || !adopted_ || work_ || store_busy_ || !seldom().gone) return;
   if (std::exchange(forget_stored_, false)) {
     when_store_is_free([this] {
       core_.run_job(
@@ -532,7 +563,7 @@ void ZoneAgent::leave_if_retired() {
     Lock lock(core_.board.mutex);
     --core_.board.counters.zones_by_state[static_cast<std::size_t>(facts_.state)];
   }
-  std::exchange(gone_, nullptr)();
+  std::exchange(seldom_->gone, nullptr)();
 }
 
 }  // namespace understudy

@@ -27,6 +27,7 @@
 #include "transfer/primary_health.h"
 #include "transfer/settings.h"
 #include "transfer/status.h"
+#include "transfer/text_pool.h"
 #include "transfer/timer_queue.h"
 
 namespace understudy {
@@ -36,7 +37,7 @@ class ZoneAgent final : public TimerEntry,
                         public Notifier::Announcer,
                         public std::enable_shared_from_this<ZoneAgent> {
  public:
-  ZoneAgent(EngineCore& core, const ZoneSettings& settings, std::shared_ptr<ZoneSlot> slot);
+  ZoneAgent(EngineCore& core, ZoneSettings settings, std::shared_ptr<ZoneSlot> slot);
   ~ZoneAgent() override;
 
   // Any thread.
@@ -57,7 +58,7 @@ class ZoneAgent final : public TimerEntry,
   /// Answers from the stored version unless it has expired.
   void load(const StoredZone& stored, const LoadedZone& loaded);
   /// There is no stored version, but what was served before is known: nothing older is to take its place.
-  void was_lost(std::optional<Serial> served) { lost_serial_ = served; }
+  void was_lost(std::optional<Serial> served);
   /// Reads the zone's file and answers from it.
   void load_file();
 
@@ -65,7 +66,7 @@ class ZoneAgent final : public TimerEntry,
   /// Takes up the work. Without a version the zone is taken at once.
   void adopt();
   /// Not taken from primaries: read from a file, or made by this server.
-  [[nodiscard]] bool is_local() const { return file_ != nullptr || produced_; }
+  [[nodiscard]] bool is_local() const { return local_ != nullptr; }
   /// The next version of a zone that this server makes.
   void put_version(std::shared_ptr<const Zone> version, DeltaPtr delta);
   void timer_due();
@@ -192,6 +193,13 @@ class ZoneAgent final : public TimerEntry,
   void when_store_is_free(std::function<void()> write);
   void store_is_free();
   void leave_if_retired();
+  void set_local(ZoneSettings& settings);
+
+  struct Seldom;
+  [[nodiscard]] const Seldom& seldom() const;
+  Seldom& change_seldom();
+  void drop_seldom();
+  [[nodiscard]] std::vector<CommandDone> take_commands();
 
   // Constant after construction.
   EngineCore& core_;
@@ -199,64 +207,77 @@ class ZoneAgent final : public TimerEntry,
 
   // The transfer thread (before adopt(): the job that loads).
   std::shared_ptr<const ZonePolicySettings> policy_;
-  std::shared_ptr<const std::string> file_;  // null: from primaries
-  FileStamp file_stamp_;
-  bool produced_ = false;
-  std::shared_ptr<const Zone> put_version_;  // that waits to be committed
-  std::vector<DeltaPtr> put_deltas_;         // that lead to it from the one before, if known
+  /// A zone from a file, or made by this server.
+  struct Local {
+    std::string file;  // path
+    FileStamp stamp;
+    bool produced = false;
+    std::shared_ptr<const Zone> put_version;  // that waits to be committed
+    std::vector<DeltaPtr> put_deltas;         // that lead to it from the one before, if known
+  };
+  std::unique_ptr<Local> local_;  // null: from primaries
   RefreshSchedule schedule_;
-  WorkPtr work_;  // null at rest
+  WorkPtr work_;                                  // null at rest
+  const std::string* origin_ = TextPool::none();  // address of the primary that our version is from; empty: none
   bool adopted_ = false;
+  bool was_stored_as_expired_ = false;
   bool refresh_wanted_ = false;  // after the work that is under way
   bool whole_wanted_ = false;
-  std::vector<CommandDone> commands_;  // that wait for the next work
-  std::vector<std::function<void()>> store_queue_;
   bool store_busy_ = false;
   bool timers_wait_ = false;  // to be stored
   bool retired_ = false;
   bool forget_stored_ = false;
-  std::function<void()> gone_;
-  std::unique_ptr<ZoneSettings> late_settings_;      // came before adopt(), while a job had the old ones
-  std::vector<std::pair<Endpoint, Serial>> behind_;  // primaries that were reported to be behind
-  std::string origin_;                               // address of the primary that our version is from; empty: none
-  // Primaries that are not asked for differences before; monotonic seconds.
-  std::vector<std::pair<Endpoint, double>> no_differences_until_;
+  bool failed_before_ = false;  // some check has failed
+  bool write_whole_ = false;    // with the next commit
+  bool rewriting_ = false;      // beside the commits
   /// What was found about the digests of a version.
   struct CheckedDigest {
     std::uint64_t version = 0;  // Zone::id()
     std::vector<Bytes> shown;   // RDATA of the ZONEMD records that are right
   };
-  std::unique_ptr<const CheckedDigest> checked_digest_;
-  std::optional<Serial> lost_serial_;               // was served, but the stored version is damaged
-  ZoneHistory::Ptr history_ = ZoneHistory::none();  // of the version that is held
-  bool failed_before_ = false;                      // some check has failed
-  bool write_whole_ = false;                        // with the next commit
-  bool rewriting_ = false;                          // beside the commits
-  double no_rewrite_until_ = 0;                     // monotonic seconds: the last one failed
-  std::optional<double> notify_due_;                // a NOTIFY that waits because too many came for nothing
   /// Checks because of NOTIFYs, that found nothing.
   struct IdleChecks {
     double since = 0;  // monotonic seconds
     unsigned count = 0;
   };
-  IdleChecks idle_checks_;        // they named what we have, or no serial
-  IdleChecks idle_newer_checks_;  // they named something newer; counted apart, so that the others delay none of these
+  /// What hardly any zone has while it is at rest, so that it takes no memory in all the others. Times are monotonic
+  /// seconds.
+  struct Seldom {
+    std::vector<CommandDone> commands;  // that wait for the next work
+    std::vector<std::function<void()>> store_queue;
+    std::function<void()> gone;                       // once retired
+    std::unique_ptr<ZoneSettings> late_settings;      // came before adopt(), while a job had the old ones
+    std::vector<std::pair<Endpoint, Serial>> behind;  // primaries that were reported to be behind
+    // Primaries that are not asked for differences before.
+    std::vector<std::pair<Endpoint, double>> no_differences_until;
+    std::unique_ptr<const CheckedDigest> checked_digest;
+    std::optional<Serial> lost_serial;  // was served, but the stored version is damaged
+    double no_rewrite_until = 0;        // the last one failed
+    std::optional<double> notify_due;   // a NOTIFY that waits because too many came for nothing
+    IdleChecks idle_checks;             // they named what we have, or no serial
+    IdleChecks idle_newer_checks;  // they named something newer; counted apart, so that the others delay none of these
+
+    [[nodiscard]] bool is_over(double now) const;
+  };
+  std::unique_ptr<Seldom> seldom_;  // null: nothing of all that
 
   struct Facts {
+    std::shared_ptr<const Zone> version;
+    ZoneHistory::Ptr history = ZoneHistory::none();  // of that version
+    const std::string* source = TextPool::none();    // the primary or file that confirmed or sent the version
+    std::unique_ptr<const std::string> last_error;   // null: none
+    WallSeconds checked_at = 0, confirmed_at = 0, refresh_at = 0, expire_at = 0;  // as in ZoneTimers
+    std::uint32_t checks = 0, transfers = 0, failures = 0;
+    std::optional<Serial> notify_serial;
+    IpAddress notify_from;
     ZoneState state = ZoneState::loading;
     ZoneActivity activity = ZoneActivity::idle;
     bool from_file = false;
     bool produced = false;
     bool notify_waits = false;
     bool works_for_notifier = false;  // notify_from is being asked because of its NOTIFY
-    std::optional<Serial> notify_serial;
-    IpAddress notify_from;
-    std::shared_ptr<const Zone> version;
-    ZoneHistory::Ptr history;
-    std::string source;  // the primary or file that confirmed or sent the version
-    std::string last_error;
-    ZoneTimers timers;
-    std::uint32_t checks = 0, transfers = 0, failures = 0;
+
+    void show(const ZoneTimers& timers);
   };
   [[nodiscard]] ZoneStatus status_locked() const US_REQUIRES(core_.board.mutex);
   Facts facts_ US_GUARDED_BY(core_.board.mutex);

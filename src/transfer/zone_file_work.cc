@@ -18,7 +18,7 @@ void ZoneAgent::read_file(const WorkPtr& work) {
     bool current = false;
   };
   work->started = true;
-  if (produced_) {
+  if (local_->produced) {
     commit_produced(work);
     return;
   }
@@ -27,8 +27,8 @@ void ZoneAgent::read_file(const WorkPtr& work) {
   const bool only_if_written = work->only_if_written;
   core_.run_job(
       core_.loads, JobPool::Urgency::urgent,
-      [self = shared_from_this(), &clock = core_.clock, outcome, only_if_written, path = *file_, held = version(),
-       stamp = file_stamp_, limits = policy_->limits] {
+      [self = shared_from_this(), &clock = core_.clock, outcome, only_if_written, path = local_->file, held = version(),
+       stamp = local_->stamp, limits = policy_->limits] {
         outcome->current = only_if_written && held && file_stamp(path) == stamp;
         if (outcome->current) return;
         outcome->reading = read_file_version(path, self->name(), limits, clock);
@@ -49,17 +49,19 @@ void ZoneAgent::read_file(const WorkPtr& work) {
 
 void ZoneAgent::file_is_current(const WorkPtr& work) {
   const std::shared_ptr<const Zone> held = version();
-  file_stamp_ = file_stamp(*file_);
-  if (slot_->zone() == nullptr || slot_->is_stale()) slot_->publish(held, history_);  // had expired as a secondary zone
+  local_->stamp = file_stamp(local_->file);
+  if (slot_->zone() == nullptr || slot_->is_stale())
+    slot_->publish(held, history());  // had expired as a secondary zone
+  const std::string* source = core_.texts.get(local_->file);
   {
     Lock lock(core_.board.mutex);
-    facts_.source = *file_;
-    facts_.last_error.clear();
+    facts_.source = source;
+    facts_.last_error.reset();
     ++facts_.checks;
     change_state(ZoneState::ok);
     ++core_.board.counters.checks_ok;
   }
-  finish(work, {{}, fmt::format("serial {} is current in {}", held->serial().value, *file_)});
+  finish(work, {{}, fmt::format("serial {} is current in {}", held->serial().value, *source)});
 }
 
 /// What a local version needs to be served: it is kept nowhere else and may have any serial.
@@ -69,7 +71,7 @@ CommitTask ZoneAgent::begin_local_commit(const WorkPtr& work, std::shared_ptr<co
   set_activity(ZoneActivity::committing);
   return {.slot = slot_,
           .base = held,
-          .history = history_,
+          .history = history(),
           .keep = policy_->history,
           .stored = false,
           .may_go_back = true,
@@ -83,13 +85,13 @@ void ZoneAgent::file_was_read(const WorkPtr& work, const FileReading& reading) {
   const std::shared_ptr<const Zone> held = version();
   const std::optional<Serial> ours = held ? std::optional(held->serial()) : std::nullopt;
   if (!reading.version) {
-    file_stamp_ = {};
-    log_file_failed(name(), *file_, ours, reading.version.error());
+    local_->stamp = {};
+    log_file_failed(name(), local_->file, ours, reading.version.error());
     work->error = reading.version.error();
     finish_failed(work);
     return;
   }
-  CommitTask task = begin_local_commit(work, *reading.version, *file_);
+  CommitTask task = begin_local_commit(work, *reading.version, local_->file);
   task.done = [this, self = shared_from_this(), work, reading](CommitTask&& finished) {
     auto outcome = std::make_shared<CommitTask>(std::move(finished));
     core_.calls.post([this, self, work, reading, outcome] { file_committed(work, reading, *outcome); });
@@ -100,33 +102,33 @@ void ZoneAgent::file_was_read(const WorkPtr& work, const FileReading& reading) {
 void ZoneAgent::file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task) {
   if (!task.result) {
     work->committing = false;
-    file_stamp_ = {};
+    if (local_) local_->stamp = {};
     log_file_failed(name(), task.source, task.ours, task.result.error());
     work->error = task.result.error();
     finish_failed(work);
     return;
   }
-  file_stamp_ = reading.stamp;
+  if (local_) local_->stamp = reading.stamp;
   log_file_read(name(), task.source, task.ours, reading);
   local_version_is_served(work, task);
 }
 
 void ZoneAgent::local_version_is_served(const WorkPtr& work, CommitTask& task) {
   work->committing = false;
-  history_ = task.history;
   // If the zone is taken from primaries again one day, nothing that they or the store have leads on from here.
-  origin_.clear();
+  origin_ = TextPool::none();
   write_whole_ = true;
   if (core_.events.published) core_.events.published(task.version);
   const WallSeconds now = core_.clock.wall_seconds();
+  const std::string* source = core_.texts.get(task.source);
   std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
   {
     Lock lock(core_.board.mutex);
     facts_.version.swap(version);
-    facts_.history = history_;
-    facts_.source = task.source;
-    facts_.last_error.clear();
-    facts_.timers.confirmed_at = facts_.timers.checked_at = now;
+    facts_.history = task.history;
+    facts_.source = source;
+    facts_.last_error.reset();
+    facts_.confirmed_at = facts_.checked_at = now;
     ++facts_.checks;
     ++facts_.transfers;
     change_state(ZoneState::ok);
@@ -142,17 +144,17 @@ void ZoneAgent::local_version_is_served(const WorkPtr& work, CommitTask& task) {
 // A zone that this server makes.
 
 void ZoneAgent::put_version(std::shared_ptr<const Zone> made, DeltaPtr delta) {
-  if (retired_ || core_.stopping || !produced_) return;
+  if (retired_ || core_.stopping || !local_ || !local_->produced) return;
   // Of several that wait only the last one counts, with the way to it.
-  if (!put_version_ || !delta) put_deltas_.clear();
-  if (delta) put_deltas_.push_back(std::move(delta));
-  put_version_ = std::move(made);
+  if (!local_->put_version || !delta) local_->put_deltas.clear();
+  if (delta) local_->put_deltas.push_back(std::move(delta));
+  local_->put_version = std::move(made);
   if (adopted_ && !work_) after_work();
 }
 
 void ZoneAgent::commit_produced(const WorkPtr& work) {
   const std::shared_ptr<const Zone> held = version();
-  if (!put_version_) {
+  if (!local_->put_version) {
     if (held) {
       finish(work, {{}, fmt::format("serial {} is current: this server makes the zone", held->serial().value)});
     } else {
@@ -161,8 +163,8 @@ void ZoneAgent::commit_produced(const WorkPtr& work) {
     }
     return;
   }
-  CommitTask task = begin_local_commit(work, std::exchange(put_version_, nullptr), "this server");
-  std::vector<DeltaPtr> deltas = std::exchange(put_deltas_, {});
+  CommitTask task = begin_local_commit(work, std::exchange(local_->put_version, nullptr), "this server");
+  std::vector<DeltaPtr> deltas = std::exchange(local_->put_deltas, {});
   const bool lead_here = held && !deltas.empty() && deltas.front()->from() == held->serial() &&
                          deltas.back()->to() == task.version->serial();
   if (lead_here) task.deltas = std::move(deltas);

@@ -60,7 +60,7 @@ milliseconds longest_transfer(std::optional<double> left) {
 /// The version that we hold came from this primary, whichever of its addresses was asked.
 bool ZoneAgent::is_origin(const PeerSettings& peer) const {
   return std::ranges::any_of(policy_->primaries, [&](const PeerSettings& each) {
-    return each.name == peer.name && each.address.text() == origin_;
+    return each.name == peer.name && each.address.text() == *origin_;
   });
 }
 
@@ -73,7 +73,8 @@ bool ZoneAgent::may_take_differences(const PeerSettings& peer) const {
 }
 
 bool ZoneAgent::is_shown_by_digest(const Zone& held) const {
-  return checked_digest_ && checked_digest_->version == held.id() && !checked_digest_->shown.empty();
+  const CheckedDigest* checked = seldom().checked_digest.get();
+  return checked != nullptr && checked->version == held.id() && !checked->shown.empty();
 }
 
 /// The first difference takes away the digest of the version that it begins with, and it is that of what we hold.
@@ -82,7 +83,7 @@ bool ZoneAgent::proves_its_start(const Zone& held, std::span<const DeltaPtr> del
   if (!is_shown_by_digest(held)) return proven;
   deltas.front()->for_each_removed([&](const DeltaRecord& record) {
     proven = record.type == RRType::ZONEMD && record.owner == held.apex() &&
-             std::ranges::any_of(checked_digest_->shown,
+             std::ranges::any_of(seldom().checked_digest->shown,
                                  [&](const Bytes& shown) { return std::ranges::equal(shown, record.rdata); });
     return !proven;
   });
@@ -96,7 +97,8 @@ bool ZoneAgent::check_digest(const WorkPtr& work) {
   const auto held = version();
   const bool would_help = held && peer.ixfr && !is_origin(peer) && !rests_from_differences(peer) &&
                           core_.traits.sends_differences(peer.address, core_.mono());
-  const bool is_known = checked_digest_ && held && checked_digest_->version == held->id();
+  const CheckedDigest* checked = seldom().checked_digest.get();
+  const bool is_known = checked != nullptr && held && checked->version == held->id();
   if (!would_help || is_known || !claims_digest(*held)) return false;
   auto found = std::make_shared<CheckedDigest>(CheckedDigest{held->id(), {}});
   auto done = std::make_shared<bool>(false);
@@ -113,13 +115,13 @@ bool ZoneAgent::check_digest(const WorkPtr& work) {
         }
       },
       [this, self = shared_from_this(), work, held, found, done] {
-        checked_digest_ = std::make_unique<const CheckedDigest>(*found);
+        change_seldom().checked_digest = std::make_unique<const CheckedDigest>(*found);
         if (*done && found->shown.empty()) {
           log_warning(
               "zone {}: the ZONEMD of serial {} from {} is not the digest of what came: no differences of another "
               "primary are taken, but the whole zone; compare the zone with what its signer made, and check who "
               "changes it on the way or makes its ZONEMD",
-              name().text(), held->serial().value, origin_);
+              name().text(), held->serial().value, *origin_);
         }
         if (work_ == work) go_on_with_transfer(work);
       });
@@ -127,8 +129,9 @@ bool ZoneAgent::check_digest(const WorkPtr& work) {
 }
 
 bool ZoneAgent::rests_from_differences(const PeerSettings& peer) const {
-  const auto found = std::ranges::find(no_differences_until_, peer.address, &std::pair<Endpoint, double>::first);
-  return found != no_differences_until_.end() && core_.mono() < found->second;
+  const auto& pauses = seldom().no_differences_until;
+  const auto found = std::ranges::find(pauses, peer.address, &std::pair<Endpoint, double>::first);
+  return found != pauses.end() && core_.mono() < found->second;
 }
 
 void ZoneAgent::queue_transfer(const WorkPtr& work) {
@@ -261,9 +264,9 @@ void ZoneAgent::pause_differences(Work& work) {
   const auto pause = std::exchange(work.pause, std::nullopt);
   if (!pause || pause->primary != work.attempt->peer.address) return;
   const double now = core_.mono();
-  std::erase_if(no_differences_until_,
-                [&](const auto& known) { return known.second <= now || known.first == pause->primary; });
-  no_differences_until_.emplace_back(pause->primary, now + pause->seconds);
+  auto& pauses = change_seldom().no_differences_until;
+  std::erase_if(pauses, [&](const auto& known) { return known.second <= now || known.first == pause->primary; });
+  pauses.emplace_back(pause->primary, now + pause->seconds);
 }
 
 /// Only a NOTIFY says that there is something newer, and anyone can send that: it is not worth a whole zone.
@@ -332,7 +335,7 @@ void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit per
   if (!taken.deltas.empty() && !is_origin(work->attempt->peer) && !proves_its_start(*held, taken.deltas)) {
     differences_failed(*work, {Errc::bad_delta, fmt::format("our version is from {}, and nothing shows that both have "
                                                             "the same data",
-                                                            origin_)});
+                                                            *origin_)});
     permit.release();
     go_on_with_transfer(work);
     return;
@@ -350,7 +353,7 @@ void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit per
                                                       .builder = std::move(taken.builder),
                                                       .deltas = std::move(taken.deltas),
                                                       .base = held,
-                                                      .history = history_,
+                                                      .history = history(),
                                                       .keep = work->policy->history,
                                                       .max_octets = work->policy->limits.max_octets,
                                                       .write_whole = std::exchange(write_whole_, false),
@@ -379,7 +382,7 @@ void ZoneAgent::start_commit(const WorkPtr& work, Taken taken, Lanes::Permit per
 /// The serial that no version may be older than: what we hold, or what was served before it was lost.
 std::optional<Serial> ZoneAgent::floor_serial() const {
   const auto held = version();
-  return held ? std::optional(held->serial()) : lost_serial_;
+  return held ? std::optional(held->serial()) : seldom().lost_serial;
 }
 
 void ZoneAgent::go_on_with_transfer(const WorkPtr& work) {
@@ -423,24 +426,26 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
   schedule_ = task.schedule;
   schedule_.set_bounds(policy_->bounds, core_.now());
   show_expiry();
-  history_ = task.history;
-  origin_ = attempt.peer.address.text();
+  origin_ = core_.texts.get(attempt.peer.address.text());
   write_whole_ = task.wants_whole;
   if (task.rewrite && may_rewrite()) start_rewrite(std::move(task.rewrite));
-  lost_serial_.reset();
-  behind_.clear();
+  if (seldom_) {
+    seldom_->lost_serial.reset();
+    seldom_->behind.clear();
+  }
   if (core_.events.published) core_.events.published(task.version);
   log_transferred(attempt);
   log_oddities(attempt, task.report);
   attempt.came = task.deltas.empty() ? "whole zone" : "differences";
   note_attempt(attempt, nullptr);
+  const std::string* source = core_.texts.get(attempt.peer.name);
   std::shared_ptr<const Zone> version = task.version;  // the one before goes after the lock
   {
     Lock lock(core_.board.mutex);
     facts_.version.swap(version);
-    facts_.history = history_;
-    facts_.source = attempt.peer.name;
-    facts_.last_error.clear();
+    facts_.history = task.history;
+    facts_.source = source;
+    facts_.last_error.reset();
     ++facts_.checks;
     ++facts_.transfers;
     change_state(ZoneState::ok);
@@ -465,7 +470,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
 
 /// If not, a later commit will ask for it again.
 bool ZoneAgent::may_rewrite() const {
-  return !rewriting_ && core_.may_rewrite() && core_.mono() >= no_rewrite_until_;
+  return !rewriting_ && core_.may_rewrite() && core_.mono() >= seldom().no_rewrite_until;
 }
 
 void ZoneAgent::start_rewrite(std::shared_ptr<ZoneRewrite> rewrite) {
@@ -502,7 +507,7 @@ void ZoneAgent::rewrite_is_over(const Result<void>& outcome) {
   rewriting_ = false;
   --core_.rewrites;
   if (outcome || outcome.error().code == Errc::cancelled || core_.stopping) return;
-  no_rewrite_until_ = core_.mono() + pause_after_failure;
+  change_seldom().no_rewrite_until = core_.mono() + pause_after_failure;
   log_warning("zone {}: it could not be written whole, and is read from more and more differences at a start: {}; {}",
               name().text(), outcome.error().text(), advice_text(outcome.error().code));
 }

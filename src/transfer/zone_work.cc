@@ -52,23 +52,26 @@ bool ZoneAgent::is_newer_than_held(std::optional<Serial> serial) const {
 
 /// Somebody who announces what is not there must not keep us asking.
 bool ZoneAgent::wants_check_for_notify() {
-  IdleChecks* checks = &idle_checks_;
+  bool is_newer = false;
   {
     Lock lock(core_.board.mutex);
     if (!facts_.notify_waits) return false;
-    if (is_newer_than_held(facts_.notify_serial)) checks = &idle_newer_checks_;
+    is_newer = is_newer_than_held(facts_.notify_serial);
   }
+  Seldom& notes = change_seldom();
+  IdleChecks& checks = is_newer ? notes.idle_newer_checks : notes.idle_checks;
   const double now = core_.mono();
-  if (now - checks->since >= 1) *checks = {.since = now};
-  if (checks->count < max_idle_checks) return true;
-  notify_due_ = checks->since + 1;
+  if (now - checks.since >= 1) checks = {.since = now};
+  if (checks.count < max_idle_checks) return true;
+  notes.notify_due = checks.since + 1;
   return false;
 }
 
 void ZoneAgent::note_idle_check(const Work& work) {
   if (!work.notified_by) return;
+  Seldom& notes = change_seldom();
   Lock lock(core_.board.mutex);
-  ++(is_newer_than_held(work.notified_serial) ? idle_newer_checks_ : idle_checks_).count;
+  ++(is_newer_than_held(work.notified_serial) ? notes.idle_newer_checks : notes.idle_checks).count;
 }
 
 void ZoneAgent::after_work() {
@@ -78,11 +81,12 @@ void ZoneAgent::after_work() {
     return;
   }
   const bool for_notify = wants_check_for_notify();
-  if (refresh_wanted_ || whole_wanted_ || put_version_ || for_notify) {
+  if (refresh_wanted_ || whole_wanted_ || (local_ && local_->put_version) || for_notify) {
     // Other settings alone, which may be those of very many zones, are nothing urgent.
-    begin_work(for_notify || whole_wanted_ || !commands_.empty() ? Level::urgent : Level::normal);
+    begin_work(for_notify || whole_wanted_ || !seldom().commands.empty() ? Level::urgent : Level::normal);
     return;
   }
+  drop_seldom();
   set_timer();
 }
 
@@ -92,10 +96,10 @@ void ZoneAgent::begin_work(Level level) {
   ++core_.at_work;
   work->urgent = level == Level::urgent;
   work->whole = std::exchange(whole_wanted_, false);
-  work->only_if_written = commands_.empty();
   refresh_wanted_ = false;
-  notify_due_.reset();
-  work->commands = std::exchange(commands_, {});
+  if (seldom_) seldom_->notify_due.reset();
+  work->commands = take_commands();
+  work->only_if_written = work->commands.empty();
   work->policy = policy_;
   {
     Lock lock(core_.board.mutex);
@@ -149,7 +153,10 @@ void ZoneAgent::finish(const WorkPtr& work, CommandOutcome outcome) {
   if (again) {
     // Other settings came in between: who waits for the outcome gets that of the next work.
     whole_wanted_ |= work->whole;
-    commands_.insert(commands_.end(), work->commands.begin(), work->commands.end());
+    if (!work->commands.empty()) {
+      auto& commands = change_seldom().commands;
+      commands.insert(commands.end(), work->commands.begin(), work->commands.end());
+    }
     refresh_wanted_ = true;
   } else {
     if (outcome.result) stop_waiting();
@@ -459,10 +466,11 @@ void ZoneAgent::decide(const WorkPtr& work) {
 
 void ZoneAgent::primary_is_behind(const WorkPtr& work) {
   const Attempt& attempt = *work->attempt;
-  const auto known = std::ranges::find(behind_, attempt.peer.address, &std::pair<Endpoint, Serial>::first);
+  auto& behind = change_seldom().behind;
+  const auto known = std::ranges::find(behind, attempt.peer.address, &std::pair<Endpoint, Serial>::first);
   bool first_time = true;
-  if (known == behind_.end()) {
-    behind_.emplace_back(attempt.peer.address, *attempt.announced);
+  if (known == behind.end()) {
+    behind.emplace_back(attempt.peer.address, *attempt.announced);
   } else {
     first_time = std::exchange(known->second, *attempt.announced) != *attempt.announced;
   }
@@ -522,16 +530,17 @@ void ZoneAgent::finish_current(const WorkPtr& work) {
   log_current(attempt);
   const bool lives = !schedule_.expired();
   if (was_expired && lives) {
-    slot_->publish(held, history_);
+    slot_->publish(held, history());
     if (core_.events.published) core_.events.published(held);
     log_info("zone {}: serial {} is confirmed by {}: answered again", name().text(), held->serial().value,
              attempt.peer.name);
   }
   note_idle_check(*work);
+  const std::string* source = core_.texts.get(attempt.peer.name);
   {
     Lock lock(core_.board.mutex);
-    facts_.source = attempt.peer.name;
-    facts_.last_error.clear();
+    facts_.source = source;
+    facts_.last_error.reset();
     ++facts_.checks;
     if (lives) change_state(ZoneState::ok);
     ++core_.board.counters.checks_ok;
@@ -574,7 +583,7 @@ void ZoneAgent::finish_failed(const WorkPtr& work) {
   }
   {
     Lock lock(core_.board.mutex);
-    facts_.last_error = error.text();
+    facts_.last_error = std::make_unique<const std::string>(error.text());
     ++facts_.checks;
     ++facts_.failures;
     if (facts_.state == ZoneState::ok) change_state(ZoneState::failing);

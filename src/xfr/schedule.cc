@@ -8,7 +8,7 @@ namespace {
 
 constexpr double jitter_share = 0.1;
 constexpr double longest_empty_wait = 3600;
-constexpr unsigned most_doublings = 12;  // 2^12 s is over longest_empty_wait
+constexpr std::uint8_t most_doublings = 12;  // 2^12 s is over longest_empty_wait
 
 double shortened(double wait, double random) {
   return wait * (1 - jitter_share * random);
@@ -32,41 +32,36 @@ WallSeconds wall_of(double mono, Moment now) {
 }  // namespace
 
 double RefreshSchedule::expire_wait() const {
-  return bounded(soa_->expire, bounds_.expire_min, bounds_.expire_max);
+  return bounded(expire_, bounds_.expire_min, bounds_.expire_max);
 }
 
 double RefreshSchedule::refresh_wait() const {
-  return capped(bounded(soa_->refresh, bounds_.refresh_min, bounds_.refresh_max), expire_wait() / 2,
+  return capped(bounded(refresh_, bounds_.refresh_min, bounds_.refresh_max), expire_wait() / 2,
                 bounded(0, bounds_.refresh_min, bounds_.refresh_max));
 }
 
 double RefreshSchedule::retry_wait() const {
-  if (!soa_)
-    return std::min(std::ldexp(1.0, static_cast<int>(std::min(failures_ - 1, most_doublings))), longest_empty_wait);
-  return capped(bounded(soa_->retry, bounds_.retry_min, bounds_.retry_max), expire_wait() / 2,
+  if (!has_version_) return std::min(std::ldexp(1.0, failures_ - 1), longest_empty_wait);
+  return capped(bounded(retry_, bounds_.retry_min, bounds_.retry_max), expire_wait() / 2,
                 bounded(0, bounds_.retry_min, bounds_.retry_max));
 }
 
 void RefreshSchedule::start_empty(Moment now) {
-  soa_.reset();
-  checked_.reset();
-  behind_since_.reset();
+  has_version_ = false;
+  checked_ = behind_since_ = never;
   expired_ = false;
   failures_ = 0;
   next_check_ = now.mono;
 }
 
 void RefreshSchedule::restore(const Zone::Soa& soa, const ZoneTimers& saved, Moment now) {
-  soa_ = soa;
-  failures_ = 0;
+  take_times(soa);
   // The latest time ever seen: a clock behind it was set back.
   const WallSeconds wall = std::max({now.wall, saved.confirmed_at, saved.checked_at, saved.behind_since});
   const auto seconds_until = [&](WallSeconds at) { return static_cast<double>(at - wall); };
   confirmed_ = now.mono + seconds_until(saved.confirmed_at != 0 ? saved.confirmed_at : wall);
-  checked_.reset();
-  if (saved.checked_at != 0) checked_ = now.mono + seconds_until(saved.checked_at);
-  behind_since_.reset();
-  if (saved.behind_since != 0) behind_since_ = now.mono + seconds_until(saved.behind_since);
+  checked_ = saved.checked_at == 0 ? never : now.mono + seconds_until(saved.checked_at);
+  behind_since_ = saved.behind_since == 0 ? never : now.mono + seconds_until(saved.behind_since);
   const double expire_left = saved.expire_at != 0 ? seconds_until(saved.expire_at) : expire_wait();
   expires_ = now.mono + std::min(expire_left, expire_wait());
   if (saved.expired) expires_ = std::min(expires_, now.mono);
@@ -81,12 +76,18 @@ double RefreshSchedule::life(std::optional<std::uint32_t> left) const {
   return std::min(expire_wait(), bounded(*left, bounds_.expire_min, bounds_.expire_max));
 }
 
-void RefreshSchedule::begin_anew(const Zone::Soa& soa, Moment now) {
-  soa_ = soa;
+void RefreshSchedule::take_times(const Zone::Soa& soa) {
+  refresh_ = soa.refresh;
+  retry_ = soa.retry;
+  expire_ = soa.expire;
+  has_version_ = true;
   failures_ = 0;
-  confirmed_ = now.mono;
-  checked_ = now.mono;
-  behind_since_.reset();
+}
+
+void RefreshSchedule::begin_anew(const Zone::Soa& soa, Moment now) {
+  take_times(soa);
+  confirmed_ = checked_ = now.mono;
+  behind_since_ = never;
 }
 
 /// Sets what follows from a version that lives until expires_: a brief life is checked within its half.
@@ -97,7 +98,7 @@ void RefreshSchedule::begin_life(Moment now, double random) {
 }
 
 void RefreshSchedule::confirmed(const Zone::Soa& soa, Moment now, double random, std::optional<std::uint32_t> left) {
-  const double before = soa_ && !expired_ ? expires_ : now.mono;
+  const double before = has_version_ && !expired_ ? expires_ : now.mono;
   begin_anew(soa, now);
   expires_ = now.mono + life(left);
   if (left) expires_ = std::min(std::max(before, expires_), now.mono + expire_wait());
@@ -111,25 +112,25 @@ void RefreshSchedule::updated(const Zone::Soa& soa, Moment now, double random, s
 }
 
 void RefreshSchedule::failed(Moment now, double random) {
-  ++failures_;
+  if (failures_ <= most_doublings) ++failures_;
   checked_ = now.mono;
   next_check_ = now.mono + shortened(retry_wait(), random);
 }
 
 void RefreshSchedule::set_bounds(TimerBounds bounds, Moment now) {
   bounds_ = bounds;
-  if (!soa_) return;
+  if (!has_version_) return;
   next_check_ = std::min(next_check_, now.mono + (failures_ == 0 && !expired_ ? refresh_wait() : retry_wait()));
   if (!expired_) expires_ = std::min(expires_, confirmed_ + expire_wait());
 }
 
 std::optional<double> RefreshSchedule::expires() const {
-  if (!soa_ || expired_) return std::nullopt;
+  if (!has_version_ || expired_) return std::nullopt;
   return expires_;
 }
 
 bool RefreshSchedule::check_expired(Moment now) {
-  if (soa_ && !expired_ && now.mono >= expires_) {
+  if (has_version_ && !expired_ && now.mono >= expires_) {
     expired_ = true;
     next_check_ = std::min(next_check_, now.mono + retry_wait());
   }
@@ -138,11 +139,11 @@ bool RefreshSchedule::check_expired(Moment now) {
 
 ZoneTimers RefreshSchedule::timers(Moment now) const {
   ZoneTimers timers;
-  if (checked_) timers.checked_at = wall_of(*checked_, now);
+  if (checked_ != never) timers.checked_at = wall_of(checked_, now);
   timers.refresh_at = wall_of(next_check_, now);
-  if (soa_) {
+  if (has_version_) {
     timers.confirmed_at = wall_of(confirmed_, now);
-    if (behind_since_) timers.behind_since = wall_of(*behind_since_, now);
+    if (behind_since_ != never) timers.behind_since = wall_of(behind_since_, now);
     timers.expire_at = wall_of(expires_, now);
     timers.expired = expired_ || now.mono >= expires_;
   }

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "zone/timers.h"
@@ -52,10 +53,12 @@ class RefreshSchedule {
   void failed(Moment now, double random);
   /// No primary has our serial, only older ones. Counts from the first time until a version is confirmed or updated.
   void only_older(Moment now) {
-    if (!behind_since_) behind_since_ = now.mono;
+    if (behind_since_ == never) behind_since_ = now.mono;
   }
   /// Since when that is so; monotonic seconds.
-  [[nodiscard]] std::optional<double> behind_since() const { return behind_since_; }
+  [[nodiscard]] std::optional<double> behind_since() const {
+    return behind_since_ == never ? std::nullopt : std::optional(behind_since_);
+  }
   /// The next check is made at this time if that is earlier; monotonic seconds.
   void check_by(double when) { next_check_ = std::min(next_check_, when); }
   /// Other bounds after a reload; takes effect from the next outcome on, and at once where a wait is now too long.
@@ -69,7 +72,7 @@ class RefreshSchedule {
   bool check_expired(Moment now);
   [[nodiscard]] bool expired() const { return expired_; }
   /// There is a version whose life counts.
-  [[nodiscard]] bool has_version() const { return soa_.has_value(); }
+  [[nodiscard]] bool has_version() const { return has_version_; }
   /// Monotonic second at which the version expired or will; meaningless without one.
   [[nodiscard]] double expiry() const { return expires_; }
   /// What to store now.
@@ -80,18 +83,22 @@ class RefreshSchedule {
   [[nodiscard]] double retry_wait() const;
   [[nodiscard]] double expire_wait() const;
   [[nodiscard]] double life(std::optional<std::uint32_t> left) const;
+  void take_times(const Zone::Soa& soa);
   void begin_anew(const Zone::Soa& soa, Moment now);
   void begin_life(Moment now, double random);
 
+  // Every zone has one of these: it is kept small. Monotonic seconds, which may be negative after a restore.
+  static constexpr double never = -std::numeric_limits<double>::infinity();
   TimerBounds bounds_;
-  std::optional<Zone::Soa> soa_;
+  std::uint32_t refresh_ = 0, retry_ = 0, expire_ = 0;  // of the version's SOA
+  bool has_version_ = false;
+  bool expired_ = false;
+  std::uint8_t failures_ = 0;  // in a row, as far as they make waits longer
   double next_check_ = 0;
   double expires_ = 0;
-  double confirmed_ = 0;  // monotonic; may be negative after a restore
-  std::optional<double> checked_;
-  std::optional<double> behind_since_;
-  bool expired_ = false;
-  unsigned failures_ = 0;  // in a row
+  double confirmed_ = 0;
+  double checked_ = never;
+  double behind_since_ = never;
 };
 
 }  // namespace understudy
