@@ -1,4 +1,4 @@
-// A name that is kept in great numbers: 32 octets for most, where Name takes 256. Immutable; the octets never move as
+// A name that is kept in great numbers: 30 octets for most, where Name takes 256. Immutable; the octets never move as
 // long as the object does not.
 #pragma once
 
@@ -36,7 +36,7 @@ class CompactName {
   }
 
   std::uint8_t size_;
-  std::uint8_t inline_[31];  // the name, or where it is
+  std::uint8_t inline_[29];  // the name, or where it is
 };
 
 }  // namespace understudy

@@ -349,18 +349,18 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   const std::size_t negative_at = end;
   const std::size_t behind = end + encode_negative_soa(blocks.data() + end, facts, apex);
 
-  std::shared_ptr<Zone> zone(new Zone());
+  std::shared_ptr<Zone> zone = Zone::make();
   zone->soa_ = facts.soa;
   zone->apex_labels_ = static_cast<std::uint8_t>(apex_labels);
-  zone->record_count_ = record_count;
-  zone->node_count_ = index.size();
+  zone->apex_size_ = static_cast<std::uint8_t>(apex.size());
+  zone->record_count_ = static_cast<std::uint32_t>(record_count);
+  zone->node_count_ = static_cast<std::uint32_t>(index.size());
   const std::optional<std::size_t> chain = choose_nsec3_chain(*node(apex_ref), apex, [&](const HashedName& name) {
     const std::uint32_t ref = find(name, 0);
     return ref == 0 ? nullptr : node(ref);
   });
   const Nsec3Params params = chain ? nsec3_params_at(*node(apex_ref), *chain) : Nsec3Params{};
   Trees trees = collect(*zone, chain ? &params : nullptr);
-  zone->first_block_ = static_cast<std::uint32_t>(first_block / 8);
   zone->end_of_blocks_ = end_ref();
   end = behind;
   US_TRY(write_trees(*zone, std::move(trees)));
@@ -372,7 +372,6 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   zone->base_ = base;
   zone->only_page_ = table.first_page;
   zone->pages_ = table.list_at == 0 ? &zone->only_page_ : reinterpret_cast<const std::uint32_t*>(base + table.list_at);
-  zone->apex_ = NameView::trusted({base, apex.size()});
   zone->apex_node_ = zone->node_at(apex_ref);
   zone->negative_soa_ = reinterpret_cast<const Chunk*>(base + negative_at);
   zone->note_denial(chain);
@@ -441,8 +440,8 @@ Result<ZoneBuilder::State::Table> ZoneBuilder::State::append_table(bool shares) 
 const std::uint8_t* ZoneBuilder::State::hand_over(Zone& zone, bool shares) {
   if (!shares) {
     blocks.shrink(end);
-    zone.own_ = std::move(blocks);
-    return zone.own_.data();
+    zone.own_ = blocks.release_heap();
+    return zone.own_.get();
   }
   if (!blocks.is_mapped()) blocks.grow(end + slack);
   if (blocks.is_mapped()) {

@@ -36,7 +36,7 @@ inline const Node* Zone::find(const HashedName& name, std::size_t label) const {
 }
 
 inline const Node* Zone::find(NameView name, std::uint64_t hash) const {
-  const std::size_t size = name.size() - apex_.size();
+  const std::size_t size = name.size() - apex_size_;
   return size == 0 ? apex_node_ : find_relative(hash, name.wire().data(), size);
 }
 

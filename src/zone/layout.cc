@@ -125,6 +125,11 @@ void ZoneMemory::shrink(std::size_t size, std::size_t keep) {
   capacity_ = keep;
 }
 
+ZoneMemory::HeapOctets ZoneMemory::release_heap() {
+  capacity_ = 0;
+  return HeapOctets(std::exchange(data_, nullptr));
+}
+
 void ZoneMemory::reset() {
   if (mapped_ != 0) {
     ::munmap(data_, mapped_);

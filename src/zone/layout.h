@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -48,6 +50,12 @@ class ZoneMemory {
   /// Gives back what lies behind `size`; of mapped memory, address space up to `keep` stays reserved.
   void shrink(std::size_t size, std::size_t keep = 0);
   void reset();
+  struct Free {
+    void operator()(std::uint8_t* octets) const { std::free(octets); }
+  };
+  using HeapOctets = std::unique_ptr<std::uint8_t[], Free>;
+  /// Hands over what is not mapped, to be kept in as little memory as can be.
+  HeapOctets release_heap();
 
   [[nodiscard]] std::uint8_t* data() const { return data_; }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }

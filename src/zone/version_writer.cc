@@ -33,7 +33,7 @@ VersionWriter::VersionWriter(const Zone& base, const WorkingSet& set, std::uint6
       update_(*base.shared(), max_octets),
       table_(base, update_),
       encoder_(base.apex()),
-      zone_(new Zone()) {}
+      zone_(Zone::make()) {}
 
 bool VersionWriter::has_records(const Edit& edit) const {
   if (edit.touched) return set_.record_count(*edit.touched) != 0;
@@ -91,7 +91,7 @@ Result<std::size_t> VersionWriter::encode(const Edit& edit) {
   set_.records(*edit.touched, records_);
   US_ASSIGN(const std::size_t most, encoder_.prepare(edit.name, records_));
   scratch_.resize(std::max(scratch_.size(), most));
-  zone_->record_count_ += encoder_.record_count();
+  zone_->record_count_ += static_cast<std::uint32_t>(encoder_.record_count());
   return encoder_.write(scratch_.data(), edit.children);
 }
 
@@ -123,7 +123,7 @@ Result<std::size_t> VersionWriter::compose(const Edit& edit) {
 // False: no room.
 Result<bool> VersionWriter::carry_out(const Edit& edit) {
   const std::uint32_t before = edit.before == nullptr ? 0 : base_.ref_of(edit.before);
-  if (edit.touched) zone_->record_count_ -= records_of(edit.before);
+  if (edit.touched) zone_->record_count_ -= static_cast<std::uint32_t>(records_of(edit.before));
   if (!edit.exists) {
     if (edit.before == nullptr) return true;
     update_.drop(before, edit.before->block_size());
@@ -223,11 +223,11 @@ Result<std::shared_ptr<const Zone>> VersionWriter::assemble() {
   zone_->pages_ = reinterpret_cast<const std::uint32_t*>(update_.at(pages));
   zone_->bucket_count_ = table_.bucket_count();
   zone_->apex_labels_ = base_.apex_labels_;
-  zone_->apex_ = base_.apex_;
+  zone_->apex_size_ = base_.apex_size_;
   zone_->apex_node_ = apex_node;
   zone_->negative_soa_ = reinterpret_cast<const Chunk*>(update_.at(negative_soa));
   const auto chain =
-      choose_nsec3_chain(*apex_node, zone_->apex_, [&](const HashedName& name) { return zone_->find(name); });
+      choose_nsec3_chain(*apex_node, zone_->apex(), [&](const HashedName& name) { return zone_->find(name); });
   zone_->note_denial(chain);
   // Another chain: its names are not known yet.
   const bool had = base_.denial() == Zone::Denial::nsec3, has = chain.has_value();

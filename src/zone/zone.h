@@ -60,14 +60,18 @@ class RRsetView {
 };
 
 class Zone : public std::enable_shared_from_this<Zone> {
+  class Key {};
+
  public:
+  /// For those who make versions, in one piece of memory with what counts the references to it.
+  explicit Zone(Key) : id_(next_id()) {}
   ~Zone();
   Zone(const Zone&) = delete;
   Zone& operator=(const Zone&) = delete;
 
   /// A number that no other version of this or any zone has had in this process; never 0.
   [[nodiscard]] std::uint64_t id() const { return id_; }
-  [[nodiscard]] NameView apex() const { return apex_; }
+  [[nodiscard]] NameView apex() const { return NameView::trusted({base_, apex_size_}); }
   [[nodiscard]] Serial serial() const { return {soa_.serial}; }
   struct Soa {
     std::uint32_t ttl, serial, refresh, retry, expire, minimum;
@@ -116,7 +120,7 @@ class Zone : public std::enable_shared_from_this<Zone> {
   [[nodiscard]] OwnerTree nsec3_names() const { return {base_, nsec3_root_}; }
   /// Of the NSEC3 chain in use.
   [[nodiscard]] const Nsec3Params& nsec3_params() const { return nsec3_; }
-  [[nodiscard]] Name owner_of(const Node* node) const { return node_owner(node, apex_); }
+  [[nodiscard]] Name owner_of(const Node* node) const { return node_owner(node, apex()); }
   [[nodiscard]] std::optional<RRsetView> rrset(const Node* node, RRType type) const;
 
   // The table, for who goes through all names.
@@ -143,32 +147,33 @@ class Zone : public std::enable_shared_from_this<Zone> {
   friend class ZoneBuilder;
   friend class ZoneCursor;
   friend class VersionWriter;
-  Zone() : id_(next_id()) {}
+  static std::shared_ptr<Zone> make() { return std::make_shared<Zone>(Key()); }
   static std::uint64_t next_id();
   void note_depth(const Node& node);
   void note_denial(std::optional<std::size_t> chain);
   [[nodiscard]] const Node* find_relative(std::uint64_t hash, const std::uint8_t* wanted, std::size_t size) const;
 
+  // There may be millions of small versions: nothing is kept here that can be found out from the rest.
   // What a lookup reads first.
-  const std::uint8_t* base_ = nullptr;    // what references count from
+  const std::uint8_t* base_ = nullptr;    // what references count from; the apex is there
   const std::uint32_t* pages_ = nullptr;  // references to the table's pages
   std::uint32_t bucket_count_ = 0;
-  std::uint8_t apex_labels_ = 0;
+  std::uint8_t apex_labels_ = 0, apex_size_ = 0;
   Denial denial_ = Denial::none;
-  std::uint64_t depths_ = 0, cut_depths_ = 0, dname_depths_ = 0;
   const Node* apex_node_ = nullptr;
+  std::uint64_t depths_ = 0, cut_depths_ = 0, dname_depths_ = 0;
   const Chunk* negative_soa_ = nullptr;
   const std::uint64_t id_;
-  NameView apex_;  // refers to the start of the memory
   Soa soa_{};
   std::uint32_t nsec_root_ = 0, nsec3_root_ = 0;
   Nsec3Params nsec3_;  // refers to the apex's node
-  std::uint64_t record_count_ = 0;
-  std::uint64_t node_count_ = 0;
-  std::uint32_t only_page_ = 0;                        // the list, if no other is needed
-  std::uint32_t first_block_ = 0, end_of_blocks_ = 0;  // one behind the other; 0, 0 if they are not
-  ZoneMemory own_;                                     // a small version's memory: nobody shares it
-  std::unique_ptr<ArenaVersion> shared_;               // a large one's
+  // 32 GiB hold fewer than 2^32 of either.
+  std::uint32_t record_count_ = 0;
+  std::uint32_t node_count_ = 0;
+  std::uint32_t only_page_ = 0;           // the list, if no other is needed
+  std::uint32_t end_of_blocks_ = 0;       // one behind the other, behind the apex; 0 if they are not
+  ZoneMemory::HeapOctets own_;            // a small version's memory: nobody shares it
+  std::unique_ptr<ArenaVersion> shared_;  // a large one's
 };
 
 /// Walks all RRsets of a version: the apex first, its SOA first, then the names in the order they were received (in

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 #include <utility>
 
 #include "base/qsbr.h"
@@ -10,6 +11,9 @@ namespace understudy {
 
 ZoneSlot::ZoneSlot(NameView name, std::shared_ptr<const ZoneAccess> access)
     : name_(name), access_(access.get()), access_owner_(std::move(access)) {}
+
+// With what counts the references to it, two cache lines.
+static_assert(sizeof(ZoneSlot) <= 112);
 
 ZoneSlot::~ZoneSlot() = default;
 
@@ -51,6 +55,12 @@ constexpr std::uint32_t max_depth = 24;
 
 }  // namespace
 
+ZoneTable::Entry::Entry(ZoneSlot* slot, std::uint64_t hash) {
+  const auto address = reinterpret_cast<std::uintptr_t>(slot);
+  if ((address & tag_bits) != 0) throw std::bad_alloc();  // no system places memory there unless it is asked to
+  bits_ = address | (hash & tag_bits);
+}
+
 ZoneTable::ZoneTable(std::span<const std::shared_ptr<ZoneSlot>> slots) {
   std::vector<Item> items;
   items.reserve(slots.size());
@@ -84,8 +94,8 @@ void ZoneTable::add_pages(std::span<Item> items, std::uint32_t depth, std::uint3
   const std::size_t mask = page->entries.size() - 1;
   for (Item& item : items) {
     std::size_t at = item.hash & mask;
-    while (page->entries[at].slot != nullptr) at = (at + 1) & mask;
-    page->entries[at] = {item.slot.get(), static_cast<std::uint32_t>(item.hash >> 32)};
+    while (!page->entries[at].is_free()) at = (at + 1) & mask;
+    page->entries[at] = {item.slot.get(), item.hash};
     page->slots.push_back(std::move(item.slot));
   }
   pages_.push_back(std::move(page));
@@ -169,10 +179,9 @@ void ZoneTable::count(NameView zone, bool comes) {
 ZoneSlot* ZoneTable::find_suffix(const HashedName& name, std::size_t label) const {
   const std::uint64_t hash = name.hashes[label];
   const Place& place = place_of(hash);
-  for (std::size_t at = hash & place.mask; place.entries[at].slot != nullptr; at = (at + 1) & place.mask) {
-    if (place.entries[at].tag != static_cast<std::uint32_t>(hash >> 32)) continue;
-    ZoneSlot* slot = place.entries[at].slot;
-    if (slot->name().equals(name.suffix(label))) return slot;
+  for (std::size_t at = hash & place.mask; !place.entries[at].is_free(); at = (at + 1) & place.mask) {
+    ZoneSlot* slot = place.entries[at].slot(hash);
+    if (slot != nullptr && slot->name().equals(name.suffix(label))) return slot;
   }
   return nullptr;
 }

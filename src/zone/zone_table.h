@@ -73,9 +73,9 @@ class ZoneSlot {
 
  private:
   const CompactName name_;
-  std::atomic<const Zone*> served_{nullptr};
   std::atomic<bool> expired_{false};
   std::atomic<bool> stale_{false};
+  std::atomic<const Zone*> served_{nullptr};
   std::atomic<const ZoneAccess*> access_;
   std::atomic<const ZoneHistory*> history_{nullptr};
   std::atomic<double> expires_{never};
@@ -107,9 +107,22 @@ class ZoneTable {
  private:
   // Extendible hashing: a directory of 2^n places, each of which leads to a page of slots. A page holds the names whose
   // hashes end (in their high half) in its `suffix` of `depth` bits; if that is less than n, several places lead to it.
-  struct Entry {
-    ZoneSlot* slot;  // null: free
-    std::uint32_t tag;
+  /// Where a slot is, below the tag of its name: an address of this process has 48 bits.
+  class Entry {
+   public:
+    static constexpr std::uint64_t tag_bits = 0xffff'0000'0000'0000;
+
+    Entry() = default;  // free
+    Entry(ZoneSlot* slot, std::uint64_t hash);
+    [[nodiscard]] bool is_free() const { return bits_ == 0; }
+    /// Null if the tag is not that of this hash.
+    [[nodiscard]] ZoneSlot* slot(std::uint64_t hash) const {
+      const std::uint64_t left = bits_ ^ (hash & tag_bits);
+      return (left & tag_bits) == 0 ? reinterpret_cast<ZoneSlot*>(left) : nullptr;
+    }
+
+   private:
+    std::uint64_t bits_ = 0;
   };
   struct Page {
     std::vector<std::shared_ptr<ZoneSlot>> slots;

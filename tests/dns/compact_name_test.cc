@@ -8,7 +8,7 @@ namespace understudy {
 namespace {
 
 TEST(CompactName, KeepsNamesOfAnyLength) {
-  static_assert(sizeof(CompactName) == 32);
+  static_assert(sizeof(CompactName) == 30);
   std::string text;
   for (int labels = 0; labels < 127; ++labels) {
     const Name name = *Name::parse(text.empty() ? "." : text);
