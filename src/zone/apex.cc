@@ -27,8 +27,10 @@ Result<ApexFacts> read_apex(const Node* node, NameView apex) {
     facts.negative_soa.add(RRType::SOA, std::min(view.ttl(), fields.minimum), rdata);
   });
   const std::uint32_t negative_ttl = facts.negative_soa.items[0].ttl;
+  facts.lowers_ttls = negative_ttl < view.ttl();
   view.for_each_signature([&](std::uint32_t ttl, ByteView rdata) {
     facts.negative_soa.add(RRType::RRSIG, std::min(ttl, negative_ttl), rdata);
+    facts.lowers_ttls |= negative_ttl < ttl;
   });
   return facts;
 }

@@ -9,7 +9,8 @@ namespace understudy {
 
 struct ApexFacts {
   Zone::Soa soa{};
-  Staging negative_soa;  // the SOA, then its signatures
+  Staging negative_soa;      // the SOA, then its signatures
+  bool lowers_ttls = false;  // else the SOA's chunk at the apex is that of negative answers too
 };
 
 /// Reads the apex's node (may be null). Errc::no_apex_soa (also for more than one), no_apex_ns.

@@ -345,9 +345,14 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   const HashedName apex_name(apex);
   const std::uint32_t apex_ref = find(apex_name, 0);
   US_ASSIGN(const ApexFacts facts, read_apex(apex_ref == 0 ? nullptr : node(apex_ref), apex));
-  US_TRY(make_room(max_negative_soa_size(facts)));
-  const std::size_t negative_at = end;
-  const std::size_t behind = end + encode_negative_soa(blocks.data() + end, facts, apex);
+  const auto* soa = reinterpret_cast<const std::uint8_t*>(node(apex_ref)->chunk(RRType::SOA));
+  auto negative_at = static_cast<std::size_t>(soa - blocks.data());
+  std::size_t behind = end;
+  if (facts.lowers_ttls) {
+    US_TRY(make_room(max_negative_soa_size(facts)));
+    negative_at = end;
+    behind = end + encode_negative_soa(blocks.data() + end, facts, apex);
+  }
 
   std::shared_ptr<Zone> zone = Zone::make();
   zone->soa_ = facts.soa;

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "zone/apex.h"
 #include "zone/denial.h"
 
 namespace understudy {
@@ -208,16 +207,24 @@ Result<std::shared_ptr<const Zone>> VersionWriter::write() {
   return assemble();
 }
 
+// The next version's, instead of the base's. 0: no room.
+std::uint32_t VersionWriter::write_negative_soa(const Node& apex_node, const ApexFacts& facts) {
+  const Chunk* before = base_.negative_soa();
+  if (before != base_.apex_node()->chunk(RRType::SOA)) update_.drop(base_.ref_of(before), round_up8(before->size()));
+  if (!facts.lowers_ttls) return base_.ref_of(apex_node.chunk(RRType::SOA));
+  scratch_.resize(std::max(scratch_.size(), max_negative_soa_size(facts)));
+  const std::size_t size = encode_negative_soa(scratch_.data(), facts, base_.apex());
+  const std::uint32_t at = update_.allocate(size);
+  if (at != 0) std::memcpy(update_.at(at), scratch_.data(), size);
+  return at;
+}
+
 Result<std::shared_ptr<const Zone>> VersionWriter::assemble() {
   const Node* apex_node = base_.node_at(apex_ref_);
   US_ASSIGN(const ApexFacts facts, read_apex(apex_node, base_.apex()));
-  scratch_.resize(std::max(scratch_.size(), max_negative_soa_size(facts)));
-  const std::size_t size = encode_negative_soa(scratch_.data(), facts, base_.apex());
-  const std::uint32_t negative_soa = update_.allocate(size);
+  const std::uint32_t negative_soa = write_negative_soa(*apex_node, facts);
   const std::uint32_t pages = negative_soa == 0 ? 0 : table_.finish();
   if (pages == 0 || !write_trees()) return nullptr;
-  std::memcpy(update_.at(negative_soa), scratch_.data(), size);
-  update_.drop(base_.ref_of(base_.negative_soa()), round_up8(base_.negative_soa()->size()));
   zone_->soa_ = facts.soa;
   zone_->base_ = base_.base_;
   zone_->pages_ = reinterpret_cast<const std::uint32_t*>(update_.at(pages));

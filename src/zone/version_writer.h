@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "zone/apex.h"
 #include "zone/arena.h"
 #include "zone/block_encoder.h"
 #include "zone/table_editor.h"
@@ -49,6 +50,7 @@ class VersionWriter {
   void copy(const Edit& edit);
   void note_denial(const Node* before, const Node* after);
   bool write_trees();
+  std::uint32_t write_negative_soa(const Node& apex_node, const ApexFacts& facts);
   Result<std::shared_ptr<const Zone>> assemble();
   [[nodiscard]] const Node* made() const { return reinterpret_cast<const Node*>(scratch_.data()); }
 

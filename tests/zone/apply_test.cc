@@ -332,6 +332,29 @@ TEST(ApplyTest, LimitsHold) {
   EXPECT_THAT(error_of(base, huge.finish().value(), Errc::record_limit), HasSubstr("64 MiB"));
 }
 
+TEST(ApplyTest, TheNegativeSoaIsTheApexsAsLongAsTheirTtlsAreTheSame) {
+  const auto soa_of = [](unsigned serial, unsigned minimum) {
+    return "@ 300 SOA ns.example. admin.example. " + std::to_string(serial) + " 7200 3600 1209600 " +
+           std::to_string(minimum) + "\n";
+  };
+  auto zone = build_shared(records(soa_of(1, 300) + "@ 3600 NS ns.example.\n"), apex());
+  unsigned minimum = 300, serial = 1;
+  for (const unsigned next : {400U, 60U, 60U, 300U, 300U, 20U}) {
+    ZoneDeltaBuilder change(apex());
+    for (const Record& r : records(soa_of(serial, minimum))) change.remove(r.owner, r.type, r.ttl, r.rdata);
+    for (const Record& r : records(soa_of(serial + 1, next))) change.add(r.owner, r.type, r.ttl, r.rdata);
+    zone = applied(zone, change.finish().value());
+    ASSERT_NE(zone, nullptr);
+    minimum = next;
+    ++serial;
+    ASSERT_NE(zone->shared(), nullptr);
+    EXPECT_EQ(zone->negative_soa() == zone->apex_node()->chunk(RRType::SOA), minimum >= 300) << serial;
+    const RRsetView view(zone->apex_node(), RRType::SOA, zone->negative_soa(), zone->apex());
+    EXPECT_EQ(view.ttl(), std::min(minimum, 300U));
+    view.for_each_rdata([&](ByteView rdata) { EXPECT_EQ(soa_view(rdata).serial, serial); });
+  }
+}
+
 TEST(ApplyTest, MostOfAZoneGoes) {
   std::string hosts, gone;
   for (unsigned i = 0; i < 100'000; ++i) {

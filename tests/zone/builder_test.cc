@@ -520,6 +520,18 @@ TEST(ZoneBuilderTest, NegativeSoa) {
   std::vector<std::uint32_t> ttls;
   soa.for_each_signature([&](std::uint32_t ttl, ByteView) { ttls.push_back(ttl); });
   EXPECT_THAT(ttls, ElementsAre(60, 30));
+  EXPECT_NE(zone->negative_soa(), zone->apex_node()->chunk(RRType::SOA));
+}
+
+TEST(ZoneBuilderTest, NegativeSoaThatIsTheApexs) {
+  const std::string apex = "@ 60 SOA ns admin 1 2 3 4 60\n@ 3600 NS ns\n";
+  for (const char* signature_ttl : {"60", "30", "61"}) {
+    const auto zone = build(apex + "@ " + signature_ttl + " RRSIG SOA 8 1 60 20300101000000 20200101000000 1 @ AAAA\n");
+    ASSERT_NE(zone, nullptr);
+    const bool is_shared = zone->negative_soa() == zone->apex_node()->chunk(RRType::SOA);
+    EXPECT_EQ(is_shared, std::string_view(signature_ttl) != "61") << "its TTL is lowered in negative answers";
+    EXPECT_EQ(RRsetView(zone->apex_node(), RRType::SOA, zone->negative_soa(), zone->apex()).ttl(), 60U);
+  }
 }
 
 // The whole contract at once: what goes in comes out, whatever the order.
