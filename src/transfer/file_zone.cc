@@ -73,7 +73,10 @@ void read_into(FileReading& reading, const std::string& path, NameView apex, con
   }
   reading.version = builder.finish();
   reading.seconds = static_cast<double>(clock.mono_ns() - began) / 1e9;
-  if (!reading.version) reading.version.error().detail = path;
+  if (!reading.version) {
+    std::string& detail = reading.version.error().detail;
+    detail = detail.empty() ? path : path + ": " + detail;
+  }
   reading.report = builder.report();
   counts.duplicates = reading.report.duplicates;
 }

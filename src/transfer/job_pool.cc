@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <system_error>
 #include <utility>
 
 #include "base/log.h"
@@ -50,8 +49,8 @@ void JobPool::post(Job job, Urgency urgency) {
 bool JobPool::start_thread() {
   try {
     threads_.emplace_back([this] { run(); });
-  } catch (const std::system_error& error) {
-    if (!threads_.empty()) return true;  // fewer do the work
+  } catch (const std::exception& error) {  // no thread, or no memory for one
+    if (!threads_.empty()) return true;    // fewer do the work
     log_warning("no thread can be started: {}; slow work holds up other work; raise the limit of processes",
                 error.what());
     return false;

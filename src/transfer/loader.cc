@@ -22,6 +22,7 @@ constexpr std::size_t most_in_batch = 256;
 constexpr std::size_t most_files_in_batch = 32;
 // So many at least, if there are enough zones, that all cores end at about the same time.
 constexpr std::size_t batches_per_thread = 8;
+constexpr const char* cannot_be_read = "stored versions could not be read and are taken from their primaries again";
 
 struct Loading {
   EngineCore& core;
@@ -31,17 +32,27 @@ struct Loading {
 };
 using LoadingPtr = std::shared_ptr<Loading>;
 
-/// Memory that runs out ends the work on one zone, not the server.
+/// Memory that runs out ends the work on some zones, not the server; false.
 template <typename F>
-void guarded(const char* what, F&& f) {
+bool guarded(const char* what, F&& f) {
   try {
     f();
+    return true;
   } catch (const std::exception& error) {
     log_error("{}: {}", what, error.what());
+    return false;
   }
 }
 
-void hand_over(const LoadingPtr& loading, Agents agents) {
+/// Nothing older than what was served may take the place of a version that cannot be read.
+void note_lost(const Loading& loading, ZoneAgent& agent) {
+  guarded("what was served before is not known",
+          [&] { agent.was_lost(loading.core.store.promised_serial(agent.name())); });
+}
+
+/// Agents that nobody hands over would be checked by nobody for good: without memory for it the process ends.
+void hand_over(const LoadingPtr& loading, Agents agents) noexcept {
+  if (agents.empty()) return;
   loading->core.calls.post([loading, agents] {
     for (const AgentPtr& agent : agents) agent->adopt();
     loading->left -= agents.size();
@@ -54,7 +65,7 @@ void use(const Loading& loading, ZoneAgent& agent, const StoredZone& stored, con
     agent.load(stored, *loaded);
     return;
   }
-  agent.was_lost(loading.core.store.promised_serial(agent.name()));
+  note_lost(loading, agent);
   log_error("zone {}: the stored version cannot be served: {}; it is taken from its primaries again",
             agent.name().text(), loaded.error().text());
 }
@@ -63,8 +74,9 @@ void use(const Loading& loading, ZoneAgent& agent, const StoredZone& stored, con
 void load_alone(const LoadingPtr& loading, const AgentPtr& agent, StoredZone stored) {
   loading->core.loads.post(
       [loading, &agent, head = std::move(stored)] {
-        guarded("a stored version could not be read and is taken from its primaries again",
-                [&] { use(*loading, *agent, head, loading->core.store.load(agent->name())); });
+        if (!guarded(cannot_be_read, [&] { use(*loading, *agent, head, loading->core.store.load(agent->name())); })) {
+          note_lost(*loading, *agent);
+        }
         hand_over(loading, {&agent, 1});
       },
       JobPool::Urgency::can_wait);
@@ -73,7 +85,7 @@ void load_alone(const LoadingPtr& loading, const AgentPtr& agent, StoredZone sto
 /// False if another job does it.
 bool take_up(const LoadingPtr& loading, const AgentPtr& agent, Result<std::optional<FoundZone>>& found) {
   if (!found) {
-    agent->was_lost(loading->core.store.promised_serial(agent->name()));
+    note_lost(*loading, *agent);
     log_error("storage: zone {}; it is taken from its primaries again", found.error().text());
     return true;
   }
@@ -96,13 +108,15 @@ std::vector<NameView> names_of(Agents agents) {
 
 void load_batch(const LoadingPtr& loading, Agents agents) {
   std::vector<Result<std::optional<FoundZone>>> found;
-  guarded("stored versions could not be read and are taken from their primaries again",
-          [&] { found = loading->core.store.read_all(names_of(agents)); });
+  if (!guarded(cannot_be_read, [&] { found = loading->core.store.read_all(names_of(agents)); })) {
+    for (const AgentPtr& agent : agents) note_lost(*loading, *agent);
+  }
   std::size_t begin = 0;  // of those that are to be handed over
   for (std::size_t i = 0; i < found.size(); ++i) {
     bool is_mine = true;
-    guarded("a stored version could not be read and is taken from its primaries again",
-            [&] { is_mine = take_up(loading, agents[i], found[i]); });
+    if (!guarded(cannot_be_read, [&] { is_mine = take_up(loading, agents[i], found[i]); })) {
+      note_lost(*loading, *agents[i]);
+    }
     if (is_mine) continue;
     hand_over(loading, agents.subspan(begin, i - begin));
     begin = i + 1;

@@ -30,6 +30,10 @@ void ZoneAgent::set_local(ZoneSettings& settings) {
     if (local_->file != settings.file) local_->stamp = {};
     local_->file = std::move(settings.file);
     local_->produced = settings.produced;
+    if (!local_->produced) {  // nothing that was made waits any more
+      local_->put_version = nullptr;
+      local_->put_deltas.clear();
+    }
   }
   Lock lock(core_.board.mutex);
   facts_.from_file = is_local();
@@ -170,7 +174,8 @@ void ZoneAgent::Facts::show(const ZoneTimers& timers) {
 // The beginning.
 
 void ZoneAgent::was_lost(std::optional<Serial> served) {
-  if (served) change_seldom().lost_serial = served;
+  was_lost_ = served.has_value();
+  if (served) lost_at_start_ = *served;
 }
 
 void ZoneAgent::load(const StoredZone& stored, const LoadedZone& loaded) {
@@ -225,6 +230,7 @@ void ZoneAgent::load_file() {
 
 void ZoneAgent::adopt() {
   adopted_ = true;
+  if (was_lost_) change_seldom().lost_serial = lost_at_start_;
   if (retired_) {
     leave_if_retired();
     return;

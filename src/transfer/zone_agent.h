@@ -159,7 +159,7 @@ class ZoneAgent final : public TimerEntry,
   void read_file(const WorkPtr& work);
   CommitTask begin_local_commit(const WorkPtr& work, std::shared_ptr<const Zone> made, std::string source);
   void file_was_read(const WorkPtr& work, const FileReading& reading);
-  void file_is_current(const WorkPtr& work);
+  void file_is_current(const WorkPtr& work, const std::string& path);
   void file_committed(const WorkPtr& work, const FileReading& reading, CommitTask& task);
   void commit_produced(const WorkPtr& work);
   void produced_committed(const WorkPtr& work, CommitTask& task);
@@ -220,7 +220,9 @@ class ZoneAgent final : public TimerEntry,
   WorkPtr work_;                                  // null at rest
   const std::string* origin_ = TextPool::none();  // address of the primary that our version is from; empty: none
   bool adopted_ = false;
+  // What the job that loads leaves for adopt(); the transfer thread may have something for Seldom meanwhile.
   bool was_stored_as_expired_ = false;
+  bool was_lost_ = false;
   bool refresh_wanted_ = false;  // after the work that is under way
   bool whole_wanted_ = false;
   bool store_busy_ = false;
@@ -230,6 +232,7 @@ class ZoneAgent final : public TimerEntry,
   bool failed_before_ = false;  // some check has failed
   bool write_whole_ = false;    // with the next commit
   bool rewriting_ = false;      // beside the commits
+  Serial lost_at_start_{};      // if was_lost_
   /// What was found about the digests of a version.
   struct CheckedDigest {
     std::uint64_t version = 0;  // Zone::id()

@@ -15,6 +15,7 @@ namespace asio = boost::asio;
 void ZoneAgent::read_file(const WorkPtr& work) {
   struct Outcome {
     FileReading reading;
+    FileStamp stamp;
     bool current = false;
   };
   work->started = true;
@@ -29,30 +30,32 @@ void ZoneAgent::read_file(const WorkPtr& work) {
       core_.loads, JobPool::Urgency::urgent,
       [self = shared_from_this(), &clock = core_.clock, outcome, only_if_written, path = local_->file, held = version(),
        stamp = local_->stamp, limits = policy_->limits] {
-        outcome->current = only_if_written && held && file_stamp(path) == stamp;
+        outcome->stamp = file_stamp(path);
+        outcome->current = only_if_written && held && outcome->stamp == stamp;
         if (outcome->current) return;
         outcome->reading = read_file_version(path, self->name(), limits, clock);
+        outcome->stamp = outcome->reading.stamp;
         const auto& read = outcome->reading.version;
         outcome->current = read && held && same_content(held, *read);
       },
-      [this, self = shared_from_this(), outcome, work] {
+      [this, self = shared_from_this(), outcome, work, path = local_->file] {
         if (work->cancelled || !is_local()) {
           work->cancelled = true;
           finish_failed(work);
         } else if (outcome->current) {
-          file_is_current(work);
+          if (local_->file == path) local_->stamp = outcome->stamp;  // else the other file is read next
+          file_is_current(work, path);
         } else {
           file_was_read(work, outcome->reading);
         }
       });
 }
 
-void ZoneAgent::file_is_current(const WorkPtr& work) {
+void ZoneAgent::file_is_current(const WorkPtr& work, const std::string& path) {
   const std::shared_ptr<const Zone> held = version();
-  local_->stamp = file_stamp(local_->file);
   if (slot_->zone() == nullptr || slot_->is_stale())
     slot_->publish(held, history());  // had expired as a secondary zone
-  const std::string* source = core_.texts.get(local_->file);
+  const std::string* source = core_.texts.get(path);
   {
     Lock lock(core_.board.mutex);
     facts_.source = source;

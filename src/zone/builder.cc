@@ -66,6 +66,7 @@ struct ZoneBuilder::State {
     std::uint32_t first_page;
     std::size_t list_at;  // 0: no list
   };
+  [[nodiscard]] std::size_t most_table_octets() const;
   Result<Table> append_table(bool shares);
   const std::uint8_t* hand_over(Zone& zone, bool shares);
 
@@ -369,6 +370,8 @@ Result<std::shared_ptr<Zone>> ZoneBuilder::State::assemble() {
   zone->end_of_blocks_ = end_ref();
   end = behind;
   US_TRY(write_trees(*zone, std::move(trees)));
+  // Room for the table first: it may be what makes the version a large one, whose memory is mapped.
+  US_TRY(make_room(most_table_octets()));
   const bool shares = slack != 0 || blocks.is_mapped();
   US_ASSIGN(const Table table, append_table(shares));
   zone->bucket_count_ = index.bucket_count();
@@ -420,6 +423,12 @@ Result<void> ZoneBuilder::State::write_trees(Zone& zone, Trees trees) {
   zone.nsec_root_ = *nsec;
   zone.nsec3_root_ = *nsec3;
   return {};
+}
+
+// With the list of its pages, and what lies unused in between.
+std::size_t ZoneBuilder::State::most_table_octets() const {
+  return round_up8(table_pages(index.bucket_count()) * sizeof(std::uint32_t)) + sizeof(NodeBucket) +
+         index.memory_size();
 }
 
 // The list of the table's pages behind everything else, and the pages behind it. A version that keeps its memory for

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cstdlib>
 #include <new>
 
@@ -126,6 +127,7 @@ void ZoneMemory::shrink(std::size_t size, std::size_t keep) {
 }
 
 ZoneMemory::HeapOctets ZoneMemory::release_heap() {
+  assert(!is_mapped());
   capacity_ = 0;
   return HeapOctets(std::exchange(data_, nullptr));
 }

@@ -59,6 +59,29 @@ TEST_F(LoaderTest, ALargeZoneAmongManySmallOnesIsReadToo) {
   EXPECT_EQ(engine_->counters().zones_by_state[static_cast<std::size_t>(ZoneState::ok)], 600U);
 }
 
+TEST_F(LoaderTest, OnlyLargeZonesAreDoneOnce) {
+  ScriptedPrimary primary;
+  std::vector<ZoneSettings> zones;
+  for (const std::string name : {"a.", "b.", "c."}) {
+    primary.serve({.name = name, .serial = 4, .hosts = 40'000U});
+    zones.push_back(zone(name, {peer(primary)}));
+  }
+  start();
+  set_zones(zones);
+  ASSERT_TRUE(eventually([&] { return engine_->counters().transfers_ok == 3; }));
+  primary.stop();
+  stop();
+
+  start();
+  std::atomic<int> times = 0;
+  engine_->set_zones(zones, false, [&] { ++times; });
+  ASSERT_TRUE(eventually([&] { return times != 0; }));
+  for (const char* name : {"a.", "b.", "c."}) EXPECT_EQ(served(name), 4U);
+  EXPECT_TRUE(eventually([&] { return engine_->all_loaded(); }));
+  stop();  // after all that still was to be handed over
+  EXPECT_EQ(times, 1);
+}
+
 TEST_F(LoaderTest, NoZonesAreLoadedAtOnce) {
   start();
   set_zones({});

@@ -69,6 +69,26 @@ TEST(ZoneBuilderTest, ApexThatComesLastAndInPieces) {
   EXPECT_EQ(zone->serial().value, 7U);
 }
 
+// A version changes from the heap to mapped memory as it grows, wherever that happens: names, trees, or its table.
+TEST(ZoneBuilderTest, OneThatBecomesLargeAtItsEndGoesBackToWhereItCameFrom) {
+  constexpr int hosts = 15'000;
+  const auto build_with = [&](std::uint64_t octets) {
+    ZoneBuilder builder(name("example."), {.octets = octets});
+    add_all(builder, records(apex_text()));
+    for (int i = 0; i < hosts; ++i) {
+      const Bytes address = {10, 0, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)};
+      EXPECT_TRUE(builder.add(name("h" + std::to_string(i) + ".example."), RRType::A, 60, address));
+    }
+    return builder.finish().value();
+  };
+  const std::uint64_t whole = build_with(0)->memory_size();
+  ASSERT_GT(whole, 600U << 10);  // twice as much is over the heap's share
+  ASSERT_LT(whole, 1000U << 10);
+  for (std::uint64_t missing = 0; missing < whole - (520U << 10); missing += 16U << 10) {
+    EXPECT_EQ(build_with(whole - missing)->record_count(), hosts + 2U) << missing;
+  }
+}
+
 TEST(ZoneBuilderTest, CountsDuplicates) {
   ZoneBuilder::Report report;
   auto input = records(apex_text() +
