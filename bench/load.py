@@ -101,17 +101,19 @@ def median_of(runs, figure):
     return statistics.median(getattr(run, figure) for run in runs)
 
 
-def medians(rounds):
-    """What a table gets of figures that were measured in several rounds: the medians, and all of them, for ratios of a round."""
-    return {key: statistics.median(values) for key, values in rounds.items()} | {"rounds": rounds}
+def add_medians(row, rounds):
+    """Adds to a row of a table what was measured in several rounds: the medians, and all of it, for ratios of a round."""
+    row.update({key: statistics.median(values) for key, values in rounds.items()})
+    row.setdefault("rounds", {}).update(rounds)
 
 
-def figures(runs):
-    """What a table gets of `runs`: for each load's label those of all rounds."""
+def add_figures(row, runs):
+    """Adds what a table gets of `runs`: for each load's label those of all rounds."""
     rounds = {f"{label}_{key}": [getattr(run, figure) for run in of_label] for label, of_label in runs.items() for key, figure in (
         ("q_per_cpu_s", "per_cpu_second"), ("qps", "qps"), ("user_share", "user_share"), ("busy_share", "busy"), ("lost_ppm", "lost_ppm"))}
+    add_medians(row, rounds)
     every = sum(runs.values(), [])
-    return medians(rounds) | {"bad_codes": sum(run.bad_codes for run in every) * 1e6 / max(sum(run.queries for run in every), 1)}
+    row["bad_codes"] = sum(run.bad_codes for run in every) * 1e6 / max(sum(run.queries for run in every), 1)
 
 
 def waiting_rows(label, text):

@@ -1,7 +1,7 @@
 """K small zones from one primary: from the start of a secondary that has none of them to the answer of the last."""
 import peers
 import zones as zonekinds
-from load import ANSWERING, QUICK_ANSWERING, answer_load, figures, start_until_all_answer, waiting_load, waiting_rows
+from load import ANSWERING, QUICK_ANSWERING, add_figures, answer_load, start_until_all_answer, waiting_load, waiting_rows
 from turns import Turns
 
 DESCRIPTION = "SIZE zones of 12 records, transferred all at once from one primary (ours); `list`, `catalog`: how they are made known"
@@ -52,7 +52,7 @@ class Workload(SmallZones):
             taken = turns.rounds("answering", rounds, lambda server: {
                 label: ask(server, self.folder + "/queries.txt", seconds) for label, ask in loads.items()})
             for name, of_rounds in taken.items():
-                turns.table[name] |= figures({label: [runs[label] for runs in of_rounds] for label in loads})
+                add_figures(turns.table[name], {label: [runs[label] for runs in of_rounds] for label in loads})
             turns.without(lambda server: server.answers_only)
             turns.each("start with stored zones", self.restart)
         finally:

@@ -7,7 +7,7 @@ import time
 import peers
 import zones as zonekinds
 from contents import unlike_the_primary
-from load import ANSWERING, QUICK_ANSWERING, answer_load, figures, medians, waiting_load, waiting_rows
+from load import ANSWERING, QUICK_ANSWERING, add_figures, add_medians, answer_load, waiting_load, waiting_rows
 from transfer_out import whole_zone
 from turns import Turns
 
@@ -110,12 +110,12 @@ class Workload:
             label: ask(server, self.queries, seconds, *options) for label, (_, ask, options) in loads.items()
             if label in UDP or not server.answers_only})
         for name, of_rounds in taken.items():
-            turns.table[name] |= figures({label: [runs[label] for runs in of_rounds] for label in of_rounds[0]})
+            add_figures(turns.table[name], {label: [runs[label] for runs in of_rounds] for label in of_rounds[0]})
 
     def transfer_out(self, turns, rounds):
         taken = turns.rounds("AXFR out", rounds, lambda server: whole_zone(server, next(iter(self.zones))))
         for name, times in taken.items():
-            turns.table[name] |= medians({"axfr_out_s": [s for s, _ in times], "axfr_out_cpu_s": [used for _, used in times]})
+            add_medians(turns.table[name], {"axfr_out_s": [s for s, _ in times], "axfr_out_cpu_s": [used for _, used in times]})
 
     def restart(self, server):
         server.stop()

@@ -22,7 +22,7 @@ import time
 
 import peers
 import zones as zonekinds
-from load import ANSWERING, QUICK_ANSWERING, answer_load, medians
+from load import ANSWERING, QUICK_ANSWERING, add_medians, answer_load
 from turns import Turns
 
 DESCRIPTION = "one zone of SIZE hosts, by AF_XDP and by sockets over a veth pair; floor: a fixed answer for any query"
@@ -126,7 +126,7 @@ class Workload:
             for name, of_rounds in taken.items():
                 # A server that does not keep so many waiting has no figure.
                 columns = {key: [row[key] for row in of_rounds if row[key] is not None] for key in of_rounds[0]}
-                turns.table[name] |= medians({key: values for key, values in columns.items() if len(values) == rounds})
+                add_medians(turns.table[name], {key: values for key, values in columns.items() if len(values) == rounds})
         finally:
             turns.stop_all()
         return turns.table

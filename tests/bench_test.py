@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 
 import report  # noqa: E402
-from load import Answering, figures  # noqa: E402
+from load import Answering, add_figures, add_medians  # noqa: E402
 from turns import Turns  # noqa: E402
 
 
@@ -55,8 +55,12 @@ def runs_of(*queries):
 
 def table():
     """The machine was half as fast in the second round; knot is the best of the others."""
-    return {"understudy": figures({"udp": runs_of(400, 200, 600)}), "knot": figures({"udp": runs_of(200, 100, 200)}),
-            "nsd": figures({"udp": runs_of(100, 50, 100)}), "floor": figures({"udp": runs_of(800, 300, 600)})}
+    rows = {}
+    for name, queries in (("understudy", (400, 200, 600)), ("knot", (200, 100, 200)), ("nsd", (100, 50, 100)), ("floor", (800, 300, 600))):
+        rows[name] = {}
+        add_figures(rows[name], {"udp": runs_of(*queries)})
+        add_medians(rows[name], {"axfr_out_s": [1, 2]})  # what is measured later leaves it as it is
+    return rows
 
 
 def test_a_ratio_is_that_of_figures_of_one_round():
