@@ -1,7 +1,7 @@
 """K small zones from one primary: from the start of a secondary that has none of them to the answer of the last."""
 import peers
 import zones as zonekinds
-from load import ANSWERING, QUICK_ANSWERING, add_figures, answer_load, start_until_all_answer, waiting_load, waiting_rows
+from load import ANSWERING, QUICK_ANSWERING, add_figures, add_medians, answer_load, start_until_all_answer, waiting_load, waiting_rows
 from turns import Turns
 
 DESCRIPTION = "SIZE zones of 12 records, transferred all at once from one primary (ours); `list`, `catalog`: how they are made known"
@@ -9,6 +9,7 @@ WAYS = {"understudy": "list", "understudy-catalog": "catalog", "knot": "list", "
         "floor": "list"}
 # By itself it makes a connection for each zone; it is faster with connections that are kept, and workers to use them.
 TUNED_KNOT = "background-workers: 8\n    remote-pool-limit: 16"
+TRANSFERS = 3  # of all zones, by each server in turns
 DEFAULT_PEERS = ("understudy", "understudy-catalog", "knot", "knot-catalog", "nsd")
 ROWS = (
     ("transfer_s", "start to the answer of the last zone, s", "{:.1f}"),
@@ -48,7 +49,9 @@ class Workload(SmallZones):
         seconds, rounds = QUICK_ANSWERING if quick else ANSWERING
         loads = {"udp": answer_load, "udp_waiting": waiting_load}
         try:
-            turns.each("transfers", self.take_zones)
+            taken = turns.rounds("transfers", 1 if quick else TRANSFERS, self.take_zones)
+            for name, of_rounds in taken.items():
+                add_medians(turns.table[name], {key: [row[key] for row in of_rounds] for key in of_rounds[0]})
             taken = turns.rounds("answering", rounds, lambda server: {
                 label: ask(server, self.folder + "/queries.txt", seconds) for label, ask in loads.items()})
             for name, of_rounds in taken.items():
@@ -72,6 +75,8 @@ class Workload(SmallZones):
         return server
 
     def take_zones(self, server):
+        """Without anything stored."""
+        server.stop()
         server.configure()
         seconds, used = start_until_all_answer(server, self.folder + "/apexes.txt")
         if server.answers_only:

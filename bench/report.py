@@ -149,8 +149,11 @@ def target_table(results):
             lines.append(f"| {text} | {wanted} | | not measured | | |")
             continue
         met = reached >= target.wanted if least else reached <= target.wanted
+        figure = f"{reached:.3g}"
+        if not met and figure == f"{target.wanted:.3g}":
+            figure = f"{reached:.4g}"
         scale = f"{result['size']:,}{', quick' if result['quick'] else ''}, {result['date']}"
-        lines.append(f"| {text} | {wanted} | {reached:.3g}{spread} | {'met' if met else '**missed**'} | {f'{floor:.3g}' if floor else ''} | {scale} |")
+        lines.append(f"| {text} | {wanted} | {figure}{spread} | {'met' if met else '**missed**'} | {f'{floor:.3g}' if floor else ''} | {scale} |")
     return "\n".join(lines)
 
 
