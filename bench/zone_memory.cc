@@ -1,7 +1,9 @@
 // Octets a name and a record of zones of several kinds, and how long they take to build, for doc/scaling.md.
 //
 //   scripts/build release zone_memory && build/release/bin/zone_memory NAMES [KIND...]
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -14,10 +16,14 @@ namespace {
 using namespace understudy;
 using namespace understudy::bench;
 
-// A delegation as top-level domains have them: two name servers of a hoster, of which there are 100,000 of very unequal
-// size, a DS for one in twenty, glue for one in ten.
-void add_sparse_delegation(ZoneBuilder& builder, std::uint32_t i) {
-  const std::string hoster = ".hoster" + std::to_string(100'000 / (i % 1000 + 1)) + ".elsewhere.";
+// A delegation as top-level domains have them: two name servers of a hoster, a DS for one in twenty, glue for one in
+// ten. There is a hoster for every ten names; their sizes follow Zipf's law, so that the largest has a name of 7 to 16
+// (the more there are in all, the fewer) and most have one or two.
+void add_sparse_delegation(ZoneBuilder& builder, std::uint32_t i, std::uint32_t names) {
+  const double drawn = static_cast<double>(i * 0x9e37'79b9U) / 4294967296.0;
+  const double hosters = std::max(1.0, names / 10.0);
+  const std::string hoster =
+      ".hoster" + std::to_string(static_cast<std::uint32_t>(std::pow(hosters, drawn))) + ".elsewhere.";
   for (const char* server : {"ns1", "ns2"}) {
     (void)builder.add(delegation(i), RRType::NS, ttl, name(server + hoster).wire());
   }
@@ -31,7 +37,7 @@ std::shared_ptr<const Zone> make(std::string_view kind, std::uint32_t names) {
   ZoneBuilder builder = begin_zone();
   for (std::uint32_t i = 0; i < names; ++i) {
     if (kind == "hosts") add_host(builder, i);
-    if (kind == "delegations") add_sparse_delegation(builder, i);
+    if (kind == "delegations") add_sparse_delegation(builder, i, names);
   }
   return builder.finish().value();
 }

@@ -87,7 +87,7 @@ class Model {
 };
 
 std::shared_ptr<const Zone> build(const std::vector<Record>& records, std::size_t slack) {
-  ZoneBuilder builder(apex(), {.slack = slack});
+  ZoneBuilder builder(apex(), {.slack = slack, .first_sets = 0});
   for (const Record& r : records) {
     if (!builder.add(r.owner, r.type, ttl, r.rdata)) fuzzing::give_up("add");
   }

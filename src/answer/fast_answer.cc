@@ -183,11 +183,14 @@ bool Composer::alias(const Lookup& found) {
 
 bool Composer::referral(const Lookup& found) {
   flags_ &= ~static_cast<unsigned>(Header::aa);
-  const std::size_t owner_size = zone_.apex().size() + found.node->name_size();
+  const std::size_t apex_size = zone_.apex().size(), owner_size = apex_size + found.node->name_size();
   const int shift = static_cast<int>(question_size()) - static_cast<int>(owner_size);
   const auto owner = static_cast<std::uint16_t>(question_pointer + shift);
   const std::size_t at = at_;
-  const Put put_it = put(*found.chunk, authorities, owner, shift, owner_size);
+  // A set that is shared knows only the apex.
+  const std::size_t against = found.node->owns(found.chunk) ? owner_size : apex_size;
+  const int set_shift = static_cast<int>(question_size()) - static_cast<int>(against);
+  const Put put_it = put(*found.chunk, authorities, owner, set_shift, against);
   if (put_it == Put::impossible) return false;
   if (put_it == Put::full) {
     truncate(at);
@@ -384,9 +387,9 @@ bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& pla
   return true;
 }
 
-std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::span<std::uint64_t> out) {
+std::size_t target_hashes(NameView apex, const PlainQuery& plain, const Lookup& found, std::span<std::uint64_t> out) {
   if (found.wildcard || found.chunk->is_extended()) return 0;
-  const NameView owner = plain.name.suffix(found.label);
+  const NameView owner = found.node->owns(found.chunk) ? plain.name.suffix(found.label) : apex;
   const std::size_t count = std::min<std::size_t>(found.chunk->target_count_, out.size());
   std::uint8_t wire[max_name_size + 1];
   for (std::size_t i = 0; i < count; ++i) {

@@ -23,8 +23,8 @@ namespace understudy {
 struct ChunkPlace {
   std::size_t at;          // offset in the message
   std::uint16_t owner;     // pointer that the records get, 0xC00C for the question's name itself
-  int question_shift;      // how much longer the question's name is than the chunk's owner
-  std::size_t owner_size;  // octets of the chunk's owner name
+  int question_shift;      // how much longer the question's name is than what the chunk is encoded against
+  std::size_t owner_size;  // octets of that: the chunk's owner, or the apex for a shared set
   bool signatures;         // with RRSIGs
 };
 
@@ -37,7 +37,7 @@ bool copy_chunk(std::uint8_t* message, const Chunk& chunk, const ChunkPlace& pla
 
 /// Hashes of the first names in `found`'s chunk whose addresses the answer will want, so that they can be asked for
 /// ahead; returns how many.
-std::size_t target_hashes(const PlainQuery& plain, const Lookup& found, std::span<std::uint64_t> out);
+std::size_t target_hashes(NameView apex, const PlainQuery& plain, const Lookup& found, std::span<std::uint64_t> out);
 
 /// The answer of `zone` (the one `table` has closest to the name), which says `found` and proves it by `proof`, to a
 /// plain query. `targets` are target_hashes() of `found`, or none. `response` has room for `limit` octets, at least

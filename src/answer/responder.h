@@ -59,6 +59,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
   static void read(const ZoneTable* table, ByteView query, Work& work);
   static void find_zone(const ZoneTable& table, Work& work);
   void find_node(Work& work);
+  static void find_targets(Work& work);
   void find_proof(Work& work);
   std::size_t write(const Work& work, ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
                     std::unique_ptr<ResponseSource>* rest);

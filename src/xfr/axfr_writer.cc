@@ -13,6 +13,7 @@ class RecordCursor {
     owner_ = owner;
     type_ = rrset.type();
     chunk_ = rrset.chunk();
+    against_ = rrset.encoded_against(owner);
     at_ = 0;
   }
   void stop() { chunk_ = nullptr; }
@@ -28,13 +29,13 @@ class RecordCursor {
     record.type = in_records ? type_ : RRType::RRSIG;
     record.ttl = load_u32(header + 6);
     record.rdata = in_records && chunk_->patch_count_ != 0
-                       ? rrset_detail::expand(type_, chunk_->records(), rdata_at, rdata_size, owner_, scratch_)
+                       ? rrset_detail::expand(type_, chunk_->records(), rdata_at, rdata_size, against_, scratch_)
                        : ByteView(chunk_->records() + rdata_at, rdata_size);
     at_ = rdata_at + rdata_size;
   }
 
  private:
-  NameView owner_;
+  NameView owner_, against_;
   RRType type_ = RRType::SOA;
   const Chunk* chunk_ = nullptr;
   std::size_t at_ = 0;  // of the record's header, from the start of the chunk's records

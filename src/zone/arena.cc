@@ -16,7 +16,8 @@ std::uint32_t units(std::size_t octets) {
 
 }  // namespace
 
-ZoneArena::ZoneArena(ZoneMemory memory, std::size_t used) : memory_(std::move(memory)), end_(round_up8(used)) {}
+ZoneArena::ZoneArena(ZoneMemory memory, std::size_t used, NameServerSets sets)
+    : memory_(std::move(memory)), sets_(std::move(sets)), end_(round_up8(used)) {}
 
 ZoneArena::~ZoneArena() {
   ASAN_UNPOISON_MEMORY_REGION(memory_.data(), memory_.room());

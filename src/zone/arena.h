@@ -21,6 +21,7 @@
 
 #include "base/mutex.h"
 #include "zone/layout.h"
+#include "zone/name_server_sets.h"
 
 namespace understudy {
 
@@ -30,8 +31,8 @@ class ZoneArena {
     std::uint32_t ref, size;  // units of 8 octets
   };
 
-  /// Takes over memory of which the first `used` octets are in use.
-  ZoneArena(ZoneMemory memory, std::size_t used);
+  /// Takes over memory of which the first `used` octets are in use, and the shared sets in it, which stay.
+  ZoneArena(ZoneMemory memory, std::size_t used, NameServerSets sets = {});
   ~ZoneArena();
   ZoneArena(const ZoneArena&) = delete;
   ZoneArena& operator=(const ZoneArena&) = delete;
@@ -41,6 +42,7 @@ class ZoneArena {
   /// Octets up to the last one in use, and how many of these are free again.
   [[nodiscard]] std::size_t used() const { return end_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t free() const { return free_.load(std::memory_order_relaxed); }
+  [[nodiscard]] const NameServerSets& sets() const { return sets_; }
 
  private:
   friend class ArenaVersion;
@@ -54,6 +56,7 @@ class ZoneArena {
 
   Mutex mutex_;
   ZoneMemory memory_;
+  const NameServerSets sets_;
   std::atomic<std::size_t> end_, free_{0};                                              // written under mutex_
   std::map<std::uint32_t, std::uint32_t> free_places_ US_GUARDED_BY(mutex_);            // ref -> size; never adjacent
   std::set<std::pair<std::uint32_t, std::uint32_t>> free_sizes_ US_GUARDED_BY(mutex_);  // (size, ref) of the same

@@ -10,6 +10,7 @@
 namespace understudy {
 namespace {
 
+constexpr std::size_t most_servers = 32;  // of a set that is shared: a larger one is nobody's habit
 constexpr std::size_t children_room = 8;  // behind a block with many children: four unused octets, the count
 
 std::size_t room_for(std::uint32_t children) {
@@ -81,7 +82,28 @@ Result<std::size_t> BlockEncoder::prepare(NameView owner, std::vector<StagedReco
   return most_ + children_room;
 }
 
-std::size_t BlockEncoder::write(std::uint8_t* out, std::uint32_t children) {
+std::span<const StagedRecord> BlockEncoder::sharable_set() const {
+  if ((flags_ & Node::cut) == 0) return {};
+  const auto servers = std::ranges::find(groups_, RRType::NS, &Group::type);
+  if (!servers->signatures.empty() || servers->data.size() > most_servers) return {};
+  NameView child_of_apex = name_;
+  while (child_of_apex.parent().size() != apex_.size()) child_of_apex = child_of_apex.parent();
+  for (const StagedRecord& record : servers->data) {
+    if (record.ttl != servers->data.front().ttl) return {};
+    if (NameView::trusted(record.rdata).is_at_or_below(child_of_apex)) return {};
+  }
+  return servers->data;
+}
+
+const Chunk* BlockEncoder::encode_set(std::span<const StagedRecord> records) {
+  set_.resize(max_chunk_size(records, {}) / sizeof set_[0]);
+  auto* out = reinterpret_cast<std::uint8_t*>(set_.data());
+  encode_chunk(out, apex_, apex_, RRType::NS, records, {});
+  const auto* chunk = reinterpret_cast<const Chunk*>(out);
+  return chunk->is_extended() ? nullptr : chunk;
+}
+
+std::size_t BlockEncoder::write(std::uint8_t* out, std::uint32_t children, const Chunk* set) {
   const std::size_t name_size = name_.size() - apex_.size();
   const bool wide = (flags_ & Node::wide) != 0;
   const std::size_t directory = groups_.size() * (wide ? sizeof(Node::WideEntry) : sizeof(Node::Entry));
@@ -100,7 +122,12 @@ std::size_t BlockEncoder::write(std::uint8_t* out, std::uint32_t children) {
       std::memcpy(entry_at, &entry, sizeof entry);
       entry_at += sizeof entry;
     }
-    at += encode_chunk(out + at, name_, apex_, g.type, g.data, g.signatures);
+    if (set != nullptr && g.type == RRType::NS) {
+      reinterpret_cast<Chunk*>(out + at)->link_to(set);
+      at += sizeof(Chunk);
+    } else {
+      at += encode_chunk(out + at, name_, apex_, g.type, g.data, g.signatures);
+    }
   }
   reinterpret_cast<Node*>(out)->rrset_count = static_cast<std::uint16_t>(groups_.size());
   const unsigned flags = children == 0 ? flags_ : flags_ & ~unsigned{Node::nsec3_only};
@@ -142,6 +169,7 @@ std::size_t copied_block_size(const Node& from, std::uint32_t children) {
 std::size_t copy_block(std::uint8_t* out, const Node& from, BlockChange change) {
   const std::size_t size = from.block_size() - room_for(from.children());
   std::memcpy(out, from.bytes(), size);
+  if (const Chunk* set = from.linked_set()) reinterpret_cast<Node*>(out)->link_again(set);
   return finish_block(out, size, from.name_size(), change);
 }
 

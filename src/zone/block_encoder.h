@@ -22,8 +22,14 @@ class BlockEncoder {
   /// dropped. Returns the octets that write() may take at the most. Errc::record_limit for over 65535 types. Records
   /// and owner are to stay until write().
   Result<std::size_t> prepare(NameView owner, std::vector<StagedRecord>& records);
-  /// Writes the block of the name with so many names directly below it; returns its octets.
-  std::size_t write(std::uint8_t* out, std::uint32_t children);
+  /// The name servers of what was prepared, if it is a zone cut whose set others may have too: unsigned, and no server
+  /// shares a label with the cut that the apex has not. Empty otherwise.
+  [[nodiscard]] std::span<const StagedRecord> sharable_set() const;
+  /// Those as the chunk of a shared set, which is valid until the next call; null if they do not make one.
+  const Chunk* encode_set(std::span<const StagedRecord> records);
+  /// Writes the block of the name with so many names directly below it; returns its octets. With `set`, the block links
+  /// to that instead of holding its name servers itself.
+  std::size_t write(std::uint8_t* out, std::uint32_t children, const Chunk* set = nullptr);
 
   // About what was prepared.
   [[nodiscard]] std::uint64_t record_count() const { return record_count_; }
@@ -42,6 +48,7 @@ class BlockEncoder {
 
   NameView apex_, name_;
   std::array<std::uint8_t, max_name_size> scratch_;
+  std::vector<std::uint64_t> set_;  // the last of encode_set()
   std::vector<Group> groups_;
   std::size_t most_ = 0;
   std::uint64_t record_count_ = 0, duplicates_ = 0;

@@ -17,6 +17,7 @@
 #include "zone/denial.h"
 #include "zone/fragments.h"
 #include "zone/mixed_ttls.h"
+#include "zone/name_server_sets.h"
 #include "zone/node_index.h"
 #include "zone/oddities.h"
 #include "zone/staging.h"
@@ -26,6 +27,7 @@ namespace {
 
 constexpr std::size_t least_share = std::size_t{4} << 20;
 constexpr std::size_t least_room_for_changes = std::size_t{16} << 20;  // address space behind a large version
+constexpr std::uint32_t set_header = sizeof(Node) / 8;                 // in front of the chunk of a shared set
 constexpr std::size_t most_blocks_octets = (std::size_t{32} << 30) - (std::size_t{256} << 20);
 
 }  // namespace
@@ -37,6 +39,7 @@ struct ZoneBuilder::State {
   Result<std::shared_ptr<const Zone>> finish();
   Result<void> flush();
   Result<std::uint32_t> encode(NameView name);
+  Result<std::uint32_t> shared_set();
   std::uint32_t find(const HashedName& name, std::size_t label) const;
   [[nodiscard]] std::uint32_t find_relative(std::uint64_t hash, ByteView wanted) const;
   [[nodiscard]] std::uint32_t find_owner() const {
@@ -73,6 +76,12 @@ struct ZoneBuilder::State {
   [[nodiscard]] Node* node(std::uint32_t ref) const {
     return reinterpret_cast<Node*>(blocks.data() + std::size_t{ref} * 8);
   }
+  [[nodiscard]] const Chunk* chunk(std::uint32_t ref) const {
+    return reinterpret_cast<const Chunk*>(blocks.data() + std::size_t{ref} * 8);
+  }
+  [[nodiscard]] std::uint32_t ref_of(const Chunk* chunk) const {
+    return static_cast<std::uint32_t>((reinterpret_cast<const std::uint8_t*>(chunk) - blocks.data()) / 8);
+  }
   [[nodiscard]] std::uint32_t end_ref() const { return static_cast<std::uint32_t>(end / 8); }
   Result<void> make_room(std::size_t octets);
   template <typename F>
@@ -95,6 +104,8 @@ struct ZoneBuilder::State {
   Staging staged;
   std::vector<StagedRecord> records;  // of the name being encoded
   BlockEncoder encoder{apex};
+  NameServerSets sets;
+  RepeatedSets repeated;
   Fragments fragments;  // of names that were encoded before
   std::uint64_t record_count = 0;
   std::unordered_map<std::uint32_t, std::uint32_t> many_children;  // by place: names directly below, if they are many
@@ -109,7 +120,8 @@ ZoneBuilder::State::State(NameView zone, BuilderHints hints)
       slack(hints.slack),
       first_block(round_up8(zone.size())),
       end(first_block),
-      index(hints.nodes) {
+      index(hints.nodes),
+      repeated(hints.first_sets) {
   blocks = ZoneMemory::allocate(std::max<std::size_t>(std::min(hints.octets, most_octets), 1024));
   std::memcpy(blocks.data(), apex.wire().data(), apex.size());
 }
@@ -193,11 +205,27 @@ Result<void> ZoneBuilder::State::flush() {
 // Writes the block of one name from `records` behind the others and returns its place.
 Result<std::uint32_t> ZoneBuilder::State::encode(NameView name) {
   US_ASSIGN(const std::size_t most, encoder.prepare(name, records));
+  US_ASSIGN(const std::uint32_t set, shared_set());
   US_TRY(make_room(most));
   record_count += encoder.record_count();
   report.duplicates += encoder.duplicates();
   const std::uint32_t ref = end_ref();
-  end += encoder.write(blocks.data() + end, 0);
+  end += encoder.write(blocks.data() + end, 0, set == 0 ? nullptr : chunk(set));
+  return ref;
+}
+
+// The place of the set that the prepared name links to, which is written first if there is none yet; 0 if the name
+// keeps its name servers itself. Sets lie in front of all blocks that link to them.
+Result<std::uint32_t> ZoneBuilder::State::shared_set() {
+  const std::span<const StagedRecord> servers = encoder.sharable_set();
+  if (servers.empty() || !repeated.comes_again(servers)) return 0;
+  const Chunk* set = encoder.encode_set(servers);
+  if (set == nullptr) return 0;
+  if (const Chunk* known = sets.find(blocks.data(), *set)) return ref_of(known);
+  US_TRY(make_room(set_block_size(*set)));
+  const std::uint32_t ref = ref_of(write_set_block(blocks.data() + end, *set));
+  end += set_block_size(*set);
+  sets.add(blocks.data(), ref);
   return ref;
 }
 
@@ -330,13 +358,26 @@ Result<void> ZoneBuilder::State::write_many_children() {
 void ZoneBuilder::State::compact(std::span<Fragments::Place> waiting) {
   std::size_t to = first_block;
   std::size_t next = 0;
-  for_each_node(end, [&](std::uint32_t ref) {
-    const auto moved = static_cast<std::uint32_t>(to / 8);
-    for (; next < waiting.size() && waiting[next].node == ref; ++next) waiting[next].node = moved;
+  std::unordered_map<std::uint32_t, std::uint32_t> moved_sets;
+  sets.clear();
+  for (std::size_t at = first_block; at < end;) {
+    const auto ref = static_cast<std::uint32_t>(at / 8), moved = static_cast<std::uint32_t>(to / 8);
     const std::size_t size = node(ref)->block_size();
+    at += size;
+    const bool is_set = node(ref)->is_shared_set();
+    if (node(ref)->has(Node::dead) && !is_set) continue;
+    for (; next < waiting.size() && waiting[next].node == ref; ++next) waiting[next].node = moved;
+    const Chunk* set = node(ref)->linked_set();
+    const std::uint32_t set_before = set == nullptr ? 0 : ref_of(set);
     std::memmove(node(moved), node(ref), size);
     to += size;
-  });
+    if (is_set) {
+      const std::uint32_t from = ref + set_header, now = moved + set_header;
+      moved_sets.emplace(from, now);
+      sets.add(blocks.data(), now);
+    }
+    if (set != nullptr) node(moved)->link_again(chunk(moved_sets.at(set_before)));
+  }
   blocks.discard(to, end);
   end = to;
   garbage = 0;
@@ -464,7 +505,7 @@ const std::uint8_t* ZoneBuilder::State::hand_over(Zone& zone, bool shares) {
   } else {
     blocks.shrink(end + slack);
   }
-  auto arena = std::make_shared<ZoneArena>(std::move(blocks), end);
+  auto arena = std::make_shared<ZoneArena>(std::move(blocks), end, std::move(sets));
   const std::uint8_t* base = arena->data();
   zone.shared_ = std::make_unique<ArenaVersion>(std::move(arena));
   return base;
@@ -474,7 +515,8 @@ ZoneBuilder::ZoneBuilder(NameView apex, BuilderHints hints) {
   try {
     state_ = std::make_unique<State>(apex, hints);
   } catch (const std::bad_alloc&) {  // less may be needed than was expected
-    state_ = std::make_unique<State>(apex, BuilderHints{.max_octets = hints.max_octets, .slack = hints.slack});
+    state_ = std::make_unique<State>(
+        apex, BuilderHints{.max_octets = hints.max_octets, .slack = hints.slack, .first_sets = hints.first_sets});
   }
 }
 ZoneBuilder::~ZoneBuilder() = default;
@@ -513,7 +555,8 @@ Result<AddOutcome> ZoneBuilder::State::add(NameView name, RRType type, std::uint
 }
 
 std::uint64_t ZoneBuilder::memory_size() const {
-  return state_->end + state_->index.memory_size() + state_->fragments.size() + state_->staged.octets.capacity();
+  return state_->end + state_->index.memory_size() + state_->fragments.size() + state_->staged.octets.capacity() +
+         state_->sets.memory_size();
 }
 
 const ZoneBuilder::Report& ZoneBuilder::report() const {

@@ -26,6 +26,7 @@ struct BuilderHints {
   std::uint64_t octets = 0;                      // expected memory
   std::uint64_t max_octets = ~std::uint64_t{0};  // memory that the version may take
   std::size_t slack = 0;                         // room for changes behind a small version; a large one has it anyway
+  std::size_t first_sets = 1000;                 // delegations that come before it is worth to share name-server sets
 };
 
 class ZoneBuilder {

@@ -110,22 +110,28 @@ class Comparison {
   void compare(const Node* was, const Node* is) {
     if (was == is) return;
     const bool alike = was != nullptr && is != nullptr && std::ranges::equal(was->relative_name(), is->relative_name());
-    if (alike && was->block_size() == is->block_size() && std::memcmp(was, is, was->block_size()) == 0) return;
+    if (alike && same_block(*was, *is)) return;
     owner_ = node_owner(was != nullptr ? was : is, apex_);
     const std::size_t left = was == nullptr ? 0 : was->rrset_count;
     const std::size_t right = is == nullptr ? 0 : is->rrset_count;
     for (std::size_t i = 0, k = 0; i < left || k < right;) {
       const unsigned a = i < left ? number(was->type_at(i)) : 0x10000U;
       const unsigned b = k < right ? number(is->type_at(k)) : 0x10000U;
-      const bool same = alike && a == b && same_chunk(*was->chunk_at(i), *is->chunk_at(k));
+      const bool same = alike && a == b && same_chunk(*was, *was->chunk_at(i), *is, *is->chunk_at(k));
       if (!same) compare_type(was, is, static_cast<RRType>(std::min(a, b)));
       i += a <= b ? 1U : 0U;
       k += b <= a ? 1U : 0U;
     }
   }
 
-  static bool same_chunk(const Chunk& a, const Chunk& b) {
-    return a.size() == b.size() && std::memcmp(&a, &b, a.size()) == 0;
+  // Links that look alike may lead to sets that are not.
+  static bool same_block(const Node& a, const Node& b) {
+    return a.block_size() == b.block_size() && std::memcmp(&a, &b, a.block_size()) == 0 && a.linked_set() == nullptr;
+  }
+
+  // Encoded against the same name, the same octets are the same records.
+  static bool same_chunk(const Node& was, const Chunk& a, const Node& is, const Chunk& b) {
+    return was.owns(&a) == is.owns(&b) && a.size() == b.size() && std::memcmp(&a, &b, a.size()) == 0;
   }
 
   void compare_type(const Node* was, const Node* is, RRType type) {

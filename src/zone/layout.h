@@ -2,6 +2,9 @@
 //
 //   node block:  Node | DirectoryEntry[rrset_count] | owner relative to the apex | chunk | chunk | ... | children (u32)
 //   chunk:       Chunk | records in wire form | RRSIG records in wire form | patches (u16[]) | targets (u16[])
+//   link:        eight octets in the place of a chunk, which lies elsewhere in the same memory: a name-server set that
+//                many delegations have (zone/name_server_sets.h). It is encoded against the apex, not the owner.
+//   shared set:  Node (flags: Node::shared_set) | chunk
 //
 // The records of a chunk are answer bytes: owner 0xC00C, names of RFC 1035 types compressed against the owner (as if
 // it were the question, at offset 12) or against earlier names of the same chunk (as if the chunk were the first
@@ -71,8 +74,9 @@ class ZoneMemory {
 
 struct Chunk {
   static constexpr std::uint16_t extended = 0xffff;
+  static constexpr std::uint16_t link = 0xfffe;
 
-  std::uint16_t record_octets_;  // `extended`: the real sizes are in Extended behind this header
+  std::uint16_t record_octets_;  // `extended`: the real sizes are in Extended behind this header; `link`: see is_link()
   std::uint16_t signature_octets_;
   std::uint8_t record_count_;
   std::uint8_t signature_count_;
@@ -83,6 +87,25 @@ struct Chunk {
   struct Extended {
     std::uint32_t record_octets, signature_octets, record_count, signature_count;
   };
+
+  /// These eight octets stand for a chunk elsewhere, whose distance in octets is in the last six: a whole run of memory
+  /// may move, a single block must be linked again (Node::link_again()).
+  [[nodiscard]] bool is_link() const { return record_octets_ == link; }
+  [[nodiscard]] const Chunk* linked() const {
+    std::uint32_t lower;
+    std::memcpy(&lower, &record_count_, sizeof lower);
+    const std::int64_t distance =
+        std::int64_t{static_cast<std::int16_t>(signature_octets_)} * (std::int64_t{1} << 32) + lower;
+    return reinterpret_cast<const Chunk*>(reinterpret_cast<const std::uint8_t*>(this) + distance);
+  }
+  void link_to(const Chunk* target) {
+    const std::int64_t distance =
+        reinterpret_cast<const std::uint8_t*>(target) - reinterpret_cast<const std::uint8_t*>(this);
+    const auto lower = static_cast<std::uint32_t>(distance);
+    record_octets_ = link;
+    signature_octets_ = static_cast<std::uint16_t>(distance >> 32);
+    std::memcpy(&record_count_, &lower, sizeof lower);
+  }
 
   [[nodiscard]] bool is_extended() const { return record_octets_ == extended; }
   [[nodiscard]] const Extended& ext() const { return *reinterpret_cast<const Extended*>(this + 1); }
@@ -129,6 +152,10 @@ struct Node {
     nsec3_only = 128,    // holds only NSEC3 and its signatures: not a name of the zone (RFC 5155 section 7.2.8)
   };
 
+  /// All flags at once, which no name can have: not a name but a set that names link to (and `dead`, as it is not
+  /// reachable through the table).
+  static constexpr unsigned shared_set = 0xff;
+
   static constexpr std::size_t few_types = 16;  // looked through one by one
 
   struct Entry {
@@ -169,12 +196,45 @@ struct Node {
   [[nodiscard]] RRType type_at(std::size_t i) const {
     return static_cast<RRType>(has(wide) ? wide_entries()[i].type : entries()[i].type);
   }
+  /// A link is followed.
   [[nodiscard]] const Chunk* chunk_at(std::size_t i) const {
-    const std::size_t units = has(wide) ? wide_entries()[i].offset : entries()[i].offset;
-    return reinterpret_cast<const Chunk*>(bytes() + units * 8);
+    const Chunk* stored = stored_chunk_at(i);
+    return stored->is_link() ? stored->linked() : stored;
   }
   /// The chunk of `type`, also if it holds only signatures; null if there is none. Types are in ascending order.
   [[nodiscard]] const Chunk* chunk(RRType type) const {
+    const Chunk* stored = stored_chunk(type);
+    return stored != nullptr && stored->is_link() ? stored->linked() : stored;
+  }
+  /// The chunk of `type` if it has at least one record. A set that is linked to is not read: it always has.
+  [[nodiscard]] const Chunk* rrset_chunk(RRType type) const {
+    const Chunk* stored = stored_chunk(type);
+    if (stored == nullptr) return nullptr;
+    if (stored->is_link()) return stored->linked();
+    return stored->record_count() != 0 ? stored : nullptr;
+  }
+  /// Whether a chunk of this name is its own, encoded against its owner; else it is a shared set, encoded against the
+  /// apex.
+  [[nodiscard]] bool owns(const Chunk* chunk) const {
+    return reinterpret_cast<std::uintptr_t>(chunk) - reinterpret_cast<std::uintptr_t>(this) < block_size();
+  }
+
+  // Links: only zone cuts have one, for NS.
+  [[nodiscard]] bool is_shared_set() const { return flags_only() == shared_set; }
+  /// The set that the block links to; null if it has its own, or is a block of a set itself.
+  [[nodiscard]] const Chunk* linked_set() const {
+    const Chunk* stored = link_chunk();
+    return stored == nullptr ? nullptr : stored->linked();
+  }
+  /// Of a block that has one.
+  void link_again(const Chunk* set) { const_cast<Chunk*>(link_chunk())->link_to(set); }
+
+ private:
+  [[nodiscard]] const Chunk* stored_chunk_at(std::size_t i) const {
+    const std::size_t units = has(wide) ? wide_entries()[i].offset : entries()[i].offset;
+    return reinterpret_cast<const Chunk*>(bytes() + units * 8);
+  }
+  [[nodiscard]] const Chunk* stored_chunk(RRType type) const {
     std::size_t first = 0;
     std::size_t last = rrset_count;
     while (last - first > few_types) {  // a name may have 65535 types
@@ -182,17 +242,14 @@ struct Node {
       (number(type_at(middle)) <= number(type) ? first : last) = middle;
     }
     for (; first < last; ++first) {
-      if (type_at(first) == type) return chunk_at(first);
+      if (type_at(first) == type) return stored_chunk_at(first);
     }
     return nullptr;
   }
-  /// The chunk of `type` if it has at least one record.
-  [[nodiscard]] const Chunk* rrset_chunk(RRType type) const {
-    const Chunk* found = chunk(type);
-    return found != nullptr && found->record_count() != 0 ? found : nullptr;
+  [[nodiscard]] const Chunk* link_chunk() const {
+    const Chunk* stored = has(cut) && !is_shared_set() ? stored_chunk(RRType::NS) : nullptr;
+    return stored != nullptr && stored->is_link() ? stored : nullptr;
   }
-
- private:
   [[nodiscard]] const Entry* entries() const { return reinterpret_cast<const Entry*>(bytes() + sizeof(Node)); }
   [[nodiscard]] const WideEntry* wide_entries() const {
     return reinterpret_cast<const WideEntry*>(bytes() + sizeof(Node));

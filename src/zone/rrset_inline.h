@@ -39,11 +39,13 @@ void RRsetView::for_each_rdata(F&& f) const {
   const bool compressed = chunk_->patch_count_ != 0;
   Name owner;
   if (compressed) owner = node_owner(node_, apex_);
+  const NameView against = compressed ? encoded_against(owner) : NameView();
   std::array<std::uint8_t, 600> scratch;
   for (std::size_t at = 0; at < end;) {
     const std::size_t size = load_u16(records + at + 10);
     const std::size_t rdata = at + rrset_detail::record_header;
-    f(compressed ? rrset_detail::expand(type_, records, rdata, size, owner, scratch) : ByteView{records + rdata, size});
+    f(compressed ? rrset_detail::expand(type_, records, rdata, size, against, scratch)
+                 : ByteView{records + rdata, size});
     at = rdata + size;
   }
 }

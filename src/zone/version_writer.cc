@@ -91,7 +91,16 @@ Result<std::size_t> VersionWriter::encode(const Edit& edit) {
   US_ASSIGN(const std::size_t most, encoder_.prepare(edit.name, records_));
   scratch_.resize(std::max(scratch_.size(), most));
   zone_->record_count_ += static_cast<std::uint32_t>(encoder_.record_count());
-  return encoder_.write(scratch_.data(), edit.children);
+  return encoder_.write(scratch_.data(), edit.children, known_set());
+}
+
+// The set that the name's servers are, among those that the arena has.
+const Chunk* VersionWriter::known_set() {
+  const std::span<const StagedRecord> servers = encoder_.sharable_set();
+  const ZoneArena& arena = base_.shared()->arena();
+  if (servers.empty() || arena.sets().empty()) return nullptr;
+  const Chunk* set = encoder_.encode_set(servers);
+  return set == nullptr ? nullptr : arena.sets().find(arena.data(), *set);
 }
 
 void VersionWriter::copy(const Edit& edit) {
@@ -132,13 +141,15 @@ Result<bool> VersionWriter::carry_out(const Edit& edit) {
   }
   US_ASSIGN(const std::size_t size, compose(edit));
   const bool is_apex = edit.name.size() == base_.apex().size();
-  const bool same = edit.before != nullptr && edit.before->block_size() == size &&
+  const Chunk* set = made()->linked_set();  // at another distance from here than from where the block will be
+  const bool same = edit.before != nullptr && edit.before->block_size() == size && set == nullptr &&
                     std::memcmp(edit.before->bytes(), scratch_.data(), size) == 0;
   if (is_apex) apex_ref_ = before;
   if (same) return true;
   const std::uint32_t ref = update_.allocate(size);
   if (ref == 0) return false;
   std::memcpy(update_.at(ref), scratch_.data(), size);
+  if (set != nullptr) reinterpret_cast<Node*>(update_.at(ref))->link_again(set);
   zone_->note_depth(*made());
   note_denial(edit.before, base_.node_at(ref));
   if (is_apex) apex_ref_ = ref;

@@ -47,6 +47,7 @@ class VersionWriter {
   Result<bool> carry_out(const Edit& edit);
   Result<std::size_t> compose(const Edit& edit);
   Result<std::size_t> encode(const Edit& edit);
+  const Chunk* known_set();
   void copy(const Edit& edit);
   void note_denial(const Node* before, const Node* after);
   bool write_trees();

@@ -36,7 +36,7 @@ std::uint64_t Zone::next_id() {
 }
 
 std::uint64_t Zone::memory_size() const {
-  if (shared_) return sizeof(Zone) + shared_->arena().used();
+  if (shared_) return sizeof(Zone) + shared_->arena().used() + shared_->arena().sets().memory_size();
   // The table lies at the end.
   return sizeof(Zone) + std::size_t{pages_[0]} * 8 + std::size_t{bucket_count_} * sizeof(NodeBucket);
 }

@@ -44,6 +44,9 @@ class RRsetView {
   [[nodiscard]] std::size_t size() const { return chunk_->record_count(); }
   [[nodiscard]] std::size_t signature_count() const { return chunk_->signature_count(); }
   [[nodiscard]] const Chunk* chunk() const { return chunk_; }
+  /// What names in the chunk are compressed against: the owner, which the caller has, or the apex where the chunk is a
+  /// shared set.
+  [[nodiscard]] NameView encoded_against(NameView owner) const { return node_->owns(chunk_) ? owner : apex_; }
   /// Calls f(ByteView rdata) with each record's uncompressed RDATA, in the order received. The bytes are valid during
   /// the call.
   template <typename F>

@@ -200,10 +200,20 @@ class RandomZones {
     const bool alone = (type == RRType::CNAME || type == RRType::DNAME) && !once_in(10);
     const std::size_t count = alone ? 1 : once_in(12) ? 1 + below(60) : 1 + below(3);
     const std::uint32_t common = ttl();
+    if (type == RRType::NS && once_in(2)) return common_servers(out, at);
     for (std::size_t i = 0; i < count; ++i) {
       out.push_back({other_case(at), type, RRClass::IN, once_in(10) ? ttl() : common, rdata(type)});
     }
     if (signed_ && !once_in(5)) signature(out, at, type, common);
+  }
+  // The same servers and TTL as other names have, so that they are stored once.
+  void common_servers(std::vector<Record>& out, const Name& at) {
+    const std::string zone = once_in(3) ? "elsewhere." : pool_.back().text();
+    for (const std::string label : {"a.", "b.ns."}) {
+      const auto server = Name::parse(zone == "." ? label : label + zone);
+      if (!server) continue;
+      out.push_back({at, RRType::NS, RRClass::IN, 60, Bytes(server->wire().begin(), server->wire().end())});
+    }
   }
   void signature(std::vector<Record>& out, const Name& at, RRType type, std::uint32_t ttl_of_set) {
     Bytes sig;

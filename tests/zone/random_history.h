@@ -161,7 +161,7 @@ class RandomHistory {
 /// A version whose memory the next ones share, however small it is.
 inline std::shared_ptr<const Zone> build_shared(const std::vector<Record>& input, const Name& apex,
                                                 std::size_t slack = std::size_t{1} << 18) {
-  ZoneBuilder builder(apex, {.slack = slack});
+  ZoneBuilder builder(apex, {.slack = slack, .first_sets = 0});
   add_all(builder, input);
   auto zone = builder.finish();
   EXPECT_TRUE(zone) << zone.error().text();

@@ -87,6 +87,17 @@ class RandomRecords {
         return octets(below(60));
     }
   }
+  /// RDATA of the name servers of one of few hosters, inside or outside the zone.
+  std::vector<Bytes> common_servers(NameView apex) {
+    const std::string hoster = "h" + std::to_string(below(3)) + ".";
+    const std::string zone = once_in(2) ? "elsewhere." : apex.is_root() ? "" : apex.text();
+    std::vector<Bytes> out;
+    for (const char* server : {"ns1.", "ns2."}) {
+      const Name at = name(server + hoster + zone);
+      out.emplace_back(at.wire().begin(), at.wire().end());
+    }
+    return out;
+  }
   RRType type() {
     static constexpr std::array types = {RRType::A,
                                          RRType::AAAA,
@@ -128,6 +139,10 @@ class RandomRecords {
       const Name owner = name_below(apex, 4).lowered();
       RRType t = type();
       if (t == RRType::SOA && owner == apex) t = RRType::A;
+      if (t == RRType::NS && once_in(2)) {
+        for (const Bytes& server : common_servers(apex)) add(owner, t, server);
+        continue;
+      }
       const std::size_t count = once_in(15) ? below(60) : 1 + below(3);
       for (std::size_t k = 0; k < count; ++k) add(owner, t, rdata(t, apex));
       if (once_in(3)) out.push_back(signature(owner, once_in(4) ? RRType::NSEC : t));

@@ -49,7 +49,7 @@ inline void add_all(ZoneBuilder& builder, const std::vector<Record>& input) {
 /// The version made of `input`, in that order; null and a test failure if that does not work.
 inline std::shared_ptr<const Zone> build(const std::vector<Record>& input, std::string_view apex = "example.",
                                          ZoneBuilder::Report* report = nullptr) {
-  ZoneBuilder builder(name(apex));
+  ZoneBuilder builder(name(apex), {.first_sets = 0});
   add_all(builder, input);
   auto zone = builder.finish();
   EXPECT_TRUE(zone) << zone.error().text();
