@@ -10,7 +10,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 
@@ -97,8 +97,8 @@ class StreamSession {
   Bytes kept_;     // received and not yet answered: part of a query, or more if the session is held up
   Bytes waiting_;  // for the peer to take, from waiting_at_ on
   std::size_t waiting_at_ = 0;
-  std::size_t queued_ = 0;                               // messages put into waiting_ since it was last empty
-  std::deque<std::unique_ptr<ResponseSource>> sources_;  // the front one is next
+  std::size_t queued_ = 0;                              // messages put into waiting_ since it was last empty
+  std::list<std::unique_ptr<ResponseSource>> sources_;  // the front one is next; empty, it takes no memory
   bool at_end_ = false;
   bool broken_ = false;
 };

@@ -15,12 +15,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <list>
+#include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/qsbr.h"
 #include "base/thread_name.h"
 #include "net/proxy_protocol.h"
+#include "net/ready_set.h"
 #include "net/sockets.h"
 #include "net/stream_session.h"
 
@@ -88,9 +92,10 @@ struct Connection;
 using ConnectionList = std::list<std::shared_ptr<Connection>>;
 
 struct Connection {
-  Connection(asio::io_context& context, const StreamSessionLimits& limits) : socket(context), session(limits) {}
+  Connection(UniqueFd fd, const StreamSessionLimits& limits) : socket(std::move(fd)), session(limits) {}
 
-  Descriptor socket;
+  UniqueFd socket;
+  std::optional<std::uint32_t> watched;  // what the ready set watches it for, once it does
   StreamSession session;
   sockaddr_storage peer{};
   std::optional<IpAddress> client;  // none yet, or nobody: what a balancer does on its own account
@@ -100,14 +105,12 @@ struct Connection {
   TimePoint since;                   // idle: since when; busy: since when it is measured what the peer takes
   std::uint64_t given = 0;           // octets that the system has taken for the peer
   std::uint64_t taken_at_since = 0;  // of them, those that the peer had taken then
-  bool reading = false;              // an operation that waits for input, or for room, is under way
-  bool writing = false;
   bool turn_to_come = false;
 
   /// Octets that have reached the peer: what the system still keeps for it, which may be megabytes, has not.
   [[nodiscard]] std::uint64_t taken() {
     int kept = 0;
-    if (::ioctl(socket.native_handle(), SIOCOUTQ, &kept) != 0 || kept < 0) return given;
+    if (::ioctl(socket.get(), SIOCOUTQ, &kept) != 0 || kept < 0) return given;
     return given - std::min(given, static_cast<std::uint64_t>(kept));
   }
 };
@@ -205,6 +208,8 @@ struct StreamWorker::Impl {
   std::vector<std::unique_ptr<Listener>> listeners;
   ConnectionList idle;  // the one that is idle longest first
   ConnectionList busy;  // the one that waits longest first
+  ReadySet ready{context};
+  std::vector<Connection*> by_descriptor;  // null: none of these lists has it
   asio::steady_timer tick{context};
   bool ticking = false;
   StreamScratch scratch;
@@ -225,6 +230,8 @@ struct StreamWorker::Impl {
   bool admit(const IpAddress& peer, const std::optional<IpAddress>& client);
   void open(UniqueFd fd, const sockaddr_storage& peer, const std::optional<IpAddress>& client);
   void close(Connection& connection);
+  void note_ready(int fd, std::uint32_t ready);
+  bool watch(Connection& connection);
   bool evict_idle();
   void note_idle();
 
@@ -247,6 +254,7 @@ void StreamWorker::Impl::run() {
   const QsbrReader reader;
   QsbrReader::offline();
   for (auto& listener : listeners) wait_for_clients(*listener);
+  ready.run([this](int fd, std::uint32_t what) { note_ready(fd, what); });
   context.run();
 }
 
@@ -259,6 +267,7 @@ void StreamWorker::Impl::close_all() {
   }
   while (!idle.empty()) close(*idle.front());
   while (!busy.empty()) close(*busy.front());
+  ready.close();
   tick.cancel();
   work.reset();
 }
@@ -328,15 +337,11 @@ bool StreamWorker::Impl::admit(const IpAddress& peer, const std::optional<IpAddr
 }
 
 void StreamWorker::Impl::open(UniqueFd fd, const sockaddr_storage& peer, const std::optional<IpAddress>& client) {
+  const auto descriptor = static_cast<std::size_t>(fd.get());
   const auto connection =
-      std::make_shared<Connection>(context, StreamSessionLimits{options.max_queued, options.max_sources});
-  error_code error;
-  connection->socket.assign(fd.get(), error);
-  if (error) {
-    limits->release(client);
-    return;
-  }
-  fd.release();
+      std::make_shared<Connection>(std::move(fd), StreamSessionLimits{options.max_queued, options.max_sources});
+  if (descriptor >= by_descriptor.size()) by_descriptor.resize(std::max(descriptor + 1, 2 * by_descriptor.size()));
+  by_descriptor[descriptor] = connection.get();
   connection->peer = peer;
   connection->client = client;
   if (!client) connection->header.emplace();
@@ -352,12 +357,41 @@ void StreamWorker::Impl::open(UniqueFd fd, const sockaddr_storage& peer, const s
 
 void StreamWorker::Impl::close(Connection& connection) {
   if (connection.list == nullptr) return;
-  error_code ignored;
-  connection.socket.close(ignored);
+  by_descriptor[static_cast<std::size_t>(connection.socket.get())] = nullptr;
+  connection.socket.reset();
   limits->release(connection.client);
   counters.open.store(counters.open.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   std::exchange(connection.list, nullptr)->erase(connection.place);  // this may be the last owner
   note_idle();
+}
+
+void StreamWorker::Impl::note_ready(int fd, std::uint32_t what) {
+  const Connection* found = by_descriptor[static_cast<std::size_t>(fd)];
+  if (found == nullptr) return;
+  const ConnectionPtr connection = *found->place;  // it may be closed meanwhile
+  what &= connection->watched.value_or(0);
+  if ((what & ReadySet::input) != 0) read(connection);
+  if ((what & ReadySet::output) != 0 && connection->list != nullptr) write(connection);
+}
+
+/// For what the session wants. False if the system cannot: the connection is closed.
+bool StreamWorker::Impl::watch(Connection& connection) {
+  const StreamSession& session = connection.session;
+  const std::uint32_t wanted =
+      (session.wants_input() ? ReadySet::input : 0) | (session.wants_output() ? ReadySet::output : 0);
+  if (connection.watched == wanted) return true;
+  const int fd = connection.socket.get();
+  if (connection.watched ? ready.change(fd, wanted) : ready.add(fd, wanted)) {
+    connection.watched = wanted;
+    return true;
+  }
+  const int why = errno;
+  std::uint64_t left_out = 0;
+  if (limit_log.allow(SteadyClock::now().time_since_epoch().count(), left_out)) {
+    log_warning("TCP: a connection is closed, the system cannot watch it: {}", system_words(why));
+  }
+  close(connection);
+  return false;
 }
 
 // For the other workers.
@@ -380,7 +414,7 @@ std::optional<std::size_t> StreamWorker::Impl::read_header(const ConnectionPtr& 
   if (!connection->header) return 0;
   Bytes& octets = *connection->header;
   const MutableBytes room = MutableBytes(scratch.input).first(ProxyHeader::max_size - octets.size());
-  const ssize_t n = recv(connection->socket.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
+  const ssize_t n = recv(connection->socket.get(), room.data(), room.size(), MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
     settle(connection, false);
     return std::nullopt;
@@ -444,7 +478,7 @@ void StreamWorker::Impl::refuse_header(Connection& connection) {
 template <typename Work>
 bool StreamWorker::Impl::take_turn(Connection& connection, Work&& its_work) {
   handler->set_idle_time(limits->idle_time(options.idle_timeout));
-  SocketSink sink(connection.socket.native_handle(), connection.given);
+  SocketSink sink(connection.socket.get(), connection.given);
   StreamSession::Context context_of_call{*handler, scratch, sink, reinterpret_cast<sockaddr*>(&connection.peer)};
   {
     const OnlineScope online;
@@ -458,7 +492,7 @@ bool StreamWorker::Impl::take_turn(Connection& connection, Work&& its_work) {
 void StreamWorker::Impl::read(const ConnectionPtr& connection) {
   const auto here = read_header(connection);
   if (!here) return;
-  const int fd = connection->socket.native_handle();
+  const int fd = connection->socket.get();
   StreamSession& session = connection->session;
   bool broken = false;
   const bool answered = take_turn(*connection, [&](StreamSession::Context& turn) {
@@ -505,25 +539,12 @@ void StreamWorker::Impl::settle(const ConnectionPtr& connection, bool progress) 
   }
   ConnectionList& list = session.wants_output() ? busy : idle;
   if (&list != connection->list || progress) move_to(*connection, list);
-  if (session.wants_input() && !connection->reading) {
-    connection->reading = true;
-    connection->socket.async_wait(Descriptor::wait_read, [this, connection](const error_code&) {
-      connection->reading = false;
-      if (connection->list != nullptr) read(connection);
-    });
-  }
+  if (!watch(*connection)) return;
   if (session.wants_turn() && !connection->turn_to_come) {
     connection->turn_to_come = true;
     asio::post(context, [this, connection] {
       connection->turn_to_come = false;
       if (connection->list != nullptr) go_on(connection);
-    });
-  }
-  if (session.wants_output() && !connection->writing) {
-    connection->writing = true;
-    connection->socket.async_wait(Descriptor::wait_write, [this, connection](const error_code&) {
-      connection->writing = false;
-      if (connection->list != nullptr) write(connection);
     });
   }
 }
@@ -596,6 +617,7 @@ Result<std::unique_ptr<StreamWorker>> StreamWorker::create(std::span<const Endpo
   impl->handler = std::move(handler);
   impl->limits = std::move(limits);
   impl->options = options;
+  US_TRY(impl->ready.open());
   for (const Endpoint& endpoint : listen) {
     US_ASSIGN(UniqueFd fd, open_tcp_listener(endpoint));
     US_ASSIGN(const Endpoint local, local_endpoint(fd.get()));
