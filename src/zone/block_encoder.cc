@@ -44,12 +44,16 @@ NameView BlockEncoder::as_stored(NameView spelled) {
 
 // Sorts the records of one name by type, data before signatures, otherwise as they came, and drops duplicates.
 void BlockEncoder::group(std::vector<StagedRecord>& records) {
-  std::sort(records.begin(), records.end(), [](const StagedRecord& a, const StagedRecord& b) {
+  const auto comes_before = [](const StagedRecord& a, const StagedRecord& b) {
     if (a.chunk_type() != b.chunk_type()) return a.chunk_type() < b.chunk_type();
     const bool a_signs = a.type == RRType::RRSIG, b_signs = b.type == RRType::RRSIG;
     if (a_signs != b_signs) return b_signs;
     return a.rdata.data() < b.rdata.data();  // all in one buffer, in order of arrival
-  });
+  };
+  // Mostly they are in order, as all are that come from the disk.
+  if (!std::is_sorted(records.begin(), records.end(), comes_before)) {
+    std::sort(records.begin(), records.end(), comes_before);
+  }
   groups_.clear();
   duplicates_ = record_count_ = 0;
   for (std::size_t begin = 0; begin < records.size();) {
