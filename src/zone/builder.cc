@@ -20,6 +20,7 @@
 #include "zone/name_server_sets.h"
 #include "zone/node_index.h"
 #include "zone/oddities.h"
+#include "zone/part.h"
 #include "zone/staging.h"
 
 namespace understudy {
@@ -38,6 +39,8 @@ struct ZoneBuilder::State {
   Result<AddOutcome> add(NameView name, RRType type, std::uint32_t ttl, ByteView rdata);
   Result<std::shared_ptr<const Zone>> finish();
   Result<void> flush();
+  Result<void> add_part(const ZonePart& part);
+  void add_encoded(std::uint64_t hash, std::uint32_t ref);
   Result<std::uint32_t> encode(NameView name);
   Result<std::uint32_t> shared_set();
   std::uint32_t find(const HashedName& name, std::size_t label) const;
@@ -200,6 +203,39 @@ Result<void> ZoneBuilder::State::flush() {
   }
   staged.clear();
   return {};
+}
+
+Result<void> ZoneBuilder::State::add_part(const ZonePart& part) {
+  if (part.places().empty()) return {};
+  US_TRY(make_room(part.octets().size()));
+  const std::uint32_t base = end_ref();
+  std::memcpy(blocks.data() + end, part.octets().data(), part.octets().size());
+  end += part.octets().size();
+  record_count += part.record_count();
+  report.duplicates += part.duplicates();
+  constexpr std::size_t ahead = 16;  // names whose buckets are asked for
+  const std::span<const ZonePart::Place> places = part.places();
+  for (std::size_t i = 0; i < std::min(ahead, places.size()); ++i) index.prefetch(places[i].hash);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (i + ahead < places.size()) index.prefetch(places[i + ahead].hash);
+    add_encoded(places[i].hash, base + places[i].ref);
+  }
+  if (fragments.size() > share_of_live(8)) US_TRY(merge_fragments());
+  return {};
+}
+
+// Puts the name of a block into the table. If it is there already, its records are to be merged with those before.
+void ZoneBuilder::State::add_encoded(std::uint64_t hash, std::uint32_t ref) {
+  const std::uint32_t known = find_relative(hash, node(ref)->relative_name());
+  if (known == 0) return insert(hash, ref);
+  Staging again;
+  stage(ref, again);
+  for (const auto& item : again.items) {
+    fragments.add(known, item.type, item.ttl, ByteView(again.octets).subspan(item.offset, item.size));
+  }
+  record_count -= again.items.size();
+  node(ref)->flags |= Node::dead;
+  garbage += node(ref)->block_size();
 }
 
 // Writes the block of one name from `records` behind the others and returns its place.
@@ -526,6 +562,14 @@ ZoneBuilder& ZoneBuilder::operator=(ZoneBuilder&&) noexcept = default;
 Result<AddOutcome> ZoneBuilder::add(NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) {
   try {
     return state_->add(owner, type, ttl, rdata);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory("what came of the zone", memory_size());
+  }
+}
+
+Result<void> ZoneBuilder::add_part(const ZonePart& part) {
+  try {
+    return state_->add_part(part);
   } catch (const std::bad_alloc&) {
     return out_of_memory("what came of the zone", memory_size());
   }

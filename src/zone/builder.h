@@ -18,6 +18,8 @@
 
 namespace understudy {
 
+class ZonePart;
+
 /// What the builder did with a record.
 enum class AddOutcome : std::uint8_t { added, duplicate, out_of_zone };
 
@@ -41,6 +43,10 @@ class ZoneBuilder {
   /// or memory runs out, byte_limit if the version gets larger than allowed; nothing can be done with the builder after
   /// an error.
   Result<AddOutcome> add(NameView owner, RRType type, std::uint32_t ttl, ByteView rdata);
+
+  /// Takes the names of a part that was encoded for this apex; what may have come of them before is merged as by add().
+  /// Errors as of add().
+  Result<void> add_part(const ZonePart& part);
 
   /// Octets of memory in use so far.
   [[nodiscard]] std::uint64_t memory_size() const;
