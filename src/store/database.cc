@@ -245,6 +245,29 @@ rocksdb::Status Database::visit_large(std::uint64_t version, const Visitor& visi
   return run(*iterator, first, rocksdb::Slice(first.data(), 8), visit);
 }
 
+LargeBlocks::LargeBlocks(const Database& database, std::uint64_t version) : first_(large_block_key(version, 0)) {
+  if (database.large_ != nullptr) iterator_.reset(database.db_->NewIterator(scan_options(), database.large_));
+}
+
+bool LargeBlocks::next(std::string_view& key, std::string_view& value) {
+  if (iterator_ == nullptr) return false;
+  if (!has_begun_) {
+    iterator_->Seek(first_);
+  } else if (iterator_->Valid()) {
+    iterator_->Next();
+  }
+  has_begun_ = true;
+  const rocksdb::Slice version(first_.data(), sizeof(std::uint64_t));
+  if (!iterator_->Valid() || !iterator_->key().starts_with(version)) return false;
+  key = text_of(iterator_->key());
+  value = text_of(iterator_->value());
+  return true;
+}
+
+rocksdb::Status LargeBlocks::status() const {
+  return iterator_ == nullptr ? rocksdb::Status::NotFound("there are no large versions") : iterator_->status();
+}
+
 std::vector<std::uint64_t> Database::large_versions() const {
   rocksdb::ColumnFamilyMetaData metadata;
   db_->GetColumnFamilyMetaData(large_, &metadata);

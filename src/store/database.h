@@ -64,6 +64,7 @@ class Database {
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
+  friend class LargeBlocks;
   friend class LargeWriter;
   friend class OrderedReads;
   Database(std::string path, Mode mode, rocksdb::Env* env);
@@ -96,6 +97,22 @@ class OrderedReads {
   std::unique_ptr<rocksdb::Iterator> iterator_;  // null: before the first key; else at the first from last_ on
   std::string last_;                             // the key asked for last
   rocksdb::PinnableSlice own_;                   // what was looked up by itself
+};
+
+/// The blocks of one large version in order. Not thread-safe; the database must outlive it.
+class LargeBlocks {
+ public:
+  LargeBlocks(const Database& database, std::uint64_t version);
+
+  /// The next one, if there is one; both are valid until the next call.
+  bool next(std::string_view& key, std::string_view& value);
+  /// Once there is none: whether all were seen.
+  [[nodiscard]] rocksdb::Status status() const;
+
+ private:
+  const std::string first_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;  // null: the database has no large versions
+  bool has_begun_ = false;
 };
 
 /// Writes the blocks of one large version into a file of their own and hands it to the database.

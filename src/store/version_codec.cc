@@ -146,7 +146,9 @@ inline std::uint64_t next_varint(ByteReader& in) {
   return read_varint(in);
 }
 
-Result<void> decode_owner(ByteReader& in, NameView owner, std::optional<std::uint32_t>& ttl, ZoneBuilder& builder) {
+// Calls `take` with type, TTL and RDATA of each record of the owner that the reader stands behind.
+template <typename Take>
+Result<void> decode_records(ByteReader& in, std::optional<std::uint32_t>& ttl, Take&& take) {
   std::uint8_t flags = 0;
   do {
     flags = in.u8();
@@ -165,10 +167,36 @@ Result<void> decode_owner(ByteReader& in, NameView owner, std::optional<std::uin
       const ByteView rdata = in.bytes(size);
       if (!in.ok() || size > 0xffff) return fail(Errc::corrupt, "a block does not follow the format");
       if (!check_rdata(static_cast<RRType>(type), rdata)) return fail(Errc::corrupt, "a block has impossible RDATA");
-      US_ASSIGN(const AddOutcome outcome, builder.add(owner, static_cast<RRType>(type), *ttl, rdata));
-      if (outcome != AddOutcome::added) return fail(Errc::corrupt, "a block has a record that its zone cannot have");
+      US_TRY(take(static_cast<RRType>(type), *ttl, rdata));
     }
   } while ((flags & last_of_owner) == 0);
+  return {};
+}
+
+// The owners of a block in turn, made absolute.
+class OwnerReader {
+ public:
+  explicit OwnerReader(NameView apex) : apex_(apex) {}
+
+  Result<NameView> next(ByteReader& in) {
+    const std::size_t size = in.u8();
+    const ByteView relative = in.bytes(size);
+    if (!in.ok() || size + apex_.size() > max_name_size || !valid_labels(relative)) {
+      return fail(Errc::corrupt, "a block has an impossible owner name");
+    }
+    if (size != 0) std::memcpy(wire_.data(), relative.data(), size);
+    std::memcpy(wire_.data() + size, apex_.wire().data(), apex_.size());
+    return NameView::trusted({wire_.data(), size + apex_.size()});
+  }
+
+ private:
+  const NameView apex_;
+  std::array<std::uint8_t, max_name_size> wire_{};
+};
+
+Result<void> add_to(ZoneBuilder& builder, NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) {
+  US_ASSIGN(const AddOutcome outcome, builder.add(owner, type, ttl, rdata));
+  if (outcome != AddOutcome::added) return fail(Errc::corrupt, "a block has a record that its zone cannot have");
   return {};
 }
 
@@ -181,17 +209,48 @@ Result<void> encode_version(const std::shared_ptr<const Zone>& version,
 
 Result<void> decode_block(ByteView content, NameView apex, ZoneBuilder& builder) {
   ByteReader in(content);
-  std::array<std::uint8_t, max_name_size> wire{};
+  OwnerReader owners(apex);
   std::optional<std::uint32_t> ttl;
   while (!in.at_end()) {
-    const std::size_t size = in.u8();
-    const ByteView relative = in.bytes(size);
-    if (!in.ok() || size + apex.size() > max_name_size || !valid_labels(relative)) {
-      return fail(Errc::corrupt, "a block has an impossible owner name");
+    US_ASSIGN(const NameView owner, owners.next(in));
+    US_TRY(decode_records(in, ttl, [&](RRType type, std::uint32_t of, ByteView rdata) {
+      return add_to(builder, owner, type, of, rdata);
+    }));
+  }
+  return {};
+}
+
+Result<void> EncodedBlock::read(ByteView content) {
+  part_.clear();
+  for (Edge& edge : edges_) edge.records.clear();
+  ByteReader in(content);
+  OwnerReader owners(part_.apex());
+  std::optional<std::uint32_t> ttl;
+  while (!in.at_end()) {
+    const bool is_first = in.position() == 0;
+    US_ASSIGN(const NameView owner, owners.next(in));
+    records_.clear();
+    US_TRY(decode_records(in, ttl, [&](RRType type, std::uint32_t of, ByteView rdata) -> Result<void> {
+      records_.push_back({type, of, rdata});
+      return {};
+    }));
+    if (is_first || in.at_end()) {
+      Edge& edge = edges_[is_first ? 0 : 1];
+      edge.owner = Name(owner);
+      edge.records.swap(records_);
+    } else {
+      US_TRY(part_.add_name(owner, records_));
     }
-    if (size != 0) std::memcpy(wire.data(), relative.data(), size);
-    std::memcpy(wire.data() + size, apex.wire().data(), apex.size());
-    US_TRY(decode_owner(in, NameView::trusted({wire.data(), size + apex.size()}), ttl, builder));
+  }
+  return {};
+}
+
+Result<void> EncodedBlock::add_to(ZoneBuilder& builder) const {
+  US_TRY(builder.add_part(part_));
+  for (const Edge& edge : edges_) {
+    for (const StagedRecord& r : edge.records) {
+      US_TRY(understudy::add_to(builder, edge.owner, r.type, r.ttl, r.rdata));
+    }
   }
   return {};
 }
