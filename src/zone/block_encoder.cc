@@ -13,6 +13,11 @@ namespace {
 constexpr std::size_t most_servers = 32;  // of a set that is shared: a larger one is nobody's habit
 constexpr std::size_t children_room = 8;  // behind a block with many children: four unused octets, the count
 
+// Most RRsets have one record, or none that signs.
+std::span<StagedRecord> without_duplicates(std::span<StagedRecord> records) {
+  return records.size() < 2 ? records : records.first(drop_duplicates(records));
+}
+
 std::size_t room_for(std::uint32_t children) {
   return children < Node::many_children ? 0 : children_room;
 }
@@ -67,7 +72,7 @@ void BlockEncoder::group(std::vector<StagedRecord>& records) {
     while (end_of_group < records.size() && records[end_of_group].chunk_type() == type) ++end_of_group;
     const std::span<StagedRecord> data(&records[begin], signatures - begin);
     const std::span<StagedRecord> signing(records.data() + signatures, end_of_group - signatures);
-    groups_.push_back({type, data.first(drop_duplicates(data)), signing.first(drop_duplicates(signing))});
+    groups_.push_back({type, without_duplicates(data), without_duplicates(signing)});
     const std::size_t kept = groups_.back().data.size() + groups_.back().signatures.size();
     record_count_ += kept;
     duplicates_ += end_of_group - begin - kept;

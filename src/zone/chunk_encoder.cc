@@ -23,11 +23,14 @@ bool ends_with(NameView name, std::size_t offset, NameView suffix) {
   return std::memcmp(name.wire().data() + offset, suffix.wire().data(), suffix.size()) == 0;
 }
 
-// The names of this chunk's RDATA, for pointers among themselves.
+// The names of this chunk's RDATA, for pointers among themselves. Trivial, as most chunks have none.
 struct KnownName {
-  std::size_t offset;   // of its first label, in the chunk's records
-  NameView name;        // uncompressed
+  std::size_t offset;          // of its first label, in the chunk's records
+  const std::uint8_t* octets;  // uncompressed
+  std::size_t size;
   std::size_t literal;  // octets of it written out before its pointer or end
+
+  [[nodiscard]] NameView name() const { return NameView::trusted({octets, size}); }
 };
 
 class ChunkWriter {
@@ -108,7 +111,9 @@ class ChunkWriter {
   }
 
   void remember(std::size_t offset, NameView name, std::size_t literal) {
-    if (literal != 0 && known_count_ < std::size(known_)) known_[known_count_++] = {offset, name, literal};
+    if (literal != 0 && known_count_ < std::size(known_)) {
+      known_[known_count_++] = {offset, name.wire().data(), name.size(), literal};
+    }
   }
 
   // Where a pointer for `suffix` may aim, from the start of a message with this owner as its question.
@@ -121,9 +126,9 @@ class ChunkWriter {
     }
     for (std::size_t i = 0; i < known_count_; ++i) {
       const KnownName& known = known_[i];
-      if (suffix.size() > known.name.size()) continue;
-      const std::size_t offset = known.name.size() - suffix.size();
-      if (offset < known.literal && ends_with(known.name, offset, suffix)) {
+      if (suffix.size() > known.size) continue;
+      const std::size_t offset = known.size - suffix.size();
+      if (offset < known.literal && ends_with(known.name(), offset, suffix)) {
         const std::size_t aim = answer_offset(owner_.size()) + known.offset + offset;
         if (aim < pointer_reach) return aim;
       }

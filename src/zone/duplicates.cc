@@ -73,8 +73,7 @@ std::uint64_t rdata_hash(RRType type, ByteView rdata) {
 }
 
 std::size_t drop_duplicates(std::span<StagedRecord> records) {
-  if (records.size() < 2) return records.size();
-  std::size_t kept = 1;
+  std::size_t kept = std::min<std::size_t>(records.size(), 1);
   if (records.size() <= few) {
     for (std::size_t i = 1; i < records.size(); ++i) {
       const auto same = [&](const StagedRecord& r) { return same_rdata(r, records[i]); };
