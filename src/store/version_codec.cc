@@ -245,12 +245,16 @@ Result<void> EncodedBlock::read(ByteView content) {
   return {};
 }
 
+// In the order of the block.
 Result<void> EncodedBlock::add_to(ZoneBuilder& builder) const {
+  US_TRY(add_edge(builder, edges_[0]));
   US_TRY(builder.add_part(part_));
-  for (const Edge& edge : edges_) {
-    for (const StagedRecord& r : edge.records) {
-      US_TRY(understudy::add_to(builder, edge.owner, r.type, r.ttl, r.rdata));
-    }
+  return add_edge(builder, edges_[1]);
+}
+
+Result<void> EncodedBlock::add_edge(ZoneBuilder& builder, const Edge& edge) {
+  for (const StagedRecord& r : edge.records) {
+    US_TRY(understudy::add_to(builder, edge.owner, r.type, r.ttl, r.rdata));
   }
   return {};
 }

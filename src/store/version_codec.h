@@ -51,6 +51,8 @@ class EncodedBlock {
     Name owner;
     std::vector<StagedRecord> records;
   };
+  static Result<void> add_edge(ZoneBuilder& builder, const Edge& edge);
+
   ZonePart part_;
   std::array<Edge, 2> edges_;
   std::vector<StagedRecord> records_;  // of one name

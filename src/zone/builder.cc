@@ -207,6 +207,7 @@ Result<void> ZoneBuilder::State::flush() {
 
 Result<void> ZoneBuilder::State::add_part(const ZonePart& part) {
   if (part.places().empty()) return {};
+  US_TRY(flush());  // names stay in their order
   US_TRY(make_room(part.octets().size()));
   const std::uint32_t base = end_ref();
   std::memcpy(blocks.data() + end, part.octets().data(), part.octets().size());

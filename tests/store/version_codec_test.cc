@@ -54,7 +54,7 @@ TEST(VersionCodec, RandomZonesComeBackRecordForRecord) {
     EXPECT_EQ(back->node_count(), zone->node_count()) << "seed " << seed;
     EXPECT_TRUE(content(back) == content(zone)) << "seed " << seed;
     const auto encoded = encoded_zone_of(blocks_of(zone), zone->apex());
-    EXPECT_EQ(zone_fixture::sorted_text(content(encoded)), zone_fixture::sorted_text(content(zone))) << "seed " << seed;
+    EXPECT_TRUE(content(encoded) == content(zone)) << "seed " << seed;
     EXPECT_EQ(encoded->node_count(), zone->node_count()) << "seed " << seed;
   }
 }
