@@ -40,9 +40,12 @@ struct ZoneBuilder::State {
   Result<std::shared_ptr<const Zone>> finish();
   Result<void> flush();
   Result<void> add_part(const ZonePart& part);
+  Result<void> copy_names(const ZonePart& part, std::size_t first, std::size_t last);
+  Result<void> add_linked(const ZonePart& part, const ZonePart::Sharable& sharable);
   void add_encoded(std::uint64_t hash, std::uint32_t ref);
   Result<std::uint32_t> encode(NameView name);
   Result<std::uint32_t> shared_set();
+  Result<std::uint32_t> place_of(const Chunk& set);
   std::uint32_t find(const HashedName& name, std::size_t label) const;
   [[nodiscard]] std::uint32_t find_relative(std::uint64_t hash, ByteView wanted) const;
   [[nodiscard]] std::uint32_t find_owner() const {
@@ -208,20 +211,51 @@ Result<void> ZoneBuilder::State::flush() {
 Result<void> ZoneBuilder::State::add_part(const ZonePart& part) {
   if (part.places().empty()) return {};
   US_TRY(flush());  // names stay in their order
-  US_TRY(make_room(part.octets().size()));
-  const std::uint32_t base = end_ref();
-  std::memcpy(blocks.data() + end, part.octets().data(), part.octets().size());
-  end += part.octets().size();
   record_count += part.record_count();
   report.duplicates += part.duplicates();
-  constexpr std::size_t ahead = 16;  // names whose buckets are asked for
+  std::size_t done = 0;
+  for (const ZonePart::Sharable& sharable : part.sharable()) {
+    if (!repeated.comes_again(sharable.mark)) continue;
+    US_TRY(copy_names(part, done, sharable.place));
+    US_TRY(add_linked(part, sharable));
+    done = sharable.place + std::size_t{1};
+  }
+  US_TRY(copy_names(part, done, part.places().size()));
+  if (fragments.size() > share_of_live(8)) US_TRY(merge_fragments());
+  return {};
+}
+
+// Those from `first` to before `last`, as they are.
+Result<void> ZoneBuilder::State::copy_names(const ZonePart& part, std::size_t first, std::size_t last) {
+  if (first == last) return {};
   const std::span<const ZonePart::Place> places = part.places();
-  for (std::size_t i = 0; i < std::min(ahead, places.size()); ++i) index.prefetch(places[i].hash);
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    if (i + ahead < places.size()) index.prefetch(places[i + ahead].hash);
+  const std::size_t from = std::size_t{places[first].ref} * 8;
+  const std::size_t until = last == places.size() ? part.octets().size() : std::size_t{places[last].ref} * 8;
+  US_TRY(make_room(until - from));
+  const std::uint32_t base = end_ref() - places[first].ref;
+  std::memcpy(blocks.data() + end, part.octets().data() + from, until - from);
+  end += until - from;
+  constexpr std::size_t ahead = 16;  // names whose buckets are asked for
+  for (std::size_t i = first; i < std::min(first + ahead, last); ++i) index.prefetch(places[i].hash);
+  for (std::size_t i = first; i < last; ++i) {
+    if (i + ahead < last) index.prefetch(places[i + ahead].hash);
     add_encoded(places[i].hash, base + places[i].ref);
   }
-  if (fragments.size() > share_of_live(8)) US_TRY(merge_fragments());
+  return {};
+}
+
+// A delegation whose name servers came before.
+Result<void> ZoneBuilder::State::add_linked(const ZonePart& part, const ZonePart::Sharable& sharable) {
+  const std::uint8_t* encoded = part.set_octets().data();
+  US_ASSIGN(const std::uint32_t set,
+            place_of(*reinterpret_cast<const Chunk*>(encoded + std::size_t{sharable.set} * 8)));
+  const auto* block = reinterpret_cast<const Node*>(encoded + std::size_t{sharable.block} * 8);
+  US_TRY(make_room(block->block_size()));
+  const std::uint32_t ref = end_ref();
+  std::memcpy(node(ref), block, block->block_size());
+  node(ref)->link_again(chunk(set));
+  end += block->block_size();
+  add_encoded(part.places()[sharable.place].hash, ref);
   return {};
 }
 
@@ -255,13 +289,17 @@ Result<std::uint32_t> ZoneBuilder::State::encode(NameView name) {
 // keeps its name servers itself. Sets lie in front of all blocks that link to them.
 Result<std::uint32_t> ZoneBuilder::State::shared_set() {
   const std::span<const StagedRecord> servers = encoder.sharable_set();
-  if (servers.empty() || !repeated.comes_again(servers)) return 0;
+  if (servers.empty() || !repeated.comes_again(RepeatedSets::mark_of(servers))) return 0;
   const Chunk* set = encoder.encode_set(servers);
-  if (set == nullptr) return 0;
-  if (const Chunk* known = sets.find(blocks.data(), *set)) return ref_of(known);
-  US_TRY(make_room(set_block_size(*set)));
-  const std::uint32_t ref = ref_of(write_set_block(blocks.data() + end, *set));
-  end += set_block_size(*set);
+  return set == nullptr ? Result<std::uint32_t>(0) : place_of(*set);
+}
+
+// Of a set like this one, which is written if there is none yet.
+Result<std::uint32_t> ZoneBuilder::State::place_of(const Chunk& set) {
+  if (const Chunk* known = sets.find(blocks.data(), set)) return ref_of(known);
+  US_TRY(make_room(set_block_size(set)));
+  const std::uint32_t ref = ref_of(write_set_block(blocks.data() + end, set));
+  end += set_block_size(set);
   sets.add(blocks.data(), ref);
   return ref;
 }

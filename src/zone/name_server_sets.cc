@@ -59,16 +59,19 @@ void NameServerSets::clear() {
 
 // Places grow with the number of sets, up to 4 MiB, and are empty then. At that size, a set that comes once in a
 // million others is recognized every third time.
-bool RepeatedSets::comes_again(std::span<const StagedRecord> records) {
+bool RepeatedSets::comes_again(std::uint64_t mark) {
   if (++seen_ <= first_) return false;
   if (seen_ > marks_.size() && marks_.size() < most_marks) marks_.assign(std::max(least_marks, marks_.size() * 2), 0);
-  std::uint64_t hash = records.front().ttl;
+  const auto upper = static_cast<std::uint32_t>(mark >> 32) | 1U;
+  return std::exchange(marks_[mark & (marks_.size() - 1)], upper) == upper;
+}
+
+std::uint64_t RepeatedSets::mark_of(std::span<const StagedRecord> records) {
+  std::uint64_t mark = records.front().ttl;
   for (const StagedRecord& record : records) {
-    hash = hash_detail::fold(hash ^ hash_of(record.rdata.data(), record.rdata.size()), 0x9e37'79b9'7f4a'7c15U);
+    mark = hash_detail::fold(mark ^ hash_of(record.rdata.data(), record.rdata.size()), 0x9e37'79b9'7f4a'7c15U);
   }
-  const auto mark = static_cast<std::uint32_t>(hash >> 32) | 1U;
-  std::uint32_t& place = marks_[hash & (marks_.size() - 1)];
-  return std::exchange(place, mark) == mark;
+  return mark;
 }
 
 std::size_t set_block_size(const Chunk& chunk) {

@@ -40,9 +40,11 @@ class RepeatedSets {
  public:
   /// `first`: of the first so many sets none is remembered, as in a small zone it is not worth it.
   explicit RepeatedSets(std::size_t first) : first_(first) {}
-  /// Whether a set with these records (of one delegation, in order) was here before, as far as it remembers. A false
-  /// yes is possible. Throws std::bad_alloc.
-  bool comes_again(std::span<const StagedRecord> records);
+  /// What a set is remembered by: of all its records, which are those of one delegation in order.
+  static std::uint64_t mark_of(std::span<const StagedRecord> records);
+  /// Whether a set with this mark was here before, as far as it remembers. A false yes is possible. Throws
+  /// std::bad_alloc.
+  bool comes_again(std::uint64_t mark);
 
  private:
   std::size_t first_;

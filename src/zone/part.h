@@ -38,16 +38,32 @@ class ZonePart {
   /// Their blocks, one behind the other, and where each begins, in order.
   [[nodiscard]] ByteView octets() const { return ByteView(octets_).first(end_); }
   [[nodiscard]] std::span<const Place> places() const { return places_; }
+
+  /// Of a delegation whose name servers others may have too (BlockEncoder::sharable_set()).
+  struct Sharable {
+    std::uint32_t place;  // of the name, in places()
+    std::uint32_t set;    // its chunk in set_octets(), in units of 8
+    std::uint32_t block;  // the block that links to that, the same
+    std::uint64_t mark;   // RepeatedSets::mark_of()
+  };
+  /// In order of their places.
+  [[nodiscard]] std::span<const Sharable> sharable() const { return sharable_; }
+  [[nodiscard]] ByteView set_octets() const { return ByteView(set_octets_).first(set_end_); }
   [[nodiscard]] std::uint64_t record_count() const { return record_count_; }
   [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
 
  private:
+  void add_linked(std::span<const StagedRecord> servers);
+
   const Name apex_;
   const std::uint64_t apex_hash_;
   BlockEncoder encoder_{apex_};
   Bytes octets_;  // as large as it ever was
   std::size_t end_ = 0;
   std::vector<Place> places_;
+  Bytes set_octets_;  // as large as they ever were
+  std::size_t set_end_ = 0;
+  std::vector<Sharable> sharable_;
   std::uint64_t record_count_ = 0, duplicates_ = 0;
 };
 

@@ -226,7 +226,7 @@ TEST(RepeatedSetsTest, RemembersWhatIsFrequent) {
   };
   const auto comes_again = [&](const std::pair<Bytes, std::uint32_t>& of) {
     const StagedRecord record{RRType::NS, of.second, of.first};
-    return repeated.comes_again({&record, 1});
+    return repeated.comes_again(RepeatedSets::mark_of({&record, 1}));
   };
   EXPECT_FALSE(comes_again(set(1)));
   EXPECT_TRUE(comes_again(set(1)));

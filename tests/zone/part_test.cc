@@ -47,7 +47,7 @@ TEST(ZonePart, RandomZonesAreAsIfTheyCameRecordByRecord) {
     RandomRecords random(seed);
     const Name apex = name(seed % 5 == 0 ? "." : "example.");
     const std::vector<Owned> names = by_owner(random.zone(apex, 5 * seed));
-    ZoneBuilder builder(apex), plain(apex);
+    ZoneBuilder builder(apex, {.first_sets = 0}), plain(apex);
     ZonePart part(apex);
     for (const Owned& each : names) {
       for (const Record& r : each.records) ASSERT_TRUE(plain.add(r.owner, r.type, r.ttl, r.rdata));
@@ -74,6 +74,43 @@ TEST(ZonePart, RandomZonesAreAsIfTheyCameRecordByRecord) {
       EXPECT_EQ(found->children(), node.children()) << owner.text();
     });
   }
+}
+
+// Name-server sets are found again across parts, and in names that came one by one.
+TEST(ZonePart, DelegationsShareTheirServers) {
+  ZoneBuilder builder(name("example."), {.first_sets = 0});
+  add_all(builder, records(apex_text()));
+  std::vector<Record> all = records(apex_text());
+  ZonePart part(name("example."));
+  for (int i = 0; i < 300; ++i) {
+    const std::string owner = "d" + std::to_string(i), hoster = "hoster" + std::to_string(i % 7);
+    const std::vector<Record> of =
+        records(i % 10 == 3   ? owner + " 60 A 192.0.2.1\n"
+                : i % 10 == 4 ? owner + " 60 NS ns." + owner + "\n"
+                              : owner + " 60 NS ns1." + hoster + ".test.\n" + owner + " 60 NS ns2." + hoster + "\n" +
+                                    owner + " 60 DS 1 8 2 " + std::string(64, 'A') + "\n");
+    all.insert(all.end(), of.begin(), of.end());
+    if (i < 20) {
+      for (const Record& r : of) ASSERT_TRUE(builder.add(r.owner, r.type, r.ttl, r.rdata));
+      continue;
+    }
+    ASSERT_TRUE(add(part, {of[0].owner, of}));
+    if (i % 37 == 0) {
+      ASSERT_TRUE(builder.add_part(part));
+      part.clear();
+    }
+  }
+  ASSERT_TRUE(builder.add_part(part));
+  const auto zone = builder.finish().value();
+  EXPECT_EQ(sorted_text(content(zone)), sorted_text(all));
+  std::map<const Chunk*, std::size_t> sets;
+  zone->for_each_node(nullptr, [&](const Node& node) {
+    if (const Chunk* set = node.linked_set()) ++sets[set];
+  });
+  EXPECT_EQ(sets.size(), 7U);
+  std::size_t links = 0;
+  for (const auto& [set, count] : sets) links += count;
+  EXPECT_EQ(links, 240U - 7U) << "all but the first of each hoster";
 }
 
 // In whatever way the same name came before, its records are merged, the first first; a record that is there is one.
