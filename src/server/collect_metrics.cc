@@ -183,6 +183,7 @@ void add_transfers(Families& out, const EngineCounters& c) {
   add(out, declared_metric("understudy_transferred_bytes"), static_cast<double>(c.transferred_octets));
   add(out, declared_metric("understudy_notifies_received"), static_cast<double>(c.notifies_received));
   add_results(out, declared_metric("understudy_notifies_sent"), c.notifies_sent, c.notifies_failed);
+  add(out, declared_metric("understudy_compactions"), static_cast<double>(c.compactions));
 }
 
 void add_catalogs(Families& out, std::span<const CatalogStatus> catalogs) {

@@ -59,6 +59,7 @@ inline constexpr MetricDeclaration metric_table[] = {
     {"understudy_transferred_bytes", true, "bytes", "", "Octets received in transfers."},
     {"understudy_notifies_received", true, "", "", "NOTIFY taken from primaries."},
     {"understudy_notifies_sent", true, "", "result", "NOTIFY sent to other secondaries, by result."},
+    {"understudy_compactions", true, "", "", "Large zones whose memory, mostly free, was compacted."},
     {"understudy_catalog_members", false, "", "catalog", "Zones that the catalog provides."},
     {"understudy_catalog_held", false, "", "catalog", "1 while an update of the catalog is held, or it is broken."},
     {"understudy_catalog_conflicts", false, "", "catalog", "Zones that the catalog lists and another source has."},

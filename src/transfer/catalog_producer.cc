@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "zone/apply.h"
 #include "zone/builder.h"
+#include "zone/compaction.h"
 
 namespace understudy {
 namespace {
@@ -144,6 +145,7 @@ void CatalogProducer::records_of(const std::string& name, const Member& member, 
 }
 
 Result<std::shared_ptr<const Zone>> CatalogProducer::version() {
+  if (version_ && is_sparse(*version_)) version_ = nullptr;  // built anew, on a thread that has nothing else to do
   if (version_ && !deltas_.empty()) {
     auto next = apply_deltas(version_, deltas_);
     version_ = next ? *std::move(next) : nullptr;

@@ -41,6 +41,7 @@ EngineCore::EngineCore(ZoneStore& zone_store, const Clock& engine_clock, const E
       lenders(io),
       notifier(io, clock, board, engine_settings),
       timer_saver(*this),
+      compactor(*this),
       loads(cores()),
       writes(write_threads),
       asides(1),

@@ -14,6 +14,7 @@
 #include "net/thread_calls.h"
 #include "store/zone_store.h"
 #include "transfer/commit.h"
+#include "transfer/compactor.h"
 #include "transfer/engine_events.h"
 #include "transfer/idle_lenders.h"
 #include "transfer/job_pool.h"
@@ -56,6 +57,7 @@ struct EngineCore {
   IdleLenders lenders;
   Notifier notifier;
   TimerSaver timer_saver;
+  Compactor compactor;
   unsigned at_work = 0;            // agents with work under way
   unsigned checks_left = 0;        // whose turn had not come when the engine stopped
   unsigned store_writes = 0;       // under way
@@ -66,7 +68,7 @@ struct EngineCore {
   std::function<void(double)> due_at;  // tells whoever waits that a timer was set to this time
 
   // Any thread again; they go first, so that no job outlives what it works on.
-  JobPool loads;   // as many as there are cores: reading and building
+  JobPool loads;   // as many as there are cores: reading and building, slices of compactions
   JobPool writes;  // mostly waiting for the disk
   JobPool asides;  // one: large versions written whole, which takes long and nobody waits for
   Committer committer;

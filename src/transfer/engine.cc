@@ -242,6 +242,7 @@ void TransferEngine::State::stop_work() {
   core.stopping = true;
   watch.stop();
   core.timer_saver.flush();
+  core.compactor.stop();
   core.notifier.stop();
   core.connections.stop();
   core.datagrams.stop();

@@ -64,6 +64,15 @@ struct ZoneSettings {
   bool produced = false;  // made by this server (TransferEngine::put_version), neither read nor taken
 };
 
+/// How memory is compacted. A quarter of a core leaves most of one core to answers and commits even where there is only
+/// one, and is done with ten million names in less than a minute; a slice is shorter than what anybody waits for.
+struct CompactionSettings {
+  double share = 0.25;                      // of one core
+  std::chrono::milliseconds slice{10};      // of processor time at once
+  std::chrono::milliseconds settle{1000};   // from a commit until its version is looked at
+  std::chrono::milliseconds retry{60'000};  // after a compaction that failed
+};
+
 struct EngineSettings {
   unsigned max_transfers = 64;
   unsigned max_transfers_per_primary = 16;
@@ -80,6 +89,7 @@ struct EngineSettings {
   double soa_queries_per_second = 0;               // to each primary; 0: any number
   std::chrono::milliseconds max_pause{0};    // between two checks of a primary that cannot be reached; 0: no pause
   std::uint16_t nsec3_max_iterations = 150;  // over it, what needs a proof is not answered: worth a warning
+  CompactionSettings compaction;
 };
 
 }  // namespace understudy

@@ -53,6 +53,9 @@ struct EngineCounters {
   std::uint64_t differences_failed = 0;        // the whole zone was asked for instead
   std::uint64_t transferred_records = 0, transferred_octets = 0;
   std::uint64_t notifies_received = 0, notifies_sent = 0, notifies_failed = 0;
+  std::uint64_t compactions_begun = 0, compactions_thrown_away = 0;
+  std::uint64_t compactions = 0;                       // of large zones' memory
+  double compaction_busy = 0, compaction_seconds = 0;  // of these: processor time, and how long they took
   std::uint64_t zones_by_state[zone_state_count] =
       {};  // indexed by ZoneState; kept up to date, never counted by walking
 };

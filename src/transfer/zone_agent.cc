@@ -247,6 +247,7 @@ void ZoneAgent::adopt() {
       save_timers(true, nullptr);
     }
   }
+  core_.compactor.consider(*this, held);
   // A crash may have come between making the last version durable and announcing it.
   announce(false);
   if (seldom().late_settings) change_settings(std::move(*std::exchange(seldom_->late_settings, nullptr)));
@@ -333,6 +334,7 @@ void ZoneAgent::expire() {
   const bool was_stale = slot_->is_stale();
   const bool is_shown = state == ZoneState::stale ? was_stale : slot_->expired();
   if (!held || is_shown) return;
+  core_.compactor.give_up(*this, "it has expired");
   show_expired(held, state);
   set_state(state);
   publish_timers();
@@ -495,6 +497,11 @@ void ZoneAgent::change_settings(ZoneSettings settings) {
   if (policy_->access != before->access) slot_->set_access(policy_->access);
   const bool was_from_file = is_local();
   set_local(settings);
+  if (was_from_file || is_local() || policy_->primaries != before->primaries ||
+      policy_->limits.max_octets != before->limits.max_octets) {
+    core_.compactor.give_up(*this, "it has other settings");
+    core_.compactor.consider(*this, version());
+  }
   const Moment now = core_.now();
   schedule_.set_bounds(policy_->bounds, now);
   if (was_from_file && !is_local()) {
@@ -543,6 +550,7 @@ void ZoneAgent::retire(bool forget_stored, std::function<void()> gone) {
 
 void ZoneAgent::cancel() {
   core_.timers.remove(*this);
+  core_.compactor.give_up(*this, "it is being removed");
   stop_waiting();
   stop_work();
   for (const CommandDone& done : take_commands()) {

@@ -84,6 +84,13 @@ class ZoneAgent final : public TimerEntry,
   /// now, as something else is being written, or there is no need any more.
   std::optional<ZoneTimers> begin_to_save_timers();
   void timers_are_saved(bool is_stored);
+  /// The version that is answered, if one of the same records may take its place.
+  [[nodiscard]] std::shared_ptr<const Zone> compactable() const;
+  [[nodiscard]] std::uint64_t max_octets() const { return policy_->limits.max_octets; }
+  enum class Taking : std::uint8_t { taken, not_now, refused };
+  /// Has `compacted` answered in place of the version with that id(), whose serial and records it has; not_now: while a
+  /// version is being committed. Nobody is told: nothing has changed.
+  Taking take_compacted(std::uint64_t in_place_of, const std::shared_ptr<const Zone>& compacted);
   /// Writes the timers again, after the wall clock has jumped.
   void save_timers_again();
 

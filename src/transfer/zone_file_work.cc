@@ -137,6 +137,7 @@ void ZoneAgent::local_version_is_served(const WorkPtr& work, CommitTask& task) {
     change_state(ZoneState::ok);
     ++core_.board.counters.checks_ok;
   }
+  core_.compactor.committed(*this, task.version, {});
   announce(true);
   const std::string before = task.ours ? std::to_string(task.ours->value) : "none";
   finish(work, {{},

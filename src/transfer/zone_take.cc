@@ -456,6 +456,7 @@ void ZoneAgent::committed(const WorkPtr& work, CommitTask& task) {
     core_.board.counters.transferred_octets += attempt.counts.octets;
   }
   log_iterations(version.get(), *task.version, core_.settings.nsec3_max_iterations);
+  core_.compactor.committed(*this, task.version, task.deltas);
   announce(true);
   std::string text;  // for whoever asked for it
   if (!work->commands.empty()) {
@@ -510,6 +511,31 @@ void ZoneAgent::rewrite_is_over(const Result<void>& outcome) {
   change_seldom().no_rewrite_until = core_.mono() + pause_after_failure;
   log_warning("zone {}: it could not be written whole, and is read from more and more differences at a start: {}; {}",
               name().text(), outcome.error().text(), advice_text(outcome.error().code));
+}
+
+// The same version in less memory.
+
+std::shared_ptr<const Zone> ZoneAgent::compactable() const {
+  if (retired_ || core_.stopping || !adopted_ || is_local()) return nullptr;
+  std::shared_ptr<const Zone> held = version();
+  return held && slot_->zone() == held.get() && !slot_->is_stale() ? held : nullptr;
+}
+
+ZoneAgent::Taking ZoneAgent::take_compacted(std::uint64_t in_place_of, const std::shared_ptr<const Zone>& compacted) {
+  if (work_ && work_->committing) return Taking::not_now;
+  const std::shared_ptr<const Zone> held = compactable();
+  if (!held || held->id() != in_place_of || held->serial() != compacted->serial() ||
+      held->record_count() != compacted->record_count()) {
+    return Taking::refused;
+  }
+  slot_->publish(compacted, history());
+  if (const CheckedDigest* checked = seldom().checked_digest.get();
+      checked != nullptr && checked->version == held->id()) {
+    seldom_->checked_digest = std::make_unique<const CheckedDigest>(CheckedDigest{compacted->id(), checked->shown});
+  }
+  Lock lock(core_.board.mutex);
+  facts_.version = compacted;  // the one before goes with `held`, after the lock
+  return Taking::taken;
 }
 
 }  // namespace understudy

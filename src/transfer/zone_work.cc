@@ -531,6 +531,7 @@ void ZoneAgent::finish_current(const WorkPtr& work) {
   const bool lives = !schedule_.expired();
   if (was_expired && lives) {
     slot_->publish(held, history());
+    core_.compactor.consider(*this, held);
     if (core_.events.published) core_.events.published(held);
     log_info("zone {}: serial {} is confirmed by {}: answered again", name().text(), held->serial().value,
              attempt.peer.name);

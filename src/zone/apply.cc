@@ -6,7 +6,7 @@
 #include <unordered_set>
 
 #include "base/out_of_memory.h"
-#include "zone/mixed_ttls.h"
+#include "zone/compaction.h"
 #include "zone/oddities.h"
 #include "zone/version_writer.h"
 #include "zone/working_set.h"
@@ -14,48 +14,29 @@
 namespace understudy {
 namespace {
 
-constexpr std::size_t small_zone = std::size_t{64} << 10;       // built anew in microseconds; keeps no room for changes
-constexpr std::size_t least_slack = std::size_t{64} << 10;      // behind a larger one that came from a small memory
-constexpr std::size_t worth_compacting = std::size_t{8} << 20;  // free octets in shared memory
-
-// Whether the next version should lie in the base's memory: not if most of that is free, or most of the zone changes.
+// Whether the next version should lie in the base's memory: not if most of the zone changes. How much of that is free
+// does not matter, so that no update waits for all that did not change; see zone/compaction.h.
 bool should_share(const Zone& base, const WorkingSet& set) {
   const ArenaVersion* shared = base.shared();
   if (shared == nullptr || !shared->is_newest()) return false;
-  const std::size_t free = shared->arena().free(), used = shared->arena().used();
-  if (free > worth_compacting && free > used / 2) return false;
   return set.size() < base.node_count() / 2 + 100;
 }
 
 // The next version in memory of its own.
 Result<std::shared_ptr<const Zone>> rebuild(const std::shared_ptr<const Zone>& base, const WorkingSet& set,
                                             std::uint64_t max_octets) {
-  const std::size_t octets = base->memory_size() - (base->shared() == nullptr ? 0 : base->shared()->arena().free());
-  BuilderHints hints{.nodes = base->node_count(), .octets = octets, .max_octets = max_octets};
-  if (octets > small_zone) hints.slack = octets / 4 + least_slack;
-  ZoneBuilder builder(base->apex(), hints);
+  ZoneBuilder builder(base->apex(), hints_for_copy(*base, max_octets));
   std::unordered_set<const Node*> replaced;
   for (std::size_t i = 0; i < set.size(); ++i) replaced.insert(set.before(i));
-  Result<void> result;
-  const auto add = [&](NameView owner, RRType type, std::uint32_t ttl, ByteView rdata) {
-    if (!result) return;
-    if (auto added = builder.add(owner, type, ttl, rdata); !added) result = std::unexpected(added.error());
-  };
-  for (ZoneCursor cursor(base); result && cursor.next();) {
-    if (replaced.contains(cursor.node())) continue;
-    const RRsetView rrset = cursor.rrset();
-    StagedTtls ttls(rrset);
-    rrset.for_each_rdata([&](ByteView rdata) { add(cursor.owner(), rrset.type(), ttls.next(), rdata); });
-    rrset.for_each_signature(
-        [&](std::uint32_t own, ByteView rdata) { add(cursor.owner(), RRType::RRSIG, own, rdata); });
+  for (ZoneCursor cursor(base); cursor.next();) {
+    if (!replaced.contains(cursor.node())) US_TRY(copy_rrset(builder, cursor.owner(), cursor.rrset()));
   }
   std::vector<StagedRecord> records;
-  for (std::size_t i = 0; i < set.size() && result; ++i) {
+  for (std::size_t i = 0; i < set.size(); ++i) {
     const Name owner = set.owner(i);
     set.records(i, records);
-    for (const StagedRecord& record : records) add(owner, record.type, record.ttl, record.rdata);
+    for (const StagedRecord& record : records) US_TRY(builder.add(owner, record.type, record.ttl, record.rdata));
   }
-  US_TRY(std::move(result));
   return builder.finish();
 }
 
@@ -114,6 +95,15 @@ Result<std::shared_ptr<const Zone>> apply_deltas(const std::shared_ptr<const Zon
 Result<std::shared_ptr<const Zone>> apply_stored_deltas(const std::shared_ptr<const Zone>& base,
                                                         std::span<const DeltaPtr> deltas) {
   return apply(base, deltas, ~std::uint64_t{0}, nullptr, WorkingSet::Rules::of_any_time);
+}
+
+Result<std::shared_ptr<const Zone>> apply_in_place(const std::shared_ptr<const Zone>& base,
+                                                   std::span<const DeltaPtr> deltas, std::uint64_t max_octets) {
+  if (deltas.empty()) return base;
+  WorkingSet set(*base);
+  US_TRY(take(set, base->serial(), deltas));
+  if (!should_share(*base, set)) return nullptr;
+  return VersionWriter(*base, set, max_octets).write();
 }
 
 }  // namespace understudy

@@ -35,6 +35,11 @@ Result<std::shared_ptr<const Zone>> apply_deltas(const std::shared_ptr<const Zon
 Result<std::shared_ptr<const Zone>> apply_stored_deltas(const std::shared_ptr<const Zone>& base,
                                                         std::span<const DeltaPtr> deltas);
 
+/// The same of deltas that were applied to a version of the same records, and only in the memory that `base` shares:
+/// null if it shares none, has no room, or most of it would change.
+Result<std::shared_ptr<const Zone>> apply_in_place(const std::shared_ptr<const Zone>& base,
+                                                   std::span<const DeltaPtr> deltas, std::uint64_t max_octets);
+
 /// What turns `before` into `after`, TTL changes included; versions of the same zone, whatever their serials.
 /// Errc::byte_limit if it would take over `max_octets`.
 Result<DeltaPtr> difference(const std::shared_ptr<const Zone>& before, const std::shared_ptr<const Zone>& after,

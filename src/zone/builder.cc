@@ -59,7 +59,7 @@ struct ZoneBuilder::State {
   [[nodiscard]] std::size_t share_of_live(std::size_t part) const;
   void stage(std::uint32_t ref, Staging& all) const;
   Result<void> replace(std::uint32_t ref, const Staging& all);
-  Result<void> add_missing_parents();
+  Result<bool> prepare(std::size_t names);
   Result<void> add_parents_of(std::uint32_t ref, HashedName& name);
   void count_child(std::uint32_t parent, bool is_wildcard);
   Result<void> write_many_children();
@@ -105,6 +105,7 @@ struct ZoneBuilder::State {
   NodeIndex index;
   Name owner;  // of what is staged
   std::uint64_t owner_hash = 0;
+  std::size_t prepared = 0, prepares_until = 0;  // octets of the blocks whose parents are there; 0: not begun
   bool owner_is_inside = false;
   bool has_owner = false;
   Staging staged;
@@ -370,14 +371,20 @@ Result<void> ZoneBuilder::State::replace(std::uint32_t ref, const Staging& all) 
 // Every name between a name and the apex exists too (RFC 4592 section 2.2.2, empty non-terminals) and is told how many
 // names are directly below it; parents of wildcards learn that they have one. Names added here have all they need
 // already.
-Result<void> ZoneBuilder::State::add_missing_parents() {
-  Result<void> result;
+Result<bool> ZoneBuilder::State::prepare(std::size_t names) {
+  if (prepared == 0) {
+    US_TRY(flush());
+    US_TRY(merge_fragments());
+    prepared = first_block;
+    prepares_until = end;
+  }
   HashedName name;
-  for_each_node(end, [&](std::uint32_t ref) {
-    if (result) result = add_parents_of(ref, name);
-  });
-  if (result) result = write_many_children();
-  return result;
+  for (; prepared < prepares_until && names > 0; --names) {
+    const auto ref = static_cast<std::uint32_t>(prepared / 8);
+    prepared += node(ref)->block_size();
+    if (!node(ref)->has(Node::dead)) US_TRY(add_parents_of(ref, name));
+  }
+  return prepared == prepares_until;
 }
 
 Result<void> ZoneBuilder::State::add_parents_of(std::uint32_t ref, HashedName& name) {
@@ -646,6 +653,14 @@ const ZoneBuilder::Report& ZoneBuilder::report() const {
   return state_->report;
 }
 
+Result<bool> ZoneBuilder::prepare(std::size_t names) {
+  try {
+    return state_->prepare(names);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory("what came of the zone", memory_size());
+  }
+}
+
 Result<std::shared_ptr<const Zone>> ZoneBuilder::finish() {
   try {
     return state_->finish();
@@ -655,9 +670,8 @@ Result<std::shared_ptr<const Zone>> ZoneBuilder::finish() {
 }
 
 Result<std::shared_ptr<const Zone>> ZoneBuilder::State::finish() {
-  US_TRY(flush());
-  US_TRY(merge_fragments());
-  US_TRY(add_missing_parents());
+  US_TRY(prepare(~std::size_t{0}));
+  US_TRY(write_many_children());
   const bool compacts = garbage > (std::size_t{1} << 20) && garbage > end / 5;
   if (compacts) compact({});
   if (compacts || !index.is_well_sized()) rebuild_index(index.size(), end);

@@ -58,6 +58,9 @@ class ZoneBuilder {
     std::uint64_t oddity_count = 0;
   };
 
+  /// Does for so many names what finish() would do, after the last record; true: finish() has only the rest to do,
+  /// which reads the names once more and copies their table. For who takes turns with others.
+  Result<bool> prepare(std::size_t names);
   /// The finished version: Errc::no_apex_soa (also more than one SOA at the apex), no_apex_ns, record_limit and
   /// byte_limit as for add(). The builder is empty afterwards.
   Result<std::shared_ptr<const Zone>> finish();

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <functional>
 #include <iterator>
+#include <unordered_set>
 
 #include "dns/edns.h"
 #include "dns/rdata.h"
@@ -167,9 +168,16 @@ std::uint32_t serial_of(const std::vector<Record>& version) {
 
 /// Records of `a` that are not in `b`, without the SOA.
 std::vector<Record> only_in(const std::vector<Record>& a, const std::vector<Record>& b) {
+  const auto key = [](const Record& r) {
+    std::string out(text_of(r.owner.lowered().wire()));
+    for (const std::uint32_t part : {std::uint32_t{number(r.type)}, r.ttl}) out += fmt::format(" {} ", part);
+    return out.append(text_of(r.rdata));
+  };
+  std::unordered_set<std::string> known;
+  for (const Record& r : b) known.insert(key(r));
   std::vector<Record> out;
   std::copy_if(a.begin() + 1, a.end(), std::back_inserter(out),
-               [&](const Record& r) { return std::find(b.begin(), b.end(), r) == b.end(); });
+               [&](const Record& r) { return !known.contains(key(r)); });
   return out;
 }
 
@@ -375,7 +383,13 @@ bool ScriptedPrimary::run_ixfr(int fd, const Query& query) {
     records.push_back(records.front());
   }
   if (how == Ixfr::half_then_close) records.resize(records.size() / 2 + 1);
-  send_message(fd, answer(query, records));
+  constexpr std::size_t many = 1000;  // are sent in several messages, unless they would have to be signed as such
+  const std::size_t step = records.size() <= many || query.session ? records.size() : 100;
+  for (std::size_t at = 0; at < records.size(); at += step) {
+    const auto begin = records.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto end = records.begin() + static_cast<std::ptrdiff_t>(std::min(at + step, records.size()));
+    send_message(fd, answer(query, {begin, end}));
+  }
   return how != Ixfr::half_then_close;
 }
 
