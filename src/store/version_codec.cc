@@ -231,7 +231,7 @@ Result<void> EncodedBlock::read(ByteView content) {
     US_ASSIGN(const NameView owner, owners.next(in));
     records_.clear();
     US_TRY(decode_records(in, ttl, [&](RRType type, std::uint32_t of, ByteView rdata) -> Result<void> {
-      records_.push_back({type, of, rdata});
+      records_.emplace_back(type, of, rdata);
       return {};
     }));
     if (is_first || in.at_end()) {

@@ -72,8 +72,10 @@ void BlockEncoder::group(std::vector<StagedRecord>& records) {
     while (end_of_group < records.size() && records[end_of_group].chunk_type() == type) ++end_of_group;
     const std::span<StagedRecord> data(&records[begin], signatures - begin);
     const std::span<StagedRecord> signing(records.data() + signatures, end_of_group - signatures);
-    groups_.push_back({type, without_duplicates(data), without_duplicates(signing)});
-    const std::size_t kept = groups_.back().data.size() + groups_.back().signatures.size();
+    const std::span<const StagedRecord> kept_data = without_duplicates(data),
+                                        kept_signing = without_duplicates(signing);
+    groups_.emplace_back(type, kept_data, kept_signing);
+    const std::size_t kept = kept_data.size() + kept_signing.size();
     record_count_ += kept;
     duplicates_ += end_of_group - begin - kept;
     begin = end_of_group;

@@ -25,7 +25,7 @@ Result<void> ZonePart::add_name(NameView owner, std::vector<StagedRecord>& recor
   std::uint8_t* block = octets_.data() + end_;
   const auto ref = static_cast<std::uint32_t>(end_ / 8);
   end_ += encoder_.write(block, 0);
-  places_.push_back({node_hash(reinterpret_cast<const Node*>(block), apex_hash_), ref});
+  places_.emplace_back(node_hash(reinterpret_cast<const Node*>(block), apex_hash_), ref);
   record_count_ += encoder_.record_count();
   duplicates_ += encoder_.duplicates();
   if (const auto servers = encoder_.sharable_set(); !servers.empty()) add_linked(servers);
