@@ -1,4 +1,5 @@
 // What a zone at rest costs.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <malloc.h>
 
@@ -121,6 +122,47 @@ TEST_F(LittleMemory, FailsACommitOfDifferencesAndItAlone) {
   EXPECT_THAT(failed.error().text(), ::testing::ContainsRegex("out of memory: a version and the differences .*MiB"));
   EXPECT_EQ(slot->zone()->serial(), base->serial());
   EXPECT_TRUE(other) << other.error().text();
+}
+
+TEST_F(LittleMemory, HasACompactionTriedAgainAndSaysSoOnce) {
+  settings_.stall_timeout = 20s;
+  settings_.compaction = {.share = 0.5, .slice = 2ms, .settle = 1h, .retry = 100ms};
+  constexpr unsigned names = 240'000, parts = 4;
+  ScriptedPrimary primary;
+  primary.ixfr = Ixfr::differences;
+  const auto serve = [&](unsigned part) {
+    std::string lines = "@ NSEC example. NS\n";
+    for (unsigned i = 0; i < names; ++i) {
+      if (i >= names / parts * part || i % 4 == 0) lines += fmt::format("t{} NSEC example. NSEC\n", i);
+    }
+    primary.serve({.serial = 1 + part, .extra = std::move(lines)});
+  };
+  serve(0);
+  start();
+  set_zones({zone("example.", {peer(primary)})});
+  ASSERT_TRUE(waits_for(1) && rests());
+  for (unsigned part = 1; part <= parts; ++part) {
+    serve(part);
+    ASSERT_TRUE(refresh().result);
+  }
+  ASSERT_EQ(primary.transfers, 1);
+  primary.stop();  // it copies all of its zone for each answer
+  const std::uint64_t before = status()->memory;
+  ::testing::internal::CaptureStderr();
+  {
+    const LargestAllocation limit(2 * enough);  // less than a list of these names takes
+    settings_.compaction.settle = 10ms;
+    engine_->set_settings(settings_);
+    set_zones({zone("example.", {peer(primary, "renamed")})});  // which has it looked at
+    EXPECT_TRUE(eventually([&] { return engine_->counters().compactions_thrown_away >= 3; }));
+  }
+  EXPECT_TRUE(eventually([&] { return engine_->counters().compactions == 1; }));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, ::testing::ContainsRegex("example.*could not be compacted: .*out of memory: .*MiB"));
+  const std::size_t first = log.find("could not be compacted");
+  EXPECT_EQ(log.find("could not be compacted", first + 1), std::string::npos) << log;
+  EXPECT_LT(status()->memory, before / 2);
+  EXPECT_EQ(served(), 1 + parts);
 }
 
 TEST_F(LittleMemory, FailsTheReadingOfAFile) {
