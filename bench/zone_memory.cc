@@ -17,8 +17,8 @@ using namespace understudy;
 using namespace understudy::bench;
 
 // A delegation as top-level domains have them: two name servers of a hoster, a DS for one in twenty, glue for one in
-// ten. There is a hoster for every ten names; their sizes follow Zipf's law, so that the largest has a name of 7 to 16
-// (the more there are in all, the fewer) and most have one or two.
+// ten. There is a hoster for every ten names; their sizes follow Zipf's law, so that the largest has a name of 17 to 24
+// (of one to 160 million) and most have one or two.
 void add_sparse_delegation(ZoneBuilder& builder, std::uint32_t i, std::uint32_t names) {
   const double drawn = static_cast<double>(i * 0x9e37'79b9U) / 4294967296.0;
   const double hosters = std::max(1.0, names / 10.0);

@@ -2,15 +2,17 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -25,7 +27,8 @@ namespace understudy {
 namespace {
 
 constexpr std::uint32_t blocks_worth_a_thread = 64;  // 4 MiB: less is read before another thread has begun
-constexpr std::size_t slots_a_thread = 2;            // one is encoded while another waits to be added
+constexpr int nice_of_helpers = 10;
+constexpr std::size_t slots_a_thread = 2;  // one is encoded while another waits to be added
 
 class LargeLoad {
  public:
@@ -59,9 +62,11 @@ class LargeLoad {
     try {
       helpers.emplace_back([this] {
         name_this_thread("us-load");
+        // Behind what answers, which has these cores too once the server is up.
+        ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice_of_helpers);
         work();
       });
-    } catch (const std::system_error&) {  // fewer do the work
+    } catch (const std::exception&) {  // no thread or no memory: fewer do the work
       return false;
     }
     return true;
@@ -149,8 +154,7 @@ class LargeLoad {
   Result<void> add(const Slot& slot) {
     read_.digest = crc32c(read_.digest, view_of(slot.value).last(sizeof read_.digest));
     ++read_.count;
-    const auto added = slot.block.add_to(builder_);
-    return added ? added : not_as_stored(head_, added.error().text());
+    return as_stored(head_, slot.block.add_to(builder_));
   }
 
   const VersionHead& head_;

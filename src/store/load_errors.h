@@ -16,6 +16,13 @@ inline std::unexpected<Error> not_as_stored(const VersionHead& head, const std::
               fmt::format("the stored version of {} with serial {}: {}", head.name.text(), head.serial, how));
 }
 
+/// An outcome of building: what does not fit is damage, memory that ran out is not.
+template <typename T>
+Result<T> as_stored(const VersionHead& head, Result<T> outcome) {
+  if (outcome || outcome.error().code == Errc::io) return outcome;
+  return not_as_stored(head, outcome.error().text());
+}
+
 /// Whatever the database's reason, the rows are not to be had: only a lack of memory or files may pass.
 inline std::unexpected<Error> unreadable(const VersionHead& head, const rocksdb::Status& status) {
   if (is_passing(status)) return std::unexpected(to_error(status, "cannot read " + head.name.text()));

@@ -42,8 +42,7 @@ class SmallBase {
     if (!content) return not_as_stored(head_, fmt::format("the checksum of block {} is wrong", read_.count));
     read_.digest = crc32c(read_.digest, view_of(value.substr(value.size() - sizeof(checksum))));
     ++read_.count;
-    const auto decoded = decode_block(*content, head_.name, builder_);
-    return decoded ? decoded : not_as_stored(head_, decoded.error().text());
+    return as_stored(head_, decode_block(*content, head_.name, builder_));
   }
 
   OrderedReads& rows_;
@@ -59,9 +58,7 @@ Result<std::shared_ptr<const Zone>> load_base(const Database& database, OrderedR
   if (read.count != head.blocks || read.digest != head.digest) {
     return not_as_stored(head, "blocks are missing or not the head's");
   }
-  auto version = builder.finish();
-  if (!version) return not_as_stored(head, version.error().text());
-  return version;
+  return as_stored(head, builder.finish());
 }
 
 }  // namespace

@@ -20,8 +20,8 @@ constexpr std::size_t names_at_once = 256;                        // before the 
 constexpr std::uint64_t deltas_at_once = std::uint64_t{1} << 20;  // octets
 // Rounds with pauses in which what was committed meanwhile is caught up with, beside those that are needed at first.
 constexpr std::uint64_t paced_rounds = 16;
-constexpr unsigned most_looks = 8;   // after a commit, each after twice as long as the one before
-constexpr double look_again = 0.05;  // seconds, while a commit is under way
+constexpr unsigned most_doublings = 7;  // of the time between two looks at a version
+constexpr double look_again = 0.05;     // seconds, while a commit is under way
 constexpr std::chrono::steady_clock::duration longest_timer{std::chrono::hours(1)};
 
 double thread_seconds() {
@@ -154,9 +154,14 @@ void Compactor::look() {
     if (candidate.due > now) return false;
     const std::shared_ptr<ZoneAgent> agent = candidate.agent.lock();
     const auto version = agent ? agent->compactable() : nullptr;
-    if (version && is_sparse(*version)) sparse_.push_back(agent);
-    if (!version || is_sparse(*version) || ++candidate.looks >= most_looks) return true;
-    // Somebody may still read the version before, or write it to the disk: then it is sparse once that is over.
+    if (!version) return true;
+    if (is_sparse(*version)) {
+      sparse_.push_back(agent);
+      return true;
+    }
+    // Somebody may still read the version before, or write it to the disk: then it is sparse once that is over. That
+    // may take as long as the slowest transfer.
+    candidate.looks = std::min(candidate.looks + 1, most_doublings);
     candidate.due = now + seconds(core_.settings.compaction.settle) * (1U << candidate.looks);
     candidate.is_retry = false;
     return false;
@@ -170,7 +175,10 @@ void Compactor::start_next() {
     const std::shared_ptr<ZoneAgent> agent = sparse_.front().lock();
     sparse_.pop_front();
     const auto version = agent ? agent->compactable() : nullptr;
-    if (!version || !is_sparse(*version)) continue;
+    if (!version || !is_sparse(*version)) {
+      if (version) consider(*agent, version);
+      continue;
+    }
     current_ = std::make_shared<Job>();
     current_->agent = agent;
     current_->compaction = std::make_shared<Compaction>(version, agent->max_octets());
@@ -272,8 +280,15 @@ void Compactor::wait(double seconds) {
 
 void Compactor::failed(const Error& error) {
   const std::shared_ptr<ZoneAgent> agent = current_->agent;
-  const bool is_usual = error.code == Errc::byte_limit || std::exchange(has_warned_, true);
-  if (!is_usual) {
+  if (error.code == Errc::internal) {  // a fault of ours, which would come again
+    log_warning(
+        "zone {}: its memory, over half of which is free, cannot be compacted: {}; it is served all the same; "
+        "please report this",
+        agent->name().text(), error.text());
+    throw_away(error.text());
+    return;
+  }
+  if (error.code != Errc::byte_limit && !std::exchange(has_warned_, true)) {
     log_warning(
         "zone {}: its memory, over half of which is free, could not be compacted: {}; it is served all the "
         "same, and this is tried again later without another line",

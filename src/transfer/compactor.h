@@ -1,10 +1,10 @@
 // Compacts the memory of large zones in the background (zone/compaction.h), one zone at a time and at a bounded rate.
 //
 // Some time after a commit it looks at the zone's version. If that is sparse, it is built anew in slices: jobs that
-// each take some milliseconds of a pool's thread and go behind all that is urgent there, with pauses in between, in
-// which nothing of it runs. What is committed meanwhile is applied to what was built, until that has caught up; then it
-// takes the place of the zone's version, with the same serial and records: nobody is told, nothing is stored. Whatever
-// else happens to the zone, a compaction under way is thrown away. On the transfer thread.
+// each take some milliseconds of a pool's thread (the last more) and go behind all that is urgent there, with pauses in
+// between, in which nothing of it runs. What is committed meanwhile is applied to what was built, until that has caught
+// up; then it takes the place of the zone's version, with the same serial and records: nobody is told, nothing is
+// stored. Whatever else happens to the zone, a compaction under way is thrown away. On the transfer thread.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -49,7 +49,7 @@ class Compactor {
   struct Candidate {
     std::weak_ptr<ZoneAgent> agent;
     double due = 0;         // monotonic seconds
-    unsigned looks = 0;     // so often it was not sparse
+    unsigned looks = 0;     // so often it was not sparse, up to a number
     bool is_retry = false;  // nothing brings it forward
   };
 

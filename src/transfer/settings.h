@@ -65,7 +65,7 @@ struct ZoneSettings {
 };
 
 /// How memory is compacted. A quarter of a core leaves most of one core to answers and commits even where there is only
-/// one, and is done with ten million names in less than a minute; a slice is shorter than what anybody waits for.
+/// one, and is done with ten million names in a minute or so; a slice is short (the last takes a walk over all names).
 struct CompactionSettings {
   double share = 0.25;                      // of one core
   std::chrono::milliseconds slice{10};      // of processor time at once

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -33,7 +34,7 @@ bool is_sparse(const Zone& version) {
 }
 
 BuilderHints hints_for_copy(const Zone& version, std::uint64_t max_octets) {
-  const std::size_t octets = version.memory_size() - free_octets(version);
+  const std::size_t whole = version.memory_size(), octets = whole - std::min(whole, free_octets(version));
   BuilderHints hints{.nodes = version.node_count(), .octets = octets, .max_octets = max_octets};
   if (octets > small_zone) hints.slack = octets / 4 + least_slack;
   return hints;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "dns/rdata.h"
-#include "zone/hash.h"
+#include "zone/octets_hash.h"
 
 namespace understudy {
 namespace {
@@ -47,16 +47,6 @@ std::vector<std::uint32_t> find_duplicates(std::span<const StagedRecord> records
   }
   std::sort(duplicates.begin(), duplicates.end());
   return duplicates;
-}
-
-std::uint64_t octets_hash(std::uint64_t hash, ByteView octets) {
-  using hash_detail::fold;
-  hash ^= octets.size() * 0x9e37'79b9'7f4a'7c15U;
-  for (std::size_t at = 0; at < octets.size(); at += 8) {
-    const std::size_t n = std::min<std::size_t>(octets.size() - at, 8);
-    hash = fold(hash ^ (n == 8 ? load_word(&octets[at]) : load_short_word(&octets[at], n)), process_hash_key.b ^ hash);
-  }
-  return hash;
 }
 
 }  // namespace

@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
-#include <string_view>
 #include <utility>
 
-#include "zone/hash.h"
+#include "zone/octets_hash.h"
 
 namespace understudy {
 namespace {
 
 constexpr std::size_t least_marks = std::size_t{1} << 12, most_marks = std::size_t{1} << 20;
 
-std::uint64_t hash_of(const void* octets, std::size_t size) {
-  return std::hash<std::string_view>{}({static_cast<const char*>(octets), size});
+std::uint64_t hash_of(const Chunk& chunk) {
+  return octets_hash(process_hash_key.a, {reinterpret_cast<const std::uint8_t*>(&chunk), chunk.size()});
 }
 
 const Chunk* chunk_at(const std::uint8_t* base, std::uint32_t ref) {
@@ -26,7 +24,7 @@ const Chunk* chunk_at(const std::uint8_t* base, std::uint32_t ref) {
 const Chunk* NameServerSets::find(const std::uint8_t* base, const Chunk& like) const {
   if (count_ == 0) return nullptr;
   const std::size_t size = like.size();
-  for (std::size_t at = hash_of(&like, size);; ++at) {
+  for (std::size_t at = hash_of(like);; ++at) {
     const std::uint32_t ref = places_[at & (places_.size() - 1)];
     if (ref == 0) return nullptr;
     const Chunk* chunk = chunk_at(base, ref);
@@ -47,7 +45,7 @@ void NameServerSets::add(const std::uint8_t* base, std::uint32_t ref) {
 
 void NameServerSets::put(const std::uint8_t* base, std::uint32_t ref) {
   const Chunk* chunk = chunk_at(base, ref);
-  std::size_t at = hash_of(chunk, chunk->size());
+  std::size_t at = hash_of(*chunk);
   while (places_[at & (places_.size() - 1)] != 0) ++at;
   places_[at & (places_.size() - 1)] = ref;
 }
@@ -67,10 +65,8 @@ bool RepeatedSets::comes_again(std::uint64_t mark) {
 }
 
 std::uint64_t RepeatedSets::mark_of(std::span<const StagedRecord> records) {
-  std::uint64_t mark = records.front().ttl;
-  for (const StagedRecord& record : records) {
-    mark = hash_detail::fold(mark ^ hash_of(record.rdata.data(), record.rdata.size()), 0x9e37'79b9'7f4a'7c15U);
-  }
+  std::uint64_t mark = process_hash_key.a ^ records.front().ttl;
+  for (const StagedRecord& record : records) mark = octets_hash(mark, record.rdata);
   return mark;
 }
 

@@ -150,6 +150,19 @@ TEST_F(CompactorTest, MemoryFallsAndNothingElseChanges) {
   EXPECT_EQ(counts().compactions_begun, 0U);
 }
 
+// Nothing is free as long as somebody sees the version from before all went, however long that is.
+TEST_F(CompactorTest, AReaderMayTakeItsTime) {
+  settings_.compaction.settle = 10ms;
+  hold();
+  auto reader = held();
+  ASSERT_NE(reader, nullptr);
+  thin_out();
+  std::this_thread::sleep_for(4s);  // after the looks that come soon
+  EXPECT_EQ(counts().compactions_begun, 0U);
+  reader.reset();
+  EXPECT_TRUE(comes_to_its_end());
+}
+
 TEST_F(CompactorTest, TakesItsShareAndNoMore) {
   settings_.compaction = {.share = 0.1, .slice = 1ms, .settle = 50ms, .retry = 200ms};
   hold();
