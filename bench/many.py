@@ -10,6 +10,7 @@ WAYS = {"understudy": "list", "understudy-catalog": "catalog", "knot": "list", "
 # By itself it makes a connection for each zone; it is faster with connections that are kept, and workers to use them.
 TUNED_KNOT = "background-workers: 8\n    remote-pool-limit: 16"
 TRANSFERS = 3  # of all zones, by each server in turns
+LARGE = 1_000_000  # zones, from which on one transfer by each must do: they take minutes
 DEFAULT_PEERS = ("understudy", "understudy-catalog", "knot", "knot-catalog", "nsd")
 ROWS = (
     ("transfer_s", "start to the answer of the last zone, s", "{:.1f}"),
@@ -29,7 +30,7 @@ class SmallZones:
         self.primary = None
 
     def prepare(self, root, size):
-        self.root, self.folder = root, root + "/zones"
+        self.root, self.folder, self.transfers = root, root + "/zones", TRANSFERS if size < LARGE else 1
         self.zones = zonekinds.small(self.folder, size)
         self.primary = peers.Producer(root, self.zones | {zonekinds.CATALOG: zonekinds.catalog_file(self.folder)},
                                       cpu=peers.CORE_OF_LOAD)
@@ -49,7 +50,7 @@ class Workload(SmallZones):
         seconds, rounds = QUICK_ANSWERING if quick else ANSWERING
         loads = {"udp": answer_load, "udp_waiting": waiting_load}
         try:
-            taken = turns.rounds("transfers", 1 if quick else TRANSFERS, self.take_zones)
+            taken = turns.rounds("transfers", 1 if quick else self.transfers, self.take_zones)
             for name, of_rounds in taken.items():
                 add_medians(turns.table[name], {key: [row[key] for row in of_rounds] for key in of_rounds[0]})
             taken = turns.rounds("answering", rounds, lambda server: {
