@@ -54,14 +54,28 @@ void Responder::find_proof(Work& work) {
 void Responder::find_node(Work& work) {
   work.found = look_up(*work.zone, work.query.name, work.query.type);
   work.target_count = 0;
-  if (work.found.found == Found::referral) __builtin_prefetch(work.found.chunk);  // it may be a shared set
   find_proof(work);
+  if (work.found.found == Found::referral) {
+    __builtin_prefetch(work.found.chunk);  // it may be a set elsewhere, that many delegations share
+    referring_ = true;
+  } else {
+    find_targets(work);
+  }
 }
 
 void Responder::find_targets(Work& work) {
-  if (work.zone == nullptr || work.found.chunk == nullptr || work.found.chunk->target_count_ == 0) return;
+  if (work.found.chunk == nullptr || work.found.chunk->target_count_ == 0) return;
   work.target_count = target_hashes(work.zone->apex(), work.query, work.found, work.targets);
   for (std::size_t i = 0; i < work.target_count; ++i) work.zone->prefetch(work.targets[i]);
+}
+
+// Of referrals, once all of the batch have been found.
+void Responder::find_referred_targets(std::span<Work> works) {
+  if (!referring_) return;
+  referring_ = false;
+  for (Work& work : works) {
+    if (work.zone != nullptr && work.found.found == Found::referral) find_targets(work);
+  }
 }
 
 std::uint32_t Responder::now() {
@@ -160,7 +174,7 @@ std::size_t Responder::write(const Work& work, ByteView query, const sockaddr* p
   for (Work& work : works) {
     if (work.zone != nullptr) find_node(work);
   }
-  for (Work& work : works) find_targets(work);
+  find_referred_targets(works);
 }
 
 // Reads the buckets of names whose addresses go along, asks for their blocks.
@@ -225,7 +239,7 @@ std::size_t Responder::answer(ByteView request, const sockaddr* peer, MutableByt
   if (work.table != nullptr) find_zone(*work.table, work);
   if (work.zone != nullptr) {
     find_node(work);
-    find_targets(work);
+    find_referred_targets({&work, 1});
     finish_proofs({&work, 1});
   }
   return write(work, request, peer, Transport::tcp, response, &rest);

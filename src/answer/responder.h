@@ -60,6 +60,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
   static void find_zone(const ZoneTable& table, Work& work);
   void find_node(Work& work);
   static void find_targets(Work& work);
+  void find_referred_targets(std::span<Work> works);
   void find_proof(Work& work);
   std::size_t write(const Work& work, ByteView query, const sockaddr* peer, Transport transport, MutableBytes response,
                     std::unique_ptr<ResponseSource>* rest);
@@ -75,6 +76,7 @@ class Responder final : public DatagramHandler, public StreamHandler {
   SlowAnswer slow_;
   bool fast_path_ = true;
   bool searching_ = false;            // for proofs, in this batch
+  bool referring_ = false;            // in this batch, with targets yet to be found
   std::optional<std::uint32_t> now_;  // of the batch, once somebody asked
   std::array<Work, stage_width> work_;
 };
